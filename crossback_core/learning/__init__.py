@@ -1,0 +1,1 @@
+"""Learning: the training loop, pruning, the key/value swap, picking and growing."""

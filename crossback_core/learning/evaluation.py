@@ -1,0 +1,65 @@
+"""Logits and accuracy of a task; nothing of the network changes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+
+from crossback_core.data.task_file import Split
+from crossback_core.model.network import Network
+
+BATCH = 256
+
+
+@contextmanager
+def evaluating(network: Network) -> Iterator[None]:
+    """Switch dropout and gradients off, and put the mode back afterwards."""
+    was_training = network.training
+    network.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        network.train(was_training)
+
+
+def predict_logits(
+    network: Network, task: int, values: Tensor, mask: Tensor | None = None
+) -> Tensor:
+    """Compute a task's logits in batches, in float32.
+
+    Args:
+        network: Holds the task.
+        task: Id of the task.
+        values: Images or embedded texts, as `Network.forward` takes them.
+        mask: (samples, tokens) bool for texts.
+
+    Returns:
+        (samples, classes) on the CPU.
+    """
+    device = next(network.parameters()).device
+    masks = [None] * len(values) if mask is None else torch.split(mask, BATCH)
+    with evaluating(network):
+        logits = [
+            network(task, part.to(device), None if real is None else real.to(device)).cpu()
+            for part, real in zip(torch.split(values, BATCH), masks, strict=False)
+        ]
+    return torch.cat(logits)
+
+
+def split_logits(network: Network, task: int, split: Split) -> Tensor:
+    """Compute the logits (samples, classes) of all samples of a split."""
+    return predict_logits(network, task, *split.inputs())
+
+
+def accuracy(logits: Tensor, labels: Tensor) -> float:
+    """Return the fraction of rows (samples, classes) whose largest logit is at the label."""
+    return float((logits.argmax(dim=1) == labels).double().mean())
+
+
+def split_accuracy(network: Network, task: int, split: Split) -> float:
+    """Return the accuracy of a task on a split."""
+    return accuracy(split_logits(network, task, split), split.labels)

@@ -1,0 +1,128 @@
+"""Gradual magnitude pruning along a ladder of sparsities, and the choice of a rung.
+
+Source: Zhu and Gupta, "To prune, or not to prune" (arXiv 1710.01878); CPG (Hung et al., NeurIPS
+2019) uses it to compact a task's weights. What is pruned becomes free for later tasks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+
+from crossback_core.data.task_file import TaskData
+from crossback_core.learning.training import (
+    Resume,
+    Row,
+    fit,
+    step_count,
+    steps_per_epoch,
+    weight_optimisation,
+)
+from crossback_core.model.masked_linear import FREE
+from crossback_core.model.network import Network
+from crossback_core.settings import PruningSettings, TrainingSettings
+
+DENSE = 0.0
+
+
+def cubic_sparsity(start: float, end: float, progress: float) -> float:
+    """Return the sparsity at a point of the ramp (Zhu and Gupta, equation 1).
+
+    Args:
+        start: Sparsity at the beginning of the ramp.
+        end: Sparsity at its end.
+        progress: Position on the ramp; clipped to 0 to 1.
+    """
+    remaining = 1 - min(max(progress, 0.0), 1.0)
+    return end + (start - end) * remaining**3
+
+
+def prune_to(network: Network, sparsity: float) -> None:
+    """Free the smallest weights of the newest task until each layer has the given sparsity.
+
+    Args:
+        network: Changed in place.
+        sparsity: Fraction of a layer's weights, of those no earlier task owns, that shall be free.
+    """
+    position = len(network.specs)
+    for layer in network.masked_layers().values():
+        own, free = layer.count(position), layer.count(FREE)
+        excess = round(sparsity * (own + free)) - free
+        if excess > 0:
+            layer.release(excess)
+
+
+def measured_sparsity(network: Network) -> float:
+    """Return the fraction of the masked weights, of those no earlier task owns, that are free."""
+    position, layers = len(network.specs), network.masked_layers().values()
+    free = sum(layer.count(FREE) for layer in layers)
+    return free / max(1, free + sum(layer.count(position) for layer in layers))
+
+
+def climb(
+    network: Network,
+    data: TaskData,
+    sparsity: float,
+    *,
+    pruning: PruningSettings,
+    training: TrainingSettings,
+    seed: int,
+    resume: Resume | None = None,
+) -> list[Row]:
+    """Prune the newest task to the next sparsity of the ladder while training it further.
+
+    Args:
+        network: At the sparsity of the rung before; changed in place.
+        data: The newest task.
+        sparsity: The rung to reach.
+        pruning: Length, learning rate and ramp of a rung.
+        training: Everything else of the training.
+        seed: Source of randomness.
+        resume: Where to keep an interrupted rung.
+
+    Returns:
+        One row an epoch, as of `fit`.
+    """
+    settings = replace(
+        training,
+        epochs=pruning.epochs,
+        min_steps=0,
+        learning_rate=pruning.learning_rate,
+        schedule=pruning.schedule,
+    )
+    steps = step_count(data, settings)
+    ramp = min(steps, pruning.ramp_epochs * steps_per_epoch(data, settings))
+    start = measured_sparsity(network)
+
+    def update_masks(step: int) -> None:
+        if step <= ramp and (step % pruning.update_every == 0 or step == ramp):
+            prune_to(network, cubic_sparsity(start, sparsity, step / ramp))
+
+    return fit(
+        network,
+        data,
+        settings,
+        [weight_optimisation(network.trainable_parameters(), settings, steps)],
+        seed=seed,
+        label=f"task {data.task} at sparsity {sparsity:g}",
+        resume=resume,
+        after_step=update_masks,
+    )
+
+
+def highest_sparsity(
+    accuracies: Mapping[float, float], *, baseline: float, allowed_loss: float
+) -> float:
+    """Choose the highest sparsity whose accuracy is within the allowed loss of the baseline.
+
+    Where no rung is, not even a weakly pruned one, the dense model is the answer: a backbone that
+    lost what it knew is no backbone. It leaves no free weights, so its targets have to grow.
+
+    Args:
+        accuracies: Validation accuracy by sparsity.
+        baseline: Validation accuracy of the dense baseline.
+        allowed_loss: How much of it may be lost.
+    """
+    bar = baseline - allowed_loss
+    return max((s for s, a in accuracies.items() if a > bar or math.isclose(a, bar)), default=DENSE)

@@ -1,0 +1,116 @@
+"""Train a target on its backbone: pick from the earlier weights, fill the free ones, grow.
+
+Source: CPG, "Compacting, Picking and Growing for Unforgetting Continual Learning" (Hung et al.,
+NeurIPS 2019); the pick masks are Piggyback's (Mallya et al., ECCV 2018).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import torch
+from torch.optim.lr_scheduler import LambdaLR
+
+from crossback_core.data.task_file import TaskData
+from crossback_core.learning.growth import widths
+from crossback_core.learning.training import (
+    Optimisation,
+    Resume,
+    Row,
+    StepDecay,
+    fit,
+    step_count,
+    weight_optimisation,
+)
+from crossback_core.model.network import Network
+from crossback_core.settings import TargetSettings, TrainingSettings
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A target's network as it came out at one width."""
+
+    network: Network
+    width: float
+    rows: list[Row]
+
+    @property
+    def validation_accuracy(self) -> float:
+        """Accuracy after the last epoch."""
+        return float(self.rows[-1]["validation_accuracy"])
+
+
+def pick_and_grow(
+    initial: Callable[[], Network],
+    data: TaskData,
+    *,
+    bar: float,
+    target: TargetSettings,
+    training: TrainingSettings,
+    seed: int,
+    resume: Callable[[float], Resume],
+) -> Trained:
+    """Train a target, widening its network until its validation accuracy clears the bar.
+
+    Every width starts again from the initial network. If no width clears the bar, the one with
+    the best validation accuracy is kept, the narrowest among equals.
+
+    Args:
+        initial: Makes the network with the target added (see `kv_swap`).
+        data: The target.
+        bar: Validation accuracy to reach: that of the target's own baseline.
+        target: How to pick and grow.
+        training: Everything else of the training.
+        seed: Source of randomness.
+        resume: Where to keep an interrupted training of a given width.
+    """
+    best: Trained | None = None
+    for width in widths(initial().width, step=target.width_step, maximum=target.max_width):
+        trained = _train_at(initial(), width, data, target, training, seed, resume(width))
+        logger.info("width %g: validation %.4f, bar %.4f", width, trained.validation_accuracy, bar)
+        if best is None or trained.validation_accuracy > best.validation_accuracy:
+            best = trained
+        if trained.validation_accuracy >= bar:
+            return trained
+    if best is None:
+        raise ValueError(f"no width to try up to {target.max_width}")
+    return best
+
+
+def _train_at(
+    network: Network,
+    width: float,
+    data: TaskData,
+    target: TargetSettings,
+    training: TrainingSettings,
+    seed: int,
+    resume: Resume,
+) -> Trained:
+    """Train at one width."""
+    torch.manual_seed(seed)
+    if width > network.width:
+        network.grow(width)
+    settings = replace(training, learning_rate=target.learning_rate)
+    steps = step_count(data, settings)
+    optimisations = [weight_optimisation(network.trainable_parameters(), settings, steps)]
+    for layer in network.masked_layers().values():
+        layer.start_picking(initial=target.pick_initial, threshold=target.pick_threshold)
+    optimisations.append(_pick_optimisation(network, target, steps))
+    label = f"task {data.task} at width {width:g}"
+    rows = fit(network, data, settings, optimisations, seed=seed, label=label, resume=resume)
+    for layer in network.masked_layers().values():
+        layer.stop_picking()
+    return Trained(network, width, rows)
+
+
+def _pick_optimisation(network: Network, target: TargetSettings, steps: int) -> Optimisation:
+    """Adam for the pick scores: slower after the milestone, at rest after the stop."""
+    optimizer = torch.optim.Adam(network.pick_scores(), target.pick_learning_rate)
+    decay = StepDecay(
+        [target.pick_milestone * steps], target.pick_gamma, stop=target.pick_stop * steps
+    )
+    return Optimisation(optimizer, LambdaLR(optimizer, decay))

@@ -1,0 +1,294 @@
+"""The training loop: seeded, resumable, one row an epoch."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
+from tqdm import tqdm
+
+from crossback_core.data.task_file import Split, TaskData
+from crossback_core.learning.augmentation import augment
+from crossback_core.learning.evaluation import split_accuracy
+from crossback_core.model.network import Network
+from crossback_core.settings import TrainingSettings
+
+logger = logging.getLogger(__name__)
+
+Row = dict[str, float | int]
+
+
+class Resume(Protocol):
+    """Where an interrupted training is kept between two runs."""
+
+    def load(self) -> dict[str, Any] | None:
+        """Return the state saved last, or None."""
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Replace the saved state."""
+
+
+class NoResume:
+    """Keep nothing: an interrupted training starts again."""
+
+    def load(self) -> dict[str, Any] | None:
+        """Return None."""
+        return None
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Forget the state."""
+
+
+@dataclass(frozen=True)
+class Optimisation:
+    """An optimiser with the schedule of its learning rate, stepped once a batch."""
+
+    optimizer: torch.optim.Optimizer
+    schedule: LRScheduler
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what `load_state_dict` needs to go on."""
+        return {"optimizer": self.optimizer.state_dict(), "schedule": self.schedule.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from an earlier state."""
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+
+
+def fit(
+    network: Network,
+    data: TaskData,
+    settings: TrainingSettings,
+    optimisations: Sequence[Optimisation],
+    *,
+    seed: int,
+    label: str,
+    resume: Resume | None = None,
+    after_step: Callable[[int], None] | None = None,
+) -> list[Row]:
+    """Train the newest task of a network.
+
+    All randomness of an epoch derives from the seed and the epoch's number, so a resumed training
+    ends with the same bits as an undisturbed one.
+
+    Args:
+        network: Its newest task must be that of the data; trained in place.
+        data: The task.
+        settings: How to train.
+        optimisations: What is stepped after each batch; see `weight_optimisation`.
+        seed: Source of all randomness.
+        label: What the progress bar and the log call this training.
+        resume: Where to keep and find an interrupted training.
+        after_step: Called after each step with the number of steps done.
+
+    Returns:
+        One row an epoch: epoch, loss, learning_rate, train_accuracy, validation_accuracy, seconds.
+
+    Raises:
+        ValueError: The data is not the newest task's, or the loss is no longer finite.
+    """
+    if data.task != network.newest.task:
+        raise ValueError(f"data of task {data.task}, but task {network.newest.task} is trained")
+    resume = resume or NoResume()
+    rows = _restore(resume, network, optimisations)
+    epochs, per_epoch = epoch_count(data, settings), steps_per_epoch(data, settings)
+    bar = tqdm(total=epochs, initial=len(rows), desc=label, disable=None, leave=False)
+    for epoch in range(len(rows), epochs):
+        started = time.perf_counter()
+        row = _train_epoch(
+            network, data.train, settings, optimisations, seed, epoch, per_epoch, after_step
+        )
+        row["validation_accuracy"] = split_accuracy(network, data.task, data.validation)
+        row["seconds"] = round(time.perf_counter() - started, 3)
+        rows.append(row)
+        _report(label, row, epochs, bar)
+        _save(resume, network, optimisations, rows)
+    bar.close()
+    return rows
+
+
+def steps_per_epoch(data: TaskData, settings: TrainingSettings) -> int:
+    """Return the number of batches of an epoch."""
+    return math.ceil(len(data.train) / settings.batch_size)
+
+
+def epoch_count(data: TaskData, settings: TrainingSettings) -> int:
+    """Return the configured epochs, or as many as `min_steps` takes where that is more."""
+    return max(settings.epochs, math.ceil(settings.min_steps / steps_per_epoch(data, settings)))
+
+
+def step_count(data: TaskData, settings: TrainingSettings) -> int:
+    """Return the number of steps of a whole training."""
+    return epoch_count(data, settings) * steps_per_epoch(data, settings)
+
+
+def weight_optimisation(
+    parameters: Iterator[nn.Parameter], settings: TrainingSettings, steps: int
+) -> Optimisation:
+    """Make the optimiser of the weights.
+
+    Args:
+        parameters: What is trained.
+        settings: Optimiser, rate and schedule.
+        steps: Length of the training in steps.
+    """
+    if settings.optimizer == "adamw":
+        optimizer: torch.optim.Optimizer = torch.optim.AdamW(
+            parameters, settings.learning_rate, weight_decay=settings.weight_decay
+        )
+    else:
+        optimizer = torch.optim.SGD(
+            parameters,
+            settings.learning_rate,
+            momentum=settings.momentum,
+            nesterov=settings.momentum > 0,
+            weight_decay=settings.weight_decay,
+        )
+    return Optimisation(optimizer, _schedule(optimizer, settings, steps))
+
+
+def _schedule(
+    optimizer: torch.optim.Optimizer, settings: TrainingSettings, steps: int
+) -> LRScheduler:
+    if settings.schedule == "one_cycle":
+        return OneCycleLR(
+            optimizer, settings.learning_rate, total_steps=steps, cycle_momentum=False
+        )
+    fractions = settings.milestones if settings.schedule == "steps" else ()
+    milestones = [fraction * steps for fraction in fractions]
+    return LambdaLR(optimizer, StepDecay(milestones, settings.gamma))
+
+
+@dataclass(frozen=True)
+class StepDecay:
+    """Factor of the learning rate: gamma to the power of the milestones passed.
+
+    Attributes:
+        milestones: Steps after which the factor shrinks.
+        gamma: By how much.
+        stop: Step after which the factor is zero; None for never.
+    """
+
+    milestones: Sequence[float]
+    gamma: float
+    stop: float | None = None
+
+    def __call__(self, step: int) -> float:
+        """Return the factor at a step, counted from 0."""
+        if self.stop is not None and step >= self.stop:
+            return 0.0
+        return self.gamma ** sum(step >= milestone for milestone in self.milestones)
+
+
+def _train_epoch(
+    network: Network,
+    split: Split,
+    settings: TrainingSettings,
+    optimisations: Sequence[Optimisation],
+    seed: int,
+    epoch: int,
+    per_epoch: int,
+    after_step: Callable[[int], None] | None,
+) -> Row:
+    """Train one epoch; return its mean loss and accuracy and its last learning rate."""
+    generator = _seed_epoch(seed, epoch)
+    network.train()
+    loss_sum, correct = 0.0, 0
+    order = torch.randperm(len(split), generator=generator)
+    for number, batch in enumerate(torch.split(order, settings.batch_size), start=1):
+        loss, hits = _train_step(network, split, batch, settings, optimisations, generator)
+        loss_sum += loss * len(batch)
+        correct += hits
+        if after_step is not None:
+            after_step(epoch * per_epoch + number)
+    if not math.isfinite(loss_sum):
+        raise ValueError(
+            f"the loss became {loss_sum} in epoch {epoch + 1}: lower the learning rate"
+            f" (now {settings.learning_rate})"
+        )
+    return {
+        "epoch": epoch + 1,
+        "loss": loss_sum / len(split),
+        "learning_rate": float(optimisations[0].schedule.get_last_lr()[0]),
+        "train_accuracy": correct / len(split),
+    }
+
+
+def _train_step(
+    network: Network,
+    split: Split,
+    batch: Tensor,
+    settings: TrainingSettings,
+    optimisations: Sequence[Optimisation],
+    generator: torch.Generator,
+) -> tuple[float, int]:
+    """Do one step; return the mean loss of the batch and the number of right answers."""
+    device = next(network.parameters()).device
+    values, mask = split.inputs(batch)
+    if mask is None:
+        values = augment(values, flip=settings.flip, shift=settings.shift, generator=generator)
+    labels = split.labels[batch].to(device)
+    low = settings.precision == "bfloat16"
+    with torch.autocast(device.type, torch.bfloat16, enabled=low):
+        logits = network(
+            network.newest.task, values.to(device), None if mask is None else mask.to(device)
+        )
+    loss = functional.cross_entropy(logits.float(), labels)
+    for optimisation in optimisations:
+        optimisation.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    for optimisation in optimisations:
+        optimisation.optimizer.step()
+        optimisation.schedule.step()
+    return float(loss.detach()), int((logits.argmax(dim=1) == labels).sum())
+
+
+def _seed_epoch(seed: int, epoch: int) -> torch.Generator:
+    """Derive all randomness of an epoch; dropout draws from the global generator."""
+    generator = torch.Generator().manual_seed((seed << 20) + epoch)
+    torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+    return generator
+
+
+def _report(label: str, row: Row, epochs: int, bar: Any) -> None:
+    logger.info(
+        "%s: epoch %d of %d, loss %.4f, train %.3f, validation %.3f",
+        *(label, row["epoch"], epochs, row["loss"]),
+        *(row["train_accuracy"], row["validation_accuracy"]),
+    )
+    bar.set_postfix(loss=f"{row['loss']:.3f}", val=f"{row['validation_accuracy']:.3f}")
+    bar.update()
+
+
+def _save(
+    resume: Resume, network: Network, optimisations: Sequence[Optimisation], rows: list[Row]
+) -> None:
+    resume.save(
+        {
+            "network": network.state_dict(),
+            "optimisations": [optimisation.state_dict() for optimisation in optimisations],
+            "rows": rows,
+        }
+    )
+
+
+def _restore(resume: Resume, network: Network, optimisations: Sequence[Optimisation]) -> list[Row]:
+    """Load an interrupted training in place; return the rows of its finished epochs."""
+    state = resume.load()
+    if state is None:
+        return []
+    network.load_state_dict(state["network"])
+    for optimisation, saved in zip(optimisations, state["optimisations"], strict=True):
+        optimisation.load_state_dict(saved)
+    rows: list[Row] = state["rows"]
+    logger.info("resumed after epoch %d", len(rows))
+    return rows

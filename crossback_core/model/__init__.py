@@ -1,0 +1,1 @@
+"""The network: Perceiver IO with masked weights and per-task parameters."""

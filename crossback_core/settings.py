@@ -1,0 +1,349 @@
+"""The configuration as frozen dataclasses, so that the core never handles raw dictionaries."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from crossback_core.schema import schema_problems, text_keys, unknown
+
+NUMERICS = 1  # raised whenever results change in any digit: Snakemake then makes them anew
+
+Modality = Literal["image", "text"]
+MODALITIES: tuple[Modality, ...] = ("image", "text")
+Schedule = Literal["constant", "one_cycle", "steps"]
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """Shape of the Perceiver IO network at width 1.
+
+    Source: Jaegle et al., "Perceiver IO" (arXiv 2107.14795).
+    """
+
+    latents: int
+    latent_dim: int
+    blocks: int
+    heads: int
+    head_dim: int
+    cross_heads: int
+    cross_head_dim: int
+    feedforward_factor: int
+    dropout: float
+    frequency_bands: int
+    max_frequency: float
+    max_tokens: int
+    image_mean: tuple[float, ...]
+    image_std: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How any network is trained.
+
+    `milestones` are fractions of the run after which the rate is multiplied by `gamma` (schedule
+    "steps" only); `min_steps` lengthens the training of a small task to that many steps.
+    """
+
+    optimizer: Literal["adamw", "sgd"]
+    learning_rate: float
+    weight_decay: float
+    momentum: float
+    schedule: Schedule
+    milestones: tuple[float, ...]
+    gamma: float
+    epochs: int
+    min_steps: int
+    batch_size: int
+    flip: bool
+    shift: int
+    precision: Literal["float32", "bfloat16"]
+
+
+@dataclass(frozen=True)
+class PruningSettings:
+    """The ladder of sparsities (Zhu and Gupta, arXiv 1710.01878); each level is retrained."""
+
+    sparsities: tuple[float, ...]
+    epochs: int
+    ramp_epochs: int
+    update_every: int
+    learning_rate: float
+    schedule: Schedule
+
+
+@dataclass(frozen=True)
+class SelectionSettings:
+    """How the backbone is chosen (ModelDiff: Li et al., ISSTA 2021)."""
+
+    metric: Literal["ddv_euclidean", "ddv_cosine"]
+    candidates: Literal["all", "same_modal", "cross_modal"]
+    probes: int
+    mutations: int
+    mutation_step: float
+
+    @property
+    def probing(self) -> ProbeSettings:
+        """The part that similarities depend on; the rest only picks among them."""
+        return ProbeSettings(self.probes, self.mutations, self.mutation_step)
+
+
+@dataclass(frozen=True)
+class ProbeSettings:
+    """How similarities are measured: see SelectionSettings."""
+
+    probes: int
+    mutations: int
+    mutation_step: float
+
+
+@dataclass(frozen=True)
+class TargetSettings:
+    """How a target is trained on its backbone (CPG: Hung et al., NeurIPS 2019).
+
+    `pick_milestone` and `pick_stop` are fractions of the run: after the first the rate of the pick
+    scores is multiplied by `pick_gamma`, after the second the picks no longer change.
+    """
+
+    learning_rate: float
+    pick_initial: float
+    pick_threshold: float
+    pick_learning_rate: float
+    pick_milestone: float
+    pick_gamma: float
+    pick_stop: float
+    max_width: float
+    width_step: float
+    swap: Literal["auto", "always", "never"]
+    keep_better: bool
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Everything about networks and their training.
+
+    `allowed_loss` is the fraction of validation accuracy by which the chosen sparsity may be below
+    the baseline; it decides on a finished ladder, so it is no part of `pruning`.
+    """
+
+    model: ModelSettings
+    training: TrainingSettings
+    pruning: PruningSettings
+    allowed_loss: float
+    selection: SelectionSettings
+    target: TargetSettings
+
+
+@dataclass(frozen=True)
+class DatasetSettings:
+    """What the reader of a data set has to know."""
+
+    kind: Literal["icons"]
+    raw: str
+
+
+@dataclass(frozen=True)
+class WideTask:
+    """A network trained on the classes of several tasks at once."""
+
+    name: str
+    members: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """What is done with one data set; `train_per_class` applies to the targets alone."""
+
+    name: str
+    dataset: DatasetSettings
+    tasks: tuple[int, ...]
+    wide: Mapping[int, WideTask]
+    targets: tuple[int, ...]
+    candidates: tuple[int, ...]
+    train_per_class: int | None
+    preset: Preset
+
+    @property
+    def networks(self) -> tuple[int, ...]:
+        """Ids of all that a network is trained for: tasks, then wide tasks."""
+        return (*self.tasks, *self.wide)
+
+    def members(self, network: int) -> tuple[int, ...]:
+        """Tasks whose classes a network knows: itself, unless it is wide."""
+        return self.wide[network].members if network in self.wide else (network,)
+
+    def training_samples(self, network: int) -> int | None:
+        """Training samples a class; None stands for all."""
+        return self.train_per_class if network in self.targets else None
+
+    def candidates_of(self, target: int) -> tuple[int, ...]:
+        """Candidates for a target's backbone; the target's own network is none."""
+        return tuple(candidate for candidate in self.candidates if candidate != target)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """A whole configuration; `run` names the data sets worked on when no target is given."""
+
+    seed: int
+    device: Literal["auto", "cpu", "cuda"]
+    run: tuple[str, ...]
+    datasets: Mapping[str, Experiment]
+
+
+def load_settings(config: Mapping[str, Any]) -> Settings:
+    """Checks a configuration and turns it into settings.
+
+    Raises:
+        ValueError: One line for each problem found: the key's path, its value, what was allowed.
+    """
+    plain = text_keys(config)
+    problems = schema_problems(plain)
+    if not problems:
+        plain["presets"] = {name: _merged(plain["presets"], name) for name in plain["presets"]}
+        problems = [*_preset_problems(plain), *_dataset_problems(plain)]
+    if problems:
+        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+        raise ValueError("\n    ".join([f"The configuration has {count}:", *problems]))
+    presets = {name: _preset(values) for name, values in plain["presets"].items()}
+    datasets = {
+        name: _experiment(name, values, presets) for name, values in plain["datasets"].items()
+    }
+    return Settings(plain["seed"], plain["device"], tuple(plain["run"]), datasets)
+
+
+def _merged(presets: Mapping[str, Any], name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
+    """A preset's sections laid over those of the preset it is based on (left as is if unknown)."""
+    own = presets[name]
+    base = own.get("based_on")
+    if base not in presets or base in (*above, name):
+        return dict(own)
+    merged = _merged(presets, base, (*above, name))
+    sections = {key: {**merged.get(key, {}), **own[key]} for key in own if key != "based_on"}
+    return {**merged, **sections}
+
+
+_SECTIONS: dict[str, type] = {
+    "model": ModelSettings,
+    "training": TrainingSettings,
+    "pruning": PruningSettings,
+    "selection": SelectionSettings,
+    "target": TargetSettings,
+}
+
+
+def _preset_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    for name, preset in config["presets"].items():
+        path = f"presets.{name}"
+        if "based_on" in preset:  # _merged keeps it only where it leads nowhere
+            others = [other for other in config["presets"] if other != name]
+            yield unknown(f"{path}.based_on", preset["based_on"], "or circular preset", others)
+        missing = list(_missing_keys(preset))
+        for key in missing:
+            yield f"{path}.{key}: is missing (give it, or a preset with it as based_on)"
+        if not missing:
+            yield from _value_problems(path, preset)
+
+
+def _missing_keys(preset: Mapping[str, Any]) -> Iterator[str]:
+    for section, kind in _SECTIONS.items():
+        wanted = [field.name for field in fields(kind)]
+        wanted += ["allowed_loss"] if section == "pruning" else []
+        if section not in preset:
+            yield section
+        else:
+            yield from (f"{section}.{key}" for key in wanted if key not in preset[section])
+
+
+def _value_problems(path: str, preset: Mapping[str, Any]) -> Iterator[str]:
+    """What a schema cannot say about the values of a complete preset."""
+    pruning = preset["pruning"]
+    for key, values in (
+        ("pruning.sparsities", pruning["sparsities"]),
+        ("training.milestones", preset["training"]["milestones"]),
+    ):
+        if any(later <= earlier for earlier, later in pairwise(values)):
+            yield f"{path}.{key}: {values} is not allowed; it must ascend"
+    if pruning["ramp_epochs"] > pruning["epochs"]:
+        yield (
+            f"{path}.pruning.ramp_epochs: {pruning['ramp_epochs']} is not allowed; "
+            f"it must be at most pruning.epochs = {pruning['epochs']}"
+        )
+
+
+def _dataset_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    datasets = config["datasets"]
+    for name in config["run"]:
+        if name not in datasets:
+            yield unknown("run", name, "data set", datasets)
+    for name, values in datasets.items():
+        path = f"datasets.{name}"
+        if values["preset"] not in config["presets"]:
+            yield unknown(f"{path}.preset", values["preset"], "preset", config["presets"])
+        yield from _wide_problems(path, values)
+        yield from _role_problems(path, values)
+
+
+def _wide_problems(path: str, values: Mapping[str, Any]) -> Iterator[str]:
+    wide = [int(network) for network in values.get("wide", {})]
+    for network in wide:
+        if network in values["tasks"]:
+            yield f"{path}.wide.{network}: is a task's id; a wide network needs an id of its own"
+        for member in values["wide"][str(network)]["tasks"]:
+            if member in wide:
+                yield f"{path}.wide.{network}.tasks: {member} is wide itself; give single tasks"
+
+
+def _role_problems(path: str, values: Mapping[str, Any]) -> Iterator[str]:
+    tasks, candidates = values["tasks"], values["candidates"]
+    networks = [*tasks, *map(int, values.get("wide", {}))]
+    for target in values["targets"]:
+        if target not in tasks:
+            yield unknown(f"{path}.targets", target, "task", tasks)
+        if candidates == [target]:
+            yield f"{path}.candidates: the target {target} has no candidate but itself; add others"
+    for candidate in candidates:
+        if candidate not in networks:
+            yield unknown(f"{path}.candidates", candidate, "task or wide id", networks)
+
+
+def _preset(values: Mapping[str, Any]) -> Preset:
+    allowed_loss = float(values["pruning"]["allowed_loss"])
+    sections: dict[str, Any] = {
+        name: _section(kind, values[name]) for name, kind in _SECTIONS.items()
+    }
+    return Preset(allowed_loss=allowed_loss, **sections)
+
+
+def _experiment(name: str, values: Mapping[str, Any], presets: Mapping[str, Preset]) -> Experiment:
+    wide = {
+        int(network): WideTask(task["name"], _cast(tuple[int, ...], task["tasks"]))
+        for network, task in values.get("wide", {}).items()
+    }
+    ids = {key: _cast(tuple[int, ...], values[key]) for key in ("tasks", "targets", "candidates")}
+    return Experiment(
+        name=name,
+        dataset=_section(DatasetSettings, values),
+        wide=wide,
+        train_per_class=values.get("train_per_class"),
+        preset=presets[values["preset"]],
+        **ids,
+    )
+
+
+Section = TypeVar("Section")
+
+
+def _section(kind: type[Section], values: Mapping[str, Any]) -> Section:
+    """Fills a dataclass; numbers get its types, so that 2 and 2.0 are the same setting."""
+    hints = get_type_hints(kind)
+    return kind(**{key: _cast(hint, values[key]) for key, hint in hints.items()})
+
+
+def _cast(hint: Any, value: Any) -> Any:
+    if get_origin(hint) is tuple:
+        return tuple(_cast(get_args(hint)[0], item) for item in value)
+    return hint(value) if hint in (int, float) else value

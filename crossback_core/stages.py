@@ -1,0 +1,430 @@
+"""One function a rule of the workflow: paths and settings in, files out.
+
+Argument names are those of the rule's input, output and params. Every function can be called
+without Snakemake. `version` is part of each signature that computes numbers: raising it in
+`settings.NUMERICS` makes Snakemake compute them anew.
+"""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from crossback_core.checkpoint import dense_bytes, load_checkpoint, save_checkpoint
+from crossback_core.data import load_index, load_task, make_index, make_task, save_index, save_task
+from crossback_core.data.task_file import TaskData
+from crossback_core.files import atomic_write, read_json, sha256, write_csv, write_json
+from crossback_core.learning.evaluation import accuracy, split_accuracy, split_logits
+from crossback_core.learning.kv_swap import Swap, reconstruct
+from crossback_core.learning.pruning import DENSE, climb, highest_sparsity, measured_sparsity
+from crossback_core.learning.target import Trained, pick_and_grow
+from crossback_core.learning.training import fit, step_count, weight_optimisation
+from crossback_core.model.masked_linear import FREE
+from crossback_core.model.network import Network, TaskSpec
+from crossback_core.provenance import provenance, resolve_device
+from crossback_core.resume import ResumeFile
+from crossback_core.selection.choice import Candidates, choose_backbone
+from crossback_core.selection.comparison import compare
+from crossback_core.settings import (
+    DatasetSettings,
+    ModelSettings,
+    ProbeSettings,
+    PruningSettings,
+    TargetSettings,
+    TrainingSettings,
+)
+
+logger = logging.getLogger(__name__)
+
+StrPath = str | Path
+
+
+def prepare_index(
+    *, raw: StrPath, index: StrPath, dataset: DatasetSettings, seed: int, version: int
+) -> None:
+    """List the samples of a data set and their splits (rule prepare_index)."""
+    save_index(make_index(raw, kind=dataset.kind, seed=seed), index)
+
+
+def prepare_task(
+    *,
+    index: StrPath,
+    raw: StrPath,
+    task_file: StrPath,
+    task: int,
+    members: Sequence[int],
+    dataset: DatasetSettings,
+    train_per_class: int | None,
+    seed: int,
+    version: int,
+) -> None:
+    """Make the tensors of one task or wide task (rule prepare_task)."""
+    data = make_task(
+        load_index(index),
+        raw,
+        kind=dataset.kind,
+        task=task,
+        members=members,
+        train_per_class=train_per_class,
+        seed=seed,
+    )
+    save_task(data, task_file)
+
+
+def train_baseline(
+    *,
+    task_file: StrPath,
+    checkpoint: StrPath,
+    metrics: StrPath,
+    history: StrPath,
+    model: ModelSettings,
+    training: TrainingSettings,
+    device: str,
+    seed: int,
+    resume: StrPath,
+    version: int,
+) -> None:
+    """Train one task from scratch (rule train_baseline)."""
+    started = time.perf_counter()
+    data, where = load_task(task_file), resolve_device(device)
+    torch.manual_seed(seed)
+    network = Network(model)
+    network.add_task(TaskSpec(data.task, data.modality, data.classes, data.channels))
+    network.to(where)
+    weights = weight_optimisation(
+        network.trainable_parameters(), training, step_count(data, training)
+    )
+    key = (sha256(task_file), model, training, seed, where.type, version)
+    rows = fit(
+        network,
+        data,
+        training,
+        [weights],
+        seed=seed,
+        label=f"baseline of task {data.task}",
+        resume=ResumeFile(Path(resume) / "training.pt", key),
+    )
+    record = {
+        "task": data.task,
+        "modality": data.modality,
+        "classes": list(data.classes),
+        **_accuracies(network, data),
+        **_sizes(data),
+        "seconds": _seconds_since(started),
+        **provenance(
+            seed=seed,
+            device=where,
+            settings={"model": model, "training": training},
+            parents={"task_file": task_file},
+        ),
+    }
+    save_checkpoint(network, checkpoint, record)
+    write_csv(pd.DataFrame(rows), history)
+    write_json(record, metrics)
+    _forget(resume)
+
+
+def measure_similarity(
+    *,
+    target_data: StrPath,
+    target_baseline: StrPath,
+    candidate_data: Sequence[StrPath],
+    candidate_baselines: Sequence[StrPath],
+    similarity: StrPath,
+    probing: ProbeSettings,
+    seed: int,
+    version: int,
+) -> None:
+    """Compare a target's baseline with that of every candidate (rule measure_similarity)."""
+    target = _network(target_baseline), load_task(target_data)
+    rows = []
+    for baseline, task_file in zip(candidate_baselines, candidate_data, strict=True):
+        candidate = _network(baseline), load_task(task_file)
+        rows.append(
+            {
+                "target": target[1].task,
+                "target_modality": target[1].modality,
+                "candidate": candidate[1].task,
+                "modality": candidate[1].modality,
+                **compare(target, candidate, probing, seed=seed),
+            }
+        )
+        logger.info("candidate %s: %s", rows[-1]["candidate"], rows[-1])
+    write_csv(pd.DataFrame(rows), similarity)
+
+
+def collect_similarity(*, similarities: Sequence[StrPath], matrix: StrPath) -> None:
+    """Put the similarities of all targets into one table (rule collect_similarity)."""
+    write_csv(pd.concat([pd.read_csv(path) for path in similarities]), matrix)
+
+
+def select_backbone(
+    *, similarity: StrPath, selection: StrPath, target: int, candidates: Candidates, metric: str
+) -> None:
+    """Choose the most similar candidate as a target's backbone (rule select_backbone)."""
+    scores = pd.read_csv(similarity)
+    choice = choose_backbone(
+        scores.assign(similarity=scores[metric]),
+        target=target,
+        candidates=candidates,
+        metric=metric,
+    )
+    write_json(choice.to_dict(), selection)
+
+
+def prune_backbone(
+    *,
+    task_file: StrPath,
+    baseline: StrPath,
+    levels: Sequence[StrPath],
+    table: StrPath,
+    pruning: PruningSettings,
+    training: TrainingSettings,
+    device: str,
+    seed: int,
+    resume: StrPath,
+    version: int,
+) -> None:
+    """Prune a task's network along the ladder of sparsities (rule prune_backbone)."""
+    data, where, resume = load_task(task_file), resolve_device(device), Path(resume)
+    network = _network(baseline).to(where)
+    key = (sha256(task_file), sha256(baseline), pruning, training, seed, where.type, version)
+    rows: list[dict[str, Any]] = []
+    for sparsity, level in zip(pruning.sparsities, levels, strict=True):
+        started = time.perf_counter()
+        climb(
+            network,
+            data,
+            sparsity,
+            pruning=pruning,
+            training=training,
+            seed=seed,
+            resume=ResumeFile(resume / f"sparsity_{sparsity:g}.pt", (*key, sparsity)),
+        )
+        row = {
+            "sparsity": sparsity,
+            "measured_sparsity": measured_sparsity(network),
+            **_accuracies(network, data),
+            "seconds": _seconds_since(started),
+        }
+        save_checkpoint(network, level, {"task": data.task, **row})
+        rows.append(row)
+        logger.info("sparsity %g: validation %.4f", sparsity, row["validation_accuracy"])
+    write_csv(pd.DataFrame(rows), table)
+    _forget(resume)
+
+
+def choose_sparsity(
+    *,
+    baseline: StrPath,
+    baseline_metrics: StrPath,
+    table: StrPath,
+    levels: Sequence[StrPath],
+    checkpoint: StrPath,
+    choice: StrPath,
+    allowed_loss: float,
+) -> None:
+    """Choose the level of the ladder that becomes the backbone (rule choose_sparsity).
+
+    The dense baseline is the answer where every level lost too much.
+    """
+    rungs, dense = pd.read_csv(table), read_json(baseline_metrics)
+    bar = dense["validation_accuracy"]
+    accuracies = dict(zip(rungs["sparsity"], rungs["validation_accuracy"], strict=True))
+    sparsity = highest_sparsity(accuracies, baseline=bar, allowed_loss=allowed_loss)
+    files = dict(zip(rungs["sparsity"], levels, strict=True)) | {DENSE: baseline}
+    if sparsity == DENSE:
+        logger.warning("every level lost more than %g: the dense baseline is taken", allowed_loss)
+    with atomic_write(checkpoint) as file, Path(files[sparsity]).open("rb") as source:
+        shutil.copyfileobj(source, file)
+    write_json(
+        {
+            "task": dense["task"],
+            "sparsity": sparsity,
+            "validation_accuracy": accuracies.get(sparsity, bar),
+            "baseline_validation_accuracy": bar,
+            "allowed_loss": allowed_loss,
+        },
+        choice,
+    )
+
+
+def swap_kv(
+    *,
+    selection: StrPath,
+    backbone: StrPath,
+    baseline: StrPath,
+    checkpoint: StrPath,
+    swap: Swap,
+    seed: int,
+    version: int,
+) -> None:
+    """Let a backbone read its target's modality (rule swap_kv)."""
+    choice, network = read_json(selection), _network(backbone)
+    if network.newest.task != choice["backbone"]:
+        raise ValueError(
+            f"{backbone} holds task {network.newest.task}, but {selection} chose"
+            f" {choice['backbone']}: remove both and run again"
+        )
+    torch.manual_seed(seed)
+    swapped = reconstruct(network, _network(baseline), swap=swap)
+    record = {"backbone": choice["backbone"], "target": choice["target"], "swapped": swapped}
+    save_checkpoint(network, checkpoint, record)
+
+
+def train_target(
+    *,
+    task_file: StrPath,
+    initial: StrPath,
+    backbone: StrPath,
+    backbone_data: StrPath,
+    baseline: StrPath,
+    baseline_metrics: StrPath,
+    selection: StrPath,
+    checkpoint: StrPath,
+    metrics: StrPath,
+    history: StrPath,
+    target: TargetSettings,
+    training: TrainingSettings,
+    device: str,
+    seed: int,
+    resume: StrPath,
+    version: int,
+) -> None:
+    """Train a target on its backbone and compare it with its baseline (rule train_target)."""
+    started = time.perf_counter()
+    data, where = load_task(task_file), resolve_device(device)
+    bar, folder = read_json(baseline_metrics), Path(resume)
+    key = (sha256(task_file), sha256(initial), target, training, seed, where.type, version)
+    trained = pick_and_grow(
+        lambda: _network(initial).to(where),
+        data,
+        bar=bar["validation_accuracy"],
+        target=target,
+        training=training,
+        seed=seed,
+        resume=lambda width: ResumeFile(folder / f"width_{width:g}.pt", (*key, width)),
+    )
+    verdict = _verdict(trained.validation_accuracy, bar["validation_accuracy"])
+    kept_baseline = target.keep_better and verdict == "hurts"
+    product = _network(baseline) if kept_baseline else trained.network.cpu()
+    record = {
+        **_selection_part(read_json(selection), kept_baseline),
+        "verdict": verdict,
+        **_accuracies(product, data),
+        "baseline_validation_accuracy": bar["validation_accuracy"],
+        "baseline_test_accuracy": bar["test_accuracy"],
+        "tried": _tried(trained, data, read_json(selection)),
+        **_sizes(data),
+        "sparsity": None if kept_baseline else measured_sparsity(_network(backbone)),
+        **_weights_part(product, data.task),
+        "seconds": _seconds_since(started),
+        **provenance(
+            seed=seed,
+            device=where,
+            settings={"target": target, "training": training},
+            parents={"task_file": task_file, "initial": initial, "baseline": baseline},
+        ),
+    }
+    save_checkpoint(product, checkpoint, record)
+    earlier = [] if kept_baseline else _earlier_tasks(backbone, checkpoint, backbone_data)
+    size = {"checkpoint_bytes": Path(checkpoint).stat().st_size, "earlier_tasks": earlier}
+    write_csv(pd.DataFrame(trained.rows).assign(width=trained.width), history)
+    write_json(record | size, metrics)
+    _forget(resume)
+
+
+def _network(path: StrPath) -> Network:
+    return load_checkpoint(path).network
+
+
+def _seconds_since(started: float) -> float:
+    return round(time.perf_counter() - started, 3)
+
+
+def _forget(resume: StrPath) -> None:
+    """Remove the state of a training whose artifacts are written."""
+    shutil.rmtree(resume, ignore_errors=True)
+
+
+def _accuracies(network: Network, data: TaskData) -> dict[str, float]:
+    """Accuracy on what decides and on what is only reported."""
+    return {
+        "validation_accuracy": split_accuracy(network, data.task, data.validation),
+        "test_accuracy": split_accuracy(network, data.task, data.test),
+    }
+
+
+def _sizes(data: TaskData) -> dict[str, int]:
+    return {
+        "train_samples": len(data.train),
+        "validation_samples": len(data.validation),
+        "test_samples": len(data.test),
+    }
+
+
+def _verdict(accuracy: float, bar: float) -> str:
+    """Say by validation what the backbone does for the target."""
+    if accuracy == bar:
+        return "equal"
+    return "helps" if accuracy > bar else "hurts"
+
+
+def _selection_part(choice: dict[str, Any], kept_baseline: bool) -> dict[str, Any]:
+    """What a target's metrics say of its backbone: nothing where the baseline was kept."""
+    return {
+        "target": choice["target"],
+        "modality": choice["modality"],
+        "backbone": None if kept_baseline else choice["backbone"],
+        "backbone_modality": None if kept_baseline else choice["backbone_modality"],
+        "similarity": None if kept_baseline else choice["similarity"],
+        "metric": choice["metric"],
+    }
+
+
+def _tried(trained: Trained, data: TaskData, choice: dict[str, Any]) -> dict[str, Any]:
+    """What was measured on the backbone, also where the baseline was kept in the end."""
+    return {
+        "backbone": choice["backbone"],
+        "similarity": choice["similarity"],
+        "width": trained.width,
+        **_accuracies(trained.network, data),
+    }
+
+
+def _weights_part(network: Network, task: int) -> dict[str, Any]:
+    """Width, sizes, and how the masked weights are shared out among a network's tasks."""
+    layers = network.masked_layers().values()
+    position = network.position(task)
+    total = sum(layer.owner.numel() for layer in layers)
+    picked = sum(layer.count_picked(position) for layer in layers) if position > 1 else 0
+    return {
+        "width": network.tasks[task].width,
+        "owned_fraction": sum(layer.count(position) for layer in layers) / total,
+        "picked_fraction": picked / total,
+        "free_fraction": sum(layer.count(FREE) for layer in layers) / total,
+        "dense_bytes": dense_bytes(network, task),
+    }
+
+
+def _earlier_tasks(
+    backbone: StrPath, checkpoint: StrPath, backbone_data: StrPath
+) -> list[dict[str, Any]]:
+    """Measure the backbone's task before and after, each from the file on disk."""
+    data, before, after = load_task(backbone_data), _network(backbone), _network(checkpoint)
+    logits = [split_logits(network, data.task, data.test) for network in (before, after)]
+    return [
+        {
+            "task": data.task,
+            "test_accuracy_before": accuracy(logits[0], data.test.labels),
+            "test_accuracy_after": accuracy(logits[1], data.test.labels),
+            "logits_identical": torch.equal(*logits),
+        }
+    ]
