@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 import zipfile
 from pathlib import Path
@@ -34,7 +35,11 @@ def load_archive(path: str | Path) -> dict[str, Any]:
         # torch reads a flipped bit without complaint; the archive's checksums tell.
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+        raise ValueError(f"truncated or no archive: {error}") from error
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a damaged header may send the reader before the start
+            raise
         raise ValueError(f"truncated or no archive: {error}") from error
     if damaged is not None:
         raise ValueError(f"the checksum of its part {damaged} differs")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
-from crossback_core.schema import schema_problems, text_keys, unknown
+from crossback_core.schema import normalised, schema_problems, unknown
 
 NUMERICS = 1  # raised whenever results change in any digit: Snakemake then makes them anew
 
@@ -195,12 +195,12 @@ class Settings:
 
 
 def load_settings(config: Mapping[str, Any]) -> Settings:
-    """Checks a configuration and turns it into settings.
+    """Check a configuration and turn it into settings.
 
     Raises:
         ValueError: One line for each problem found: the key's path, its value, what was allowed.
     """
-    plain = text_keys(config)
+    plain = normalised(config)
     problems = schema_problems(plain)
     if not problems:
         plain["presets"] = {name: _merged(plain["presets"], name) for name in plain["presets"]}
@@ -216,7 +216,7 @@ def load_settings(config: Mapping[str, Any]) -> Settings:
 
 
 def _merged(presets: Mapping[str, Any], name: str, above: tuple[str, ...] = ()) -> dict[str, Any]:
-    """A preset's sections laid over those of the preset it is based on (left as is if unknown)."""
+    """Lay a preset over the one it is based on; `based_on` stays only where that leads nowhere."""
     own = presets[name]
     base = own.get("based_on")
     if base not in presets or base in (*above, name):
@@ -238,9 +238,10 @@ _SECTIONS: dict[str, type] = {
 def _preset_problems(config: Mapping[str, Any]) -> Iterator[str]:
     for name, preset in config["presets"].items():
         path = f"presets.{name}"
-        if "based_on" in preset:  # _merged keeps it only where it leads nowhere
+        if "based_on" in preset:
             others = [other for other in config["presets"] if other != name]
-            yield unknown(f"{path}.based_on", preset["based_on"], "or circular preset", others)
+            yield f"{path}.based_on: {unknown('or circular preset', preset['based_on'], others)}"
+            continue
         missing = list(_missing_keys(preset))
         for key in missing:
             yield f"{path}.{key}: is missing (give it, or a preset with it as based_on)"
@@ -259,7 +260,7 @@ def _missing_keys(preset: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _value_problems(path: str, preset: Mapping[str, Any]) -> Iterator[str]:
-    """What a schema cannot say about the values of a complete preset."""
+    """Find what a schema cannot say about the values of a complete preset."""
     pruning = preset["pruning"]
     for key, values in (
         ("pruning.sparsities", pruning["sparsities"]),
@@ -278,11 +279,11 @@ def _dataset_problems(config: Mapping[str, Any]) -> Iterator[str]:
     datasets = config["datasets"]
     for name in config["run"]:
         if name not in datasets:
-            yield unknown("run", name, "data set", datasets)
+            yield f"run: {unknown('data set', name, datasets)}"
     for name, values in datasets.items():
         path = f"datasets.{name}"
         if values["preset"] not in config["presets"]:
-            yield unknown(f"{path}.preset", values["preset"], "preset", config["presets"])
+            yield f"{path}.preset: {unknown('preset', values['preset'], config['presets'])}"
         yield from _wide_problems(path, values)
         yield from _role_problems(path, values)
 
@@ -302,12 +303,12 @@ def _role_problems(path: str, values: Mapping[str, Any]) -> Iterator[str]:
     networks = [*tasks, *map(int, values.get("wide", {}))]
     for target in values["targets"]:
         if target not in tasks:
-            yield unknown(f"{path}.targets", target, "task", tasks)
+            yield f"{path}.targets: {unknown('task', target, tasks)}"
         if candidates == [target]:
             yield f"{path}.candidates: the target {target} has no candidate but itself; add others"
     for candidate in candidates:
         if candidate not in networks:
-            yield unknown(f"{path}.candidates", candidate, "task or wide id", networks)
+            yield f"{path}.candidates: {unknown('task or wide id', candidate, networks)}"
 
 
 def _preset(values: Mapping[str, Any]) -> Preset:
@@ -338,7 +339,7 @@ Section = TypeVar("Section")
 
 
 def _section(kind: type[Section], values: Mapping[str, Any]) -> Section:
-    """Fills a dataclass; numbers get its types, so that 2 and 2.0 are the same setting."""
+    """Fill a dataclass; numbers get its types, so that 2 and 2.0 are the same setting."""
     hints = get_type_hints(kind)
     return kind(**{key: _cast(hint, values[key]) for key, hint in hints.items()})
 

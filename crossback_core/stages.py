@@ -20,7 +20,7 @@ import torch
 from crossback_core.checkpoint import dense_bytes, load_checkpoint, save_checkpoint
 from crossback_core.data import load_index, load_task, make_index, make_task, save_index, save_task
 from crossback_core.data.task_file import TaskData
-from crossback_core.files import atomic_write, read_json, sha256, write_csv, write_json
+from crossback_core.files import atomic_write, read_json, sha256, write_csv, write_json, write_text
 from crossback_core.learning.evaluation import accuracy, split_accuracy, split_logits
 from crossback_core.learning.kv_swap import Swap, reconstruct
 from crossback_core.learning.pruning import DENSE, climb, highest_sparsity, measured_sparsity
@@ -29,6 +29,14 @@ from crossback_core.learning.training import fit, step_count, weight_optimisatio
 from crossback_core.model.masked_linear import FREE
 from crossback_core.model.network import Network, TaskSpec
 from crossback_core.provenance import provenance, resolve_device
+from crossback_core.report import (
+    PruningCurve,
+    ReportInputs,
+    TrainingCurve,
+    format_table,
+    summary_table,
+    write_report,
+)
 from crossback_core.resume import ResumeFile
 from crossback_core.selection.choice import Candidates, choose_backbone
 from crossback_core.selection.comparison import compare
@@ -339,6 +347,58 @@ def train_target(
     write_csv(pd.DataFrame(trained.rows).assign(width=trained.width), history)
     write_json(record | size, metrics)
     _forget(resume)
+
+
+def summarize(
+    *,
+    metrics: Sequence[StrPath],
+    histories: Sequence[StrPath],
+    matrix: StrPath,
+    tables: Sequence[StrPath],
+    choices: Sequence[StrPath],
+    summary: StrPath,
+    text: StrPath,
+    report: StrPath,
+) -> None:
+    """Make the table of a data set's targets and the report (rule summarize)."""
+    records = [read_json(path) for path in metrics]
+    folder = Path(summary).parent
+    frame = summary_table(records)
+    write_csv(frame, summary)
+    write_text(format_table(frame, folder=folder.as_posix()), text)
+    inputs = ReportInputs(
+        dataset=folder.name,
+        metrics=records,
+        matrix=_scored_matrix(pd.read_csv(matrix), records),
+        pruning=dict(map(_pruning_curve, tables, choices)),
+        histories=dict(map(_training_curve, histories, records)),
+    )
+    write_report(inputs, report)
+
+
+def _scored_matrix(matrix: pd.DataFrame, records: Sequence[dict[str, Any]]) -> pd.DataFrame:
+    """Name the similarity that decided, and mark the candidate that it chose."""
+    tried = {record["target"]: record["tried"]["backbone"] for record in records}
+    return matrix.assign(
+        similarity=matrix[records[0]["metric"]],
+        selected=matrix["target"].map(tried) == matrix["candidate"],
+    )
+
+
+def _pruning_curve(table: StrPath, choice: StrPath) -> tuple[int, PruningCurve]:
+    chosen = read_json(choice)
+    curve = PruningCurve(
+        levels=pd.read_csv(table),
+        baseline=chosen["baseline_validation_accuracy"],
+        allowed_loss=chosen["allowed_loss"],
+        chosen=chosen["sparsity"],
+    )
+    return chosen["task"], curve
+
+
+def _training_curve(history: StrPath, record: dict[str, Any]) -> tuple[str, TrainingCurve]:
+    bar = record["baseline_validation_accuracy"]
+    return f"target {record['target']}", TrainingCurve(pd.read_csv(history), bar)
 
 
 def _network(path: StrPath) -> Network:

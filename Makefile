@@ -1,0 +1,73 @@
+# Everything runs in a virtual environment of its own, made on first use from envs/requirements.txt.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime
+TOOLS := $(VENV)/.tools
+BUILDER := $(VENV)/.builder
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help install demo test lint format data dag clean
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 17
+
+install: $(RUNTIME) ## make the virtual environment .venv
+
+demo: $(RUNTIME) ## run the whole method on the embedded icons data set
+	$(BIN)/snakemake --cores all
+
+test: $(TOOLS) ## run all tests: unit, workflow, one tiny real run
+	$(BIN)/python -m pytest
+
+lint: $(TOOLS) ## run all linters and the type checker
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint
+	$(BIN)/codespell
+
+format: $(TOOLS) ## format Python and Snakemake files
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/snakefmt Snakefile rules
+
+data: $(BUILDER) ## check that data/icons is what its builder makes
+	$(BIN)/python tools/build_icons.py --check
+
+dag: $(RUNTIME) ## draw the jobs of the configuration: dag.svg, or dag.mmd without Graphviz
+	@if command -v dot > /dev/null; then \
+		$(BIN)/snakemake --dag dot | dot -Tsvg > dag.svg && echo "dag.svg"; \
+	else \
+		$(BIN)/snakemake --dag mermaid-js > dag.mmd; \
+		echo "dag.mmd (Mermaid text; install Graphviz for a picture)"; \
+	fi
+
+clean: ## remove caches and .venv; results stay
+	rm -rf $(VENV) build *.egg-info dag.svg dag.mmd .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +
+	@echo "Kept: results, logs, benchmarks (and .snakemake, which knows how they were made)."
+
+$(RUNTIME): envs/requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "CrossBack needs Python 3.11 or newer, but $(PYTHON) is $$($(PYTHON) --version 2>&1)."; \
+		echo "Name a newer one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Installing the pinned packages into $(VENV); this takes a few minutes."
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet -r envs/requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(TOOLS): $(RUNTIME) envs/requirements-dev.txt
+	$(BIN)/python -m pip install --quiet -r envs/requirements-dev.txt
+	@touch $@
+
+$(BUILDER): $(RUNTIME) tools/requirements.txt
+	$(BIN)/python -m pip install --quiet -r tools/requirements.txt
+	@touch $@

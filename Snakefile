@@ -1,0 +1,39 @@
+"""CrossBack: picks a trained backbone for each target task and grows the target on it."""
+
+from snakemake.utils import min_version
+
+min_version("9.20")
+
+
+configfile: "config.yaml"
+
+
+include: "rules/common.smk"
+
+
+wildcard_constraints:
+    dataset="|".join(SETTINGS.datasets),
+    task=one_of("networks"),
+    target=one_of("targets"),
+
+
+include: "rules/data.smk"
+include: "rules/baseline.smk"
+include: "rules/similarity.smk"
+include: "rules/backbone.smk"
+include: "rules/target.smk"
+include: "rules/report.smk"
+
+
+localrules:
+    all,
+
+
+rule all:
+    default_target: True
+    input:
+        requested_results(),
+
+
+onsuccess:
+    show_summaries()

@@ -1,0 +1,185 @@
+"""Reader of the embedded data set "icons": tiles on one sheet a class, and glosses in one table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from crossback_core.data.images import Pixels, picture_size, read_picture
+from crossback_core.data.reader import Reader, Texts
+from crossback_core.data.text import read_vocabulary
+from crossback_core.settings import MODALITIES
+
+TILE = 32  # pixels, the side of a tile
+TILES_A_ROW = 10
+
+_TABLES = {
+    "image": ("images.csv", ("class", "tile", "group", "id")),
+    "text": ("texts.csv", ("class", "group", "id", "tokens")),
+}
+
+
+def read_index(raw: Path) -> pd.DataFrame:
+    """Read which samples there are.
+
+    Args:
+        raw: The folder of the data set.
+
+    Returns:
+        The index's columns but for `split`; classes in the order of tasks.yaml.
+
+    Raises:
+        FileNotFoundError: If a file is missing.
+        ValueError: If a file is not as documented; names the file and the value.
+    """
+    samples = {"image": _image_samples(raw), "text": _text_samples(raw)}
+    parts: list[pd.DataFrame] = []
+    for task in _read_tasks(raw / "tasks.yaml"):
+        for name in task["classes"]:
+            rows = samples[task["modality"]]
+            rows = rows[rows["class"] == name]
+            if rows.empty:
+                raise ValueError(
+                    f"{raw / 'tasks.yaml'}: class {name!r} of task {task['task']} has no sample in "
+                    f"{_TABLES[task['modality']][0]}"
+                )
+            parts.append(rows.assign(task=task["task"], modality=task["modality"]))
+    index = pd.concat(parts, ignore_index=True)
+    return index[["id", "task", "class", "modality", "group", "source"]]
+
+
+def _read_tasks(path: Path) -> list[dict[str, Any]]:
+    try:
+        tasks = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not YAML: {error}") from error
+    if not isinstance(tasks, list) or not tasks:
+        raise ValueError(f"{path} is not a list of tasks")
+    for task in tasks:
+        if not _is_task(task):
+            raise ValueError(
+                f"{path}: {task!r} is not a task: it needs an integer task of 1 or more, a "
+                f"modality ({' or '.join(MODALITIES)}) and a list of classes"
+            )
+    return tasks
+
+
+def _is_task(task: Any) -> bool:
+    if not isinstance(task, dict):
+        return False
+    number, classes = task.get("task"), task.get("classes")
+    return (
+        type(number) is int
+        and number > 0
+        and task.get("modality") in MODALITIES
+        and isinstance(classes, list)
+        and len(classes) > 0
+        and all(isinstance(name, str) for name in classes)
+    )
+
+
+def _image_samples(raw: Path) -> pd.DataFrame:
+    """Read images.csv and see that every sheet has the size that its tiles need."""
+    frame = _read_table(raw, "image")
+    path = raw / _TABLES["image"][0]
+    wrong = frame[~frame["tile"].str.fullmatch(r"\d+")]
+    if len(wrong):
+        raise ValueError(f"{path}: tile {wrong['tile'].iloc[0]!r} is not a whole number")
+    frame["tile"] = frame["tile"].astype(int)
+    for name, tiles in frame.groupby("class")["tile"]:
+        if sorted(tiles) != list(range(len(tiles))):
+            raise ValueError(f"{path}: the tiles of class {name!r} are not 0 to {len(tiles) - 1}")
+        _check_sheet(_sheet(raw, str(name)), len(tiles))
+    sheets = "images/" + frame["class"].map(_sheet_name)
+    return frame.assign(source=sheets + "#" + frame["tile"].astype(str))
+
+
+def _text_samples(raw: Path) -> pd.DataFrame:
+    frame = _read_table(raw, "text")
+    return frame.assign(source=[f"{_TABLES['text'][0]}#{row}" for row in range(len(frame))])
+
+
+def _read_table(raw: Path, modality: str) -> pd.DataFrame:
+    """Read one of the two tables as text: a class may well be called "null"."""
+    name, columns = _TABLES[modality]
+    path = raw / name
+    try:
+        frame: pd.DataFrame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
+        raise ValueError(f"{path} is empty or damaged: {error}") from error
+    missing = [column for column in columns if column not in frame.columns]
+    if missing:
+        raise ValueError(f"{path} lacks the columns {', '.join(missing)}")
+    if frame.empty:
+        raise ValueError(f"{path} lists no sample")
+    return frame
+
+
+def _sheet_name(name: str) -> str:
+    return name.replace(" ", "-") + ".png"
+
+
+def _sheet(raw: Path, name: str) -> Path:
+    return raw / "images" / _sheet_name(name)
+
+
+def _check_sheet(path: Path, tiles: int) -> None:
+    size = picture_size(path)
+    wanted = (-(-tiles // TILES_A_ROW) * TILE, TILES_A_ROW * TILE)
+    if size != wanted:
+        raise ValueError(
+            f"{path} has {size[0]} x {size[1]} pixels (height x width), its {tiles} tiles need "
+            f"{wanted[0]} x {wanted[1]}"
+        )
+
+
+def read_images(raw: Path, sources: Sequence[str]) -> list[Pixels]:
+    """Cut the tiles named by `sources` out of their sheets."""
+    sheets: dict[str, Pixels] = {}
+    pictures = []
+    for source in sources:
+        sheet, _, tile = source.partition("#")
+        if sheet not in sheets:
+            sheets[sheet] = read_picture(raw / sheet)
+        pictures.append(_cut(sheets[sheet], int(tile), source))
+    return pictures
+
+
+def _cut(sheet: Pixels, tile: int, source: str) -> Pixels:
+    row, column = divmod(tile, TILES_A_ROW)
+    picture = sheet[row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE]
+    if picture.shape != (TILE, TILE, 3):
+        raise ValueError(f"{source}: the sheet of shape {sheet.shape} has no such tile")
+    return picture
+
+
+def read_texts(raw: Path, sources: Sequence[str]) -> Texts:
+    """Look the wordpieces of the texts named by `sources` up in the vocabulary."""
+    vocabulary = read_vocabulary(raw / "vocabulary.txt", raw / "embeddings.npy")
+    tokens = _read_table(raw, "text")["tokens"]
+    rows = [int(source.partition("#")[2]) for source in sources]
+    if max(rows) >= len(tokens):
+        raise ValueError(
+            f"{raw / 'texts.csv'} has {len(tokens)} rows, row {max(rows)} was asked for"
+        )
+    ids = [_look_up(vocabulary.ids, tokens.iloc[row], raw / f"texts.csv#{row}") for row in rows]
+    return Texts(ids, vocabulary.embeddings)
+
+
+def _look_up(ids: Mapping[str, int], text: str, source: Path) -> list[int]:
+    pieces = text.split()
+    unknown = [piece for piece in pieces if ids.get(piece, 0) == 0]
+    if unknown or not pieces:
+        raise ValueError(
+            f"{source}: wordpiece {unknown[0]!r} is not in the vocabulary"
+            if unknown
+            else f"{source}: the text has no wordpiece"
+        )
+    return [ids[piece] for piece in pieces]
+
+
+READER = Reader(index=read_index, images=read_images, texts=read_texts)

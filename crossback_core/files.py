@@ -1,0 +1,287 @@
+"""Files: atomic writes, JSON and CSV, hashes, and the log of a script's run."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import io
+import json
+import logging
+import os
+import secrets
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+
+if TYPE_CHECKING:  # scripts import this module before their log is open: keep it light
+    import pandas as pd
+
+logger = logging.getLogger(__name__)
+
+_FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
+    """Open a binary file that appears under `path` only when the block ends without an error.
+
+    The bytes go to a temporary file in the same folder, are synced and then renamed. On any error
+    the temporary file is removed and what `path` held before stays whole.
+
+    Args:
+        path: The file to write; missing folders are made.
+
+    Yields:
+        The open temporary file; its `name` is a path for libraries that insist on one.
+
+    Raises:
+        OSError: When the disk is full or the quota used up, with a message that says so.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except BaseException as error:
+        temporary.unlink(missing_ok=True)
+        full = _disk_full(error)
+        if full is None:
+            raise
+        raise OSError(full, _full_text(full, path)) from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems cannot sync a folder and say "invalid argument".
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _disk_full(error: BaseException | None) -> int | None:
+    """Return the errno of a full disk behind `error`: writers such as torch's wrap it."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            return error.errno
+        error = error.__cause__ or error.__context__
+    return None
+
+
+def _full_text(number: int, path: Path) -> str:
+    return (
+        f"{_FULL[number]}: {path} could not be written; what was written earlier is whole: "
+        "make room and run the same command again"
+    )
+
+
+def write_text(text: str, path: str | Path) -> None:
+    """Write `text` as UTF-8, atomically."""
+    with atomic_write(path) as file:
+        file.write(text.encode())
+
+
+def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
+    """Write the columns of `frame` (not its index) as CSV, atomically."""
+    write_text(frame.to_csv(index=False, lineterminator="\n"), path)
+
+
+def write_json(value: Any, path: str | Path) -> None:
+    """Write `value` as JSON, keys in the order given, atomically.
+
+    Args:
+        value: Plain values; NumPy scalars and tensors of one element are written as numbers.
+        path: The file to write.
+
+    Raises:
+        ValueError: If a number is NaN or infinite: JSON has none, and a result should not either.
+        TypeError: If a value has no JSON form.
+    """
+    try:
+        text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False, default=_plain)
+    except (TypeError, ValueError) as error:
+        raise type(error)(f"{path} was not written: {error}") from error
+    write_text(text + "\n", path)
+
+
+def _plain(value: Any) -> Any:
+    """Return the Python number of a NumPy scalar or a tensor of one element."""
+    if hasattr(value, "item"):
+        return value.item()
+    raise TypeError(f"{value!r} of type {type(value).__name__} has no JSON form")
+
+
+def read_json(path: str | Path) -> Any:
+    """Read a JSON file.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is not JSON (a truncated one is not).
+    """
+    path = _existing(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+    except ValueError as error:
+        raise ValueError(
+            f"{path} is damaged or not JSON ({error}): remove it and run again"
+        ) from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def sha256(path: str | Path) -> str:
+    """Return the SHA-256 of a file as 64 hexadecimal digits."""
+    with open(_existing(path), "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _existing(path: str | Path) -> Path:
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(errno.ENOENT, "no such file", str(path))
+    return path
+
+
+@contextlib.contextmanager
+def run_log(path: str | Path) -> Iterator[None]:
+    """Keep the log of a script's run in one file.
+
+    Log records from INFO on, warnings and what Python code prints to stderr go to the file; on a
+    terminal stderr is shown as well, so that progress bars work. What C libraries write to file
+    descriptor 2 is left alone. An error is logged with its traceback and shown as one line; the
+    process then ends with a non-zero status. SIGTERM and Ctrl-C are logged as interruptions.
+
+    Args:
+        path: The log file; one of an earlier run is replaced.
+
+    Raises:
+        SystemExit: After an error (1), an interruption (130) or SIGTERM (143). A script is where a
+            process may end; raising on would make Python print the traceback once more.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with (
+        open(path, "w", encoding="utf-8", errors="backslashreplace", buffering=1) as file,
+        _records_to(file),
+        _terminate_as_interrupt(),
+    ):
+        screen = sys.stderr
+        started = time.monotonic()
+        try:
+            with _stderr_to(file):
+                yield
+            logger.info("finished in %.1f s", time.monotonic() - started)
+        except KeyboardInterrupt as error:
+            logger.error("interrupted by %s", error.args[0] if error.args else "SIGINT")
+            raise SystemExit(143 if error.args else 130) from error
+        except Exception as error:
+            logger.exception("failed after %.1f s", time.monotonic() - started)
+            message = " ".join(str(error).split())
+            screen.write(f"{type(error).__name__}: {message} (full log: {path})\n")
+            raise SystemExit(1) from error
+
+
+@contextlib.contextmanager
+def _records_to(file: TextIO) -> Iterator[None]:
+    """Send log records and warnings to `file` while the block runs."""
+    root = logging.getLogger()
+    level = root.level
+    handler = logging.StreamHandler(file)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    root.addHandler(handler)
+    root.setLevel(logging.INFO)
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        root.setLevel(level)
+        root.removeHandler(handler)
+
+
+@contextlib.contextmanager
+def _terminate_as_interrupt() -> Iterator[None]:
+    """Turn SIGTERM into KeyboardInterrupt, so that temporary files are removed and the log says."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python sets signal handlers in the main thread only.
+        return
+    before = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt(signal.Signals(number).name)
+
+
+@contextlib.contextmanager
+def _stderr_to(file: TextIO) -> Iterator[None]:
+    """Send what Python code prints to stderr to `file`, and to the screen if that is a terminal."""
+    stderr = _Stderr(file, sys.stderr)
+    try:
+        with contextlib.redirect_stderr(stderr):
+            yield
+    finally:
+        stderr.end_line()
+
+
+class _Stderr(io.TextIOBase):
+    """A stderr that writes whole lines to a log and everything to a terminal."""
+
+    def __init__(self, file: TextIO, screen: TextIO) -> None:
+        self._file = file
+        self._screen = screen
+        self._line = ""
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]  # tqdm asks for it
+        return self._screen.encoding
+
+    def isatty(self) -> bool:
+        return self._screen.isatty()
+
+    def fileno(self) -> int:
+        return self._screen.fileno()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        if self.isatty():
+            self._screen.write(text)
+        *lines, rest = (self._line + text).split("\n")
+        for line in lines:
+            self._file.write(_drawn_last(line) + "\n")
+        self._line = _drawn_last(rest)
+        return len(text)
+
+    def flush(self) -> None:
+        self._screen.flush()
+
+    def end_line(self) -> None:
+        if self._line:
+            self.write("\n")
+
+
+def _drawn_last(line: str) -> str:
+    """Return what a terminal would show of a line over which a progress bar draws."""
+    return line[line.rfind("\r", 0, -1) + 1 :]

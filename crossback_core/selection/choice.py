@@ -1,0 +1,120 @@
+"""The choice of a target's backbone among the candidates."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+
+from crossback_core.settings import Modality
+
+logger = logging.getLogger(__name__)
+
+Candidates = Literal["all", "same_modal", "cross_modal"]
+COLUMNS = ("target", "candidate", "modality", "target_modality", "similarity")
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A candidate and its score; None where it could not be scored."""
+
+    candidate: int
+    modality: Modality
+    similarity: float | None
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The backbone chosen for a target, and among what.
+
+    `ranking` holds every candidate considered, the most similar (the backbone) first.
+    """
+
+    target: int
+    modality: Modality
+    backbone: int
+    backbone_modality: Modality
+    similarity: float
+    metric: str
+    candidates: Candidates
+    ranking: tuple[Ranked, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain values, ready for JSON."""
+        return asdict(self)
+
+
+def choose_backbone(
+    scores: pd.DataFrame, *, target: int, candidates: Candidates, metric: str
+) -> Choice:
+    """Choose the candidate of the highest similarity; among equals the lowest id.
+
+    The target itself is never a candidate. A score that is not finite ranks last and is never
+    chosen.
+
+    Args:
+        scores: One row a pair: target, candidate, modality (the candidate's), target_modality and
+            similarity (higher is more alike).
+        target: Whose backbone is chosen.
+        candidates: Which modality to consider: "all", the target's ("same_modal") or the other
+            ("cross_modal").
+        metric: Name of the score, for the record.
+
+    Raises:
+        ValueError: If columns are missing, a candidate occurs twice, or none can be chosen.
+    """
+    rows = _considered(scores, target, candidates)
+    ranking = _rank(rows)
+    best = ranking[0] if ranking else None
+    if best is None or best.similarity is None:
+        raise ValueError(
+            f"no candidate can be the backbone of target {target}: of {len(scores)} scored pairs "
+            f"{len(ranking)} are its own and {candidates}, none with a finite score; add "
+            f"candidates or set selection.candidates to 'all'"
+        )
+    return Choice(
+        target=target,
+        modality=rows["target_modality"].iloc[0],
+        backbone=best.candidate,
+        backbone_modality=best.modality,
+        similarity=best.similarity,
+        metric=metric,
+        candidates=candidates,
+        ranking=ranking,
+    )
+
+
+def _considered(scores: pd.DataFrame, target: int, candidates: Candidates) -> pd.DataFrame:
+    missing = [column for column in COLUMNS if column not in scores.columns]
+    if missing:
+        raise ValueError(f"the scores lack the columns {', '.join(missing)}")
+    if candidates not in get_args(Candidates):
+        raise ValueError(
+            f"unknown candidates {candidates!r}; choose one of {', '.join(get_args(Candidates))}"
+        )
+    rows = scores[(scores["target"] == target) & (scores["candidate"] != target)]
+    twice = rows["candidate"][rows["candidate"].duplicated()]
+    if len(twice):
+        raise ValueError(f"candidate {twice.iloc[0]} is scored twice for target {target}")
+    if candidates == "all":
+        return rows
+    same = rows["modality"] == rows["target_modality"]
+    return rows[same if candidates == "same_modal" else ~same]
+
+
+def _rank(rows: pd.DataFrame) -> tuple[Ranked, ...]:
+    finite = rows.assign(similarity=rows["similarity"].where(np.isfinite(rows["similarity"])))
+    for candidate in finite["candidate"][finite["similarity"].isna()]:
+        logger.warning("candidate %s has no finite score and cannot be chosen", candidate)
+    ordered = finite.sort_values(["similarity", "candidate"], ascending=[False, True])
+    return tuple(
+        Ranked(
+            candidate=int(row["candidate"]),
+            modality=row["modality"],
+            similarity=None if pd.isna(row["similarity"]) else float(row["similarity"]),
+        )
+        for row in ordered.to_dict("records")
+    )

@@ -1,0 +1,58 @@
+rule prune_backbone:
+    input:
+        task_file="results/{dataset}/data/task_{task}.pt",
+        baseline="results/{dataset}/baseline/task_{task}.pt",
+    output:
+        directory("results/{dataset}/backbone/task_{task}/ladder"),
+        table="results/{dataset}/backbone/task_{task}/pruning.csv",
+    log:
+        "logs/prune_backbone/{dataset}/{task}.log",
+    benchmark:
+        "benchmarks/prune_backbone/{dataset}/{task}.tsv"
+    conda:
+        "../envs/crossback.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=480,
+    params:
+        rerun_on("preset.pruning", "preset.training"),
+        levels=ladder_levels,
+        pruning=setting("preset.pruning"),
+        training=setting("preset.training"),
+        device=SETTINGS.device,
+        seed=SETTINGS.seed,
+        resume="results/{dataset}/.resume/backbone_{task}",
+        version=NUMERICS,
+    message:
+        "Prune the network of task {wildcards.task} of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/prune_backbone.py"
+
+
+rule choose_sparsity:
+    input:
+        "results/{dataset}/backbone/task_{task}/ladder",
+        baseline="results/{dataset}/baseline/task_{task}.pt",
+        baseline_metrics="results/{dataset}/baseline/task_{task}.json",
+        table="results/{dataset}/backbone/task_{task}/pruning.csv",
+    output:
+        checkpoint="results/{dataset}/backbone/task_{task}/pruned.pt",
+        choice="results/{dataset}/backbone/task_{task}/choice.json",
+    log:
+        "logs/choose_sparsity/{dataset}/{task}.log",
+    benchmark:
+        "benchmarks/choose_sparsity/{dataset}/{task}.tsv"
+    conda:
+        "../envs/crossback.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        levels=ladder_levels,
+        allowed_loss=setting("preset.allowed_loss"),
+    message:
+        "Choose the sparsity of backbone {wildcards.task} of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/choose_sparsity.py"

@@ -1,0 +1,29 @@
+rule train_baseline:
+    input:
+        task_file="results/{dataset}/data/task_{task}.pt",
+    output:
+        checkpoint="results/{dataset}/baseline/task_{task}.pt",
+        metrics="results/{dataset}/baseline/task_{task}.json",
+        history="results/{dataset}/baseline/task_{task}.csv",
+    log:
+        "logs/train_baseline/{dataset}/{task}.log",
+    benchmark:
+        "benchmarks/train_baseline/{dataset}/{task}.tsv"
+    conda:
+        "../envs/crossback.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=240,
+    params:
+        rerun_on("preset.model", "preset.training"),
+        model=setting("preset.model"),
+        training=setting("preset.training"),
+        device=SETTINGS.device,
+        seed=SETTINGS.seed,
+        resume="results/{dataset}/.resume/baseline_{task}",
+        version=NUMERICS,
+    message:
+        "Train the baseline of task {wildcards.task} of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/train_baseline.py"

@@ -1,0 +1,181 @@
+"""The checked configuration, and the functions that give rules their inputs and params."""
+
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable
+from operator import attrgetter
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+from snakemake.iocontainers import Wildcards
+
+from crossback_core.schema import unknown
+from crossback_core.settings import NUMERICS, Experiment, Settings, load_settings
+
+
+class Refused(WorkflowError):
+    """A mistake of the user: Snakemake shows its message and no lines of code."""
+
+    __traceback__ = property(lambda self: None, lambda self, value: None)
+
+
+def checked_settings() -> Settings:
+    """Turn the configuration into settings."""
+    try:
+        return load_settings(config)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+
+
+SETTINGS = checked_settings()
+
+
+def check_targets(targets: Iterable[str]) -> None:
+    """Refuse results of data sets and tasks that the configuration does not have.
+
+    The wildcard constraints refuse them as well, but Snakemake does not say what there is.
+    """
+    for target in targets:
+        if not (found := re.match(r"results/([^/]+)/(?:.*?(task|target)_([^/.]*))?", target)):
+            continue
+        name, role, id_ = found.groups()
+        if name not in SETTINGS.datasets:
+            raise Refused(f"{target}: {unknown('data set', name, SETTINGS.datasets)}")
+        experiment = SETTINGS.datasets[name]
+        known = experiment.targets if role == "target" else experiment.networks
+        if role and id_ not in map(str, known):
+            raise Refused(f"{target}: {unknown(role, id_, known)} (data set {name})")
+
+
+# Snakemake reads the workflow before it tells it its targets.
+check_targets(sys.argv[1:])
+
+
+def one_of(role: str) -> str:
+    """Give the pattern of all ids that have a role ("targets", "networks") in some data set."""
+    ids = {id_ for experiment in SETTINGS.datasets.values() for id_ in getattr(experiment, role)}
+    return "|".join(map(str, sorted(ids)))
+
+
+def requested_results() -> list[str]:
+    """List what plain `snakemake` makes."""
+    return [
+        f"results/{name}/{file}"
+        for name in SETTINGS.run
+        for file in (
+            "summary.csv",
+            "report.html",
+            *(f"target_{target}.pt" for target in SETTINGS.datasets[name].targets),
+        )
+    ]
+
+
+def show_summaries() -> None:
+    """Print the tables of the data sets that have one."""
+    for name in SETTINGS.run:
+        summary = Path(f"results/{name}/summary.txt")
+        if summary.is_file():
+            print(summary.read_text(encoding="utf-8"))
+
+
+def experiment_of(wildcards: Wildcards) -> Experiment:
+    """Give what is done with a job's data set."""
+    return SETTINGS.datasets[wildcards.dataset]
+
+
+def setting(path: str) -> Callable[[Wildcards], object]:
+    """Give the params function that looks up a setting of a job's data set."""
+    return lambda wildcards: attrgetter(path)(experiment_of(wildcards))
+
+
+def rerun_on(*values: str | Callable[[Wildcards], object]) -> Callable[[Wildcards], str]:
+    """Give the params function that lists in one text all that determines a job's results.
+
+    Snakemake reruns a job when the set of its params changes, but it skips values that are not
+    built in (our settings) and cannot tell a changed seed from an equal task id.
+
+    Args:
+        values: Settings by their path, or other params functions.
+    """
+    functions = [setting(value) if isinstance(value, str) else value for value in values]
+    fixed = f"seed {SETTINGS.seed}, numerics {NUMERICS}"
+    return lambda wildcards: "\n".join([fixed, *(repr(give(wildcards)) for give in functions)])
+
+
+def raw_listing(wildcards: Wildcards) -> str:
+    """Give the file of checksums that changes whenever the raw data does (a folder's time lies)."""
+    return f"{experiment_of(wildcards).dataset.raw}/SHA256SUMS"
+
+
+def task_id(wildcards: Wildcards) -> int:
+    """Give a job's task or wide task."""
+    return int(wildcards.task)
+
+
+def target_id(wildcards: Wildcards) -> int:
+    """Give a job's target."""
+    return int(wildcards.target)
+
+
+def members(wildcards: Wildcards) -> tuple[int, ...]:
+    """Give the tasks whose classes a network knows."""
+    return experiment_of(wildcards).members(task_id(wildcards))
+
+
+def train_per_class(wildcards: Wildcards) -> int | None:
+    """Give the number of training samples a class; None stands for all."""
+    return experiment_of(wildcards).training_samples(task_id(wildcards))
+
+
+def of_candidates(pattern: str) -> Callable[[Wildcards], list[str]]:
+    """Give the input function for one file of each candidate of a target."""
+
+    def files(wildcards: Wildcards) -> list[str]:
+        candidates = experiment_of(wildcards).candidates_of(target_id(wildcards))
+        return expand(pattern, dataset=wildcards.dataset, task=candidates)
+
+    return files
+
+
+def of_targets(pattern: str) -> Callable[[Wildcards], list[str]]:
+    """Give the input function for one file of each target of a data set."""
+    return lambda wildcards: expand(
+        pattern, dataset=wildcards.dataset, target=experiment_of(wildcards).targets
+    )
+
+
+def ladder_levels(wildcards: Wildcards) -> list[str]:
+    """List the checkpoints of a backbone's ladder, the weakest pruned first.
+
+    A data set's preset decides how many there are, so the rules know the ladder as a folder.
+    """
+    return [
+        f"results/{wildcards.dataset}/backbone/task_{wildcards.task}/ladder/sparsity_{sparsity}.pt"
+        for sparsity in experiment_of(wildcards).preset.pruning.sparsities
+    ]
+
+
+def selected_backbone(dataset: str, target: int | str) -> int:
+    """Read which backbone was selected for a target, once it has been."""
+    found = checkpoints.select_backbone.get(dataset=dataset, target=target)
+    return json.loads(Path(found.output.selection).read_text(encoding="utf-8"))["backbone"]
+
+
+def of_backbone(pattern: str) -> Callable[[Wildcards], str]:
+    """Give the input function for a file of a target's backbone."""
+    return lambda wildcards: pattern.format(
+        dataset=wildcards.dataset,
+        task=selected_backbone(wildcards.dataset, wildcards.target),
+    )
+
+
+def of_backbones(pattern: str) -> Callable[[Wildcards], list[str]]:
+    """Give the input function for a file of each backbone that a data set's targets selected."""
+
+    def files(wildcards: Wildcards) -> list[str]:
+        targets = experiment_of(wildcards).targets
+        backbones = {selected_backbone(wildcards.dataset, target) for target in targets}
+        return expand(pattern, dataset=wildcards.dataset, task=sorted(backbones))
+
+    return files

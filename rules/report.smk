@@ -1,0 +1,25 @@
+rule summarize:
+    input:
+        metrics=of_targets("results/{dataset}/target_{target}.json"),
+        histories=of_targets("results/{dataset}/target_{target}.csv"),
+        matrix="results/{dataset}/similarity.csv",
+        tables=of_backbones("results/{dataset}/backbone/task_{task}/pruning.csv"),
+        choices=of_backbones("results/{dataset}/backbone/task_{task}/choice.json"),
+    output:
+        summary="results/{dataset}/summary.csv",
+        text="results/{dataset}/summary.txt",
+        report="results/{dataset}/report.html",
+    log:
+        "logs/summarize/{dataset}.log",
+    benchmark:
+        "benchmarks/summarize/{dataset}.tsv"
+    conda:
+        "../envs/crossback.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=10,
+    message:
+        "Summarise the results of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/summarize.py"

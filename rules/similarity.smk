@@ -1,0 +1,73 @@
+rule measure_similarity:
+    input:
+        target_data="results/{dataset}/data/task_{target}.pt",
+        target_baseline="results/{dataset}/baseline/task_{target}.pt",
+        candidate_data=of_candidates("results/{dataset}/data/task_{task}.pt"),
+        candidate_baselines=of_candidates("results/{dataset}/baseline/task_{task}.pt"),
+    output:
+        similarity="results/{dataset}/similarity/target_{target}.csv",
+    log:
+        "logs/measure_similarity/{dataset}/{target}.log",
+    benchmark:
+        "benchmarks/measure_similarity/{dataset}/{target}.tsv"
+    conda:
+        "../envs/crossback.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        rerun_on("preset.selection.probing"),
+        probing=setting("preset.selection.probing"),
+        seed=SETTINGS.seed,
+        version=NUMERICS,
+    message:
+        "Compare target {wildcards.target} of {wildcards.dataset} with its candidates"
+    script:
+        "../workflow_scripts/measure_similarity.py"
+
+
+rule collect_similarity:
+    input:
+        similarities=of_targets("results/{dataset}/similarity/target_{target}.csv"),
+    output:
+        matrix="results/{dataset}/similarity.csv",
+    log:
+        "logs/collect_similarity/{dataset}.log",
+    benchmark:
+        "benchmarks/collect_similarity/{dataset}.tsv"
+    conda:
+        "../envs/crossback.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    message:
+        "Collect the similarities of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/collect_similarity.py"
+
+
+checkpoint select_backbone:
+    input:
+        similarity="results/{dataset}/similarity/target_{target}.csv",
+    output:
+        selection="results/{dataset}/selection/target_{target}.json",
+    log:
+        "logs/select_backbone/{dataset}/{target}.log",
+    benchmark:
+        "benchmarks/select_backbone/{dataset}/{target}.tsv"
+    conda:
+        "../envs/crossback.yaml"
+    threads: 1
+    resources:
+        mem_mb=500,
+        runtime=5,
+    params:
+        target=target_id,
+        candidates=setting("preset.selection.candidates"),
+        metric=setting("preset.selection.metric"),
+    message:
+        "Select the backbone of target {wildcards.target} of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/select_backbone.py"

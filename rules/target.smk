@@ -1,0 +1,63 @@
+rule swap_kv:
+    input:
+        selection="results/{dataset}/selection/target_{target}.json",
+        backbone=of_backbone("results/{dataset}/backbone/task_{task}/pruned.pt"),
+        baseline="results/{dataset}/baseline/task_{target}.pt",
+    output:
+        checkpoint="results/{dataset}/kv_swap/target_{target}.pt",
+    log:
+        "logs/swap_kv/{dataset}/{target}.log",
+    benchmark:
+        "benchmarks/swap_kv/{dataset}/{target}.tsv"
+    conda:
+        "../envs/crossback.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=5,
+    params:
+        rerun_on("preset.target.swap"),
+        swap=setting("preset.target.swap"),
+        seed=SETTINGS.seed,
+        version=NUMERICS,
+    message:
+        "Let the backbone of target {wildcards.target} of {wildcards.dataset} read its modality"
+    script:
+        "../workflow_scripts/swap_kv.py"
+
+
+rule train_target:
+    input:
+        task_file="results/{dataset}/data/task_{target}.pt",
+        initial="results/{dataset}/kv_swap/target_{target}.pt",
+        backbone=of_backbone("results/{dataset}/backbone/task_{task}/pruned.pt"),
+        backbone_data=of_backbone("results/{dataset}/data/task_{task}.pt"),
+        baseline="results/{dataset}/baseline/task_{target}.pt",
+        baseline_metrics="results/{dataset}/baseline/task_{target}.json",
+        selection="results/{dataset}/selection/target_{target}.json",
+    output:
+        checkpoint="results/{dataset}/target_{target}.pt",
+        metrics="results/{dataset}/target_{target}.json",
+        history="results/{dataset}/target_{target}.csv",
+    log:
+        "logs/train_target/{dataset}/{target}.log",
+    benchmark:
+        "benchmarks/train_target/{dataset}/{target}.tsv"
+    conda:
+        "../envs/crossback.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=480,
+    params:
+        rerun_on("preset.target", "preset.training"),
+        target=setting("preset.target"),
+        training=setting("preset.training"),
+        device=SETTINGS.device,
+        seed=SETTINGS.seed,
+        resume="results/{dataset}/.resume/target_{target}",
+        version=NUMERICS,
+    message:
+        "Train target {wildcards.target} of {wildcards.dataset} on its backbone"
+    script:
+        "../workflow_scripts/train_target.py"

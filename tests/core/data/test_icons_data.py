@@ -1,0 +1,43 @@
+"""The data set that ships with the repository reads whole and splits well."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from crossback_core.data import load_index, make_index, make_task, save_index
+from crossback_core.data.index import FRACTIONS
+from crossback_core.settings import SPLITS
+
+RAW = Path(__file__).parents[3] / "data" / "icons"
+
+
+@pytest.fixture(scope="module")
+def icons() -> pd.DataFrame:
+    return make_index(RAW, kind="icons", seed=0)
+
+
+def test_its_index_is_sound_on_disk(icons, tmp_path):
+    save_index(icons, tmp_path / "index.csv")
+    assert load_index(tmp_path / "index.csv").equals(icons)
+
+
+def test_its_classes_come_near_the_fractions(icons):
+    counts = icons.groupby(["modality", "task", "class"])["split"].value_counts()
+    counts = counts.unstack()[list(SPLITS)]
+    deviation = (counts.div(counts.sum(axis=1), axis=0) - list(FRACTIONS)).abs()
+    # A gloss is a group of its own; an icon set holds pictures of many classes.
+    assert deviation.loc["text"].max().max() < 0.02
+    assert deviation.loc["image"].mean().mean() < 0.03
+    assert counts.min().min() >= 4
+
+
+@pytest.mark.parametrize("members", [(1,), (15,), tuple(range(29, 39)), tuple(range(39, 48))])
+def test_its_tasks_can_be_made(icons, members):
+    data = make_task(
+        icons, RAW, kind="icons", task=101, members=members, train_per_class=10, seed=0
+    )
+    assert len(data.classes) == 5 * len(members)
+    assert data.train.labels.bincount().tolist() == [10] * len(data.classes)

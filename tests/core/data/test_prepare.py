@@ -1,0 +1,141 @@
+"""Tasks from the index: classes in order, splits as indexed, fewer training samples on demand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from miniature import TASKS, WIDTH, WORDS, gloss, tile
+
+from crossback_core.data import READERS, load_task, make_index, make_task, save_task
+
+SPLITS = ("train", "validation", "test")
+
+
+@pytest.fixture
+def make(raw, index):
+    """Return `make_task` of the miniature; a task is made of itself by default."""
+
+    def make(task, members=None, train_per_class=None, seed=0, kind="icons"):
+        return make_task(
+            index,
+            raw,
+            kind=kind,
+            task=task,
+            members=(task,) if members is None else members,
+            train_per_class=train_per_class,
+            seed=seed,
+        )
+
+    return make
+
+
+def test_the_index_has_a_split_and_repeats_itself(raw, index):
+    assert set(index["split"]) == set(SPLITS)
+    assert make_index(raw, kind="icons", seed=0).equals(index)
+
+
+@pytest.mark.parametrize("task", [1, 3])
+def test_a_task_has_the_samples_of_the_index(make, index, task):
+    data = make(task)
+    assert (data.task, data.modality) == (task, TASKS[task - 1]["modality"])
+    assert data.classes == tuple(TASKS[task - 1]["classes"])
+    for name in SPLITS:
+        split = getattr(data, name)
+        rows = index[(index["task"] == task) & (index["split"] == name)]
+        assert split.ids == tuple(rows["id"])
+        assert [data.classes[label] for label in split.labels] == list(rows["class"])
+
+
+def test_pixels_are_those_of_the_tiles(make):
+    for split in (make(1).train, make(1).test):
+        for name, pixels in zip(split.ids, split.pixels, strict=True):
+            _, word, number = name.split("-")
+            assert np.array_equal(pixels.permute(1, 2, 0), tile(word, int(number)))
+
+
+def test_texts_are_the_embeddings_of_their_wordpieces(make, raw):
+    table = np.load(raw / "embeddings.npy").astype(np.float32)
+    for split in (make(3).train, make(3).validation):
+        values, mask = split.inputs()
+        for name, value, real in zip(split.ids, values, mask, strict=True):
+            rows = [WORDS.index(word) for word in gloss(name.split("-")[1], int(name[-2:]))]
+            assert np.array_equal(value[real], table[rows])
+
+
+def test_a_wide_task_is_the_union_of_its_members(make):
+    wide = make(9, members=(2, 1))
+    assert wide.task == 9
+    assert wide.classes == ("cat", "dog", "ice cream", "bus")
+    for name in SPLITS:
+        parts = [getattr(make(task), name) for task in (2, 1)]
+        whole = getattr(wide, name)
+        assert whole.ids == parts[0].ids + parts[1].ids
+        assert torch.equal(whole.pixels, torch.cat([part.pixels for part in parts]))
+        assert torch.equal(whole.labels, torch.cat([parts[0].labels, parts[1].labels + 2]))
+
+
+def test_a_wide_text_task_is_the_union_of_its_members(make):
+    wide = make(9, members=(3, 4))
+    assert wide.channels == WIDTH
+    assert wide.test.ids == make(3).test.ids + make(4).test.ids
+
+
+@pytest.mark.parametrize("task", [1, 4])
+def test_fewer_training_samples_leave_the_other_splits_whole(make, task):
+    few, full = make(task, train_per_class=2), make(task)
+    assert few.train.labels.bincount().tolist() == [2, 2]
+    assert set(few.train.ids) < set(full.train.ids)
+    assert (few.validation.ids, few.test.ids) == (full.validation.ids, full.test.ids)
+
+
+def test_a_smaller_choice_is_part_of_a_larger_one_and_the_seed_decides(make):
+    ids = [set(make(1, train_per_class=count).train.ids) for count in (1, 3, 5)]
+    assert ids[0] < ids[1] < ids[2]
+    chosen = {make(1, train_per_class=2, seed=seed).train.ids for seed in range(8)}
+    assert len(chosen) > 1
+
+
+def test_the_choice_of_a_class_is_the_same_in_a_wide_task(make):
+    wide = make(9, members=(1, 2), train_per_class=2)
+    ids = make(1, train_per_class=2).train.ids + make(2, train_per_class=2).train.ids
+    assert wide.train.ids == ids
+
+
+def test_a_class_with_fewer_samples_gives_all(make):
+    assert make(1, train_per_class=1000).train.ids == make(1).train.ids
+
+
+def test_a_task_is_the_same_each_time(make, tmp_path):
+    for name in ("one", "two"):
+        save_task(make(3, train_per_class=3), tmp_path / name)
+    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
+    assert load_task(tmp_path / "one").classes == ("null", "bus")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"task": 7}, r"tasks \[7\] asked for, the index has \[1, 2, 3, 4\]"),
+        ({"task": 9, "members": ()}, "tasks none asked for"),
+        ({"task": 9, "members": (1, 3)}, r"tasks \[1, 3\] are not all of one modality"),
+        ({"task": 9, "members": (1, 2, 1)}, r"share the classes bus, ice cream"),
+        ({"task": 1, "train_per_class": 0}, "train_per_class is 0: 1 or more"),
+        ({"task": 1, "kind": "icon"}, "data set kind 'icon' is not one of icons"),
+    ],
+)
+def test_a_task_that_cannot_be_made_says_why(make, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        make(**arguments)
+
+
+def test_a_data_set_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere is not a folder"):
+        make_index(tmp_path / "nowhere", kind="icons", seed=0)
+
+
+def test_an_unknown_kind_is_named_with_those_allowed(raw):
+    with pytest.raises(
+        ValueError, match="data set kind 'bird' is not one of " + ", ".join(READERS)
+    ):
+        make_index(raw, kind="bird", seed=0)

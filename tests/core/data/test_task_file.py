@@ -1,0 +1,254 @@
+"""Task files come back as they went, and whatever is wrong with one is said."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from dataclasses import dataclass, replace
+
+import pytest
+import torch
+
+from crossback_core.data import Split, TaskData, load_task, save_task
+
+SPLITS = ("train", "validation", "test")
+
+
+@pytest.fixture(params=["image_task", "text_task"])
+def task(request) -> TaskData:
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def payload(text_task, tmp_path) -> dict:
+    save_task(text_task, tmp_path / "sound.pt")
+    return torch.load(tmp_path / "sound.pt", weights_only=True)
+
+
+def test_a_task_comes_back_as_it_went(task, tmp_path):
+    save_task(task, tmp_path / "task.pt")
+    back = load_task(tmp_path / "task.pt")
+    assert (back.task, back.modality, back.classes) == (task.task, task.modality, task.classes)
+    assert back.channels == task.channels
+    for name in SPLITS:
+        before, after = getattr(task, name), getattr(back, name)
+        assert after.ids == before.ids
+        assert torch.equal(after.labels, before.labels)
+        for old, new in zip(before.inputs(), after.inputs(), strict=True):
+            assert (old is None and new is None) or torch.equal(old, new)
+
+
+def test_the_same_task_gives_the_same_bytes_under_any_name(task, tmp_path):
+    save_task(task, tmp_path / "one.pt")
+    save_task(load_task(tmp_path / "one.pt"), tmp_path / "another name.pt")
+    assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "another name.pt").read_bytes()
+
+
+def test_the_splits_of_a_text_task_share_one_table(text_task, tmp_path):
+    save_task(text_task, tmp_path / "task.pt")
+    back = load_task(tmp_path / "task.pt")
+    assert back.train.table is back.validation.table is back.test.table
+
+
+def test_pixels_are_bytes_on_disk(image_task, tmp_path):
+    save_task(image_task, tmp_path / "task.pt")
+    payload = torch.load(tmp_path / "task.pt", weights_only=True)
+    assert payload["train"]["values"].dtype == torch.uint8
+
+
+@pytest.mark.parametrize("rows", [slice(1, 3), torch.tensor([4, 0]), torch.tensor([True] * 6)])
+def test_inputs_of_images_are_their_pixels(image_task, rows):
+    values, mask = image_task.train.inputs(rows)
+    assert mask is None
+    assert torch.equal(values, image_task.train.pixels[rows])
+
+
+def test_inputs_of_texts_are_embeddings_and_a_mask(text_task):
+    values, mask = text_task.train.inputs(torch.tensor([1, 0]))
+    assert values.dtype == torch.float32
+    assert values.shape == (2, 3, 4)
+    assert mask.tolist() == [[True, True, True], [True, False, False]]
+    # Row r of the table is 4 r, 4 r + 1, ...; the first text is token 1 alone.
+    assert values[1].tolist() == [[4, 5, 6, 7], [0, 0, 0, 0], [0, 0, 0, 0]]
+
+
+def test_channels_are_colours_or_the_width_of_the_embedding(image_task, text_task):
+    assert (image_task.channels, text_task.channels) == (3, 4)
+
+
+def labels(*values: int) -> torch.Tensor:
+    return torch.tensor(values)
+
+
+IDS = ("x", "y")
+PIXELS = torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
+TOKENS = torch.ones(2, 3, dtype=torch.int32)
+TABLE = torch.tensor([[0, 0], [1, 2]], dtype=torch.float16)
+
+
+@pytest.mark.parametrize(
+    ("parts", "words"),
+    [
+        ({}, "either pixels or tokens"),
+        ({"pixels": PIXELS, "tokens": TOKENS, "table": TABLE}, "either pixels or tokens"),
+        ({"tokens": TOKENS}, "tokens and their table go together"),
+        ({"pixels": PIXELS, "table": TABLE}, "tokens and their table go together"),
+        ({"pixels": PIXELS.float()}, r"pixels are torch.float32 .*, not torch.uint8"),
+        ({"pixels": PIXELS[:1]}, r"shape \(1, 3, 4, 4\), not torch.uint8 of \(2, 3, any, any\)"),
+        ({"pixels": PIXELS[:, :1]}, r"shape \(2, 1, 4, 4\)"),
+        ({"pixels": PIXELS[:, :, :0]}, r"shape \(2, 3, 0, 4\)"),
+        ({"pixels": PIXELS[0]}, r"shape \(3, 4, 4\)"),
+        ({"tokens": TOKENS.long(), "table": TABLE}, "tokens are torch.int64"),
+        ({"tokens": TOKENS, "table": TABLE.float()}, "table are torch.float32"),
+        ({"tokens": 2 * TOKENS, "table": TABLE}, "tokens 2 to 2 are not rows of the table, 0 to 1"),
+        ({"tokens": -TOKENS, "table": TABLE}, "tokens -1 to -1 are not rows"),
+        ({"tokens": 0 * TOKENS, "table": TABLE}, "a text has no token but padding"),
+        ({"tokens": TOKENS, "table": TABLE + 1}, "row 0 of the table, the padding, is not zeros"),
+    ],
+)
+def test_a_split_refuses_what_does_not_belong_together(parts, words):
+    with pytest.raises(ValueError, match=words):
+        Split(labels(0, 1), IDS, **parts)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "ids", "words"),
+    [
+        (labels(0, 1).int(), IDS, "labels are torch.int32"),
+        (labels(), (), r"labels are torch.float32|labels are torch.int64 of shape \(0,\)"),
+        (labels(0, 1), ("x",), "2 labels and 1 ids"),
+        (labels(0, 1)[None], IDS, r"labels are torch.int64 of shape \(1, 2\)"),
+    ],
+)
+def test_a_split_refuses_wrong_labels_and_ids(wrong, ids, words):
+    with pytest.raises(ValueError, match=words):
+        Split(wrong, ids, pixels=PIXELS)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"modality": "sound"}, "modality 'sound' is not one of image, text"),
+        ({"modality": "text"}, r"split train of task 1 \(text\) holds pixels"),
+        ({"classes": ("a", "a")}, r"classes \('a', 'a'\) are not two or more distinct names"),
+        ({"classes": ("a",)}, "are not two or more distinct names"),
+        (
+            {"test": Split(labels(0, 2), IDS, pixels=torch.zeros(2, 3, 8, 8, dtype=torch.uint8))},
+            "labels 0 to 2 of split test are not all in 0 to 1",
+        ),
+        (
+            {"test": Split(labels(-1, 1), IDS, pixels=torch.zeros(2, 3, 8, 8, dtype=torch.uint8))},
+            "labels -1 to 1 of split test",
+        ),
+        (
+            {"validation": Split(labels(0, 1), IDS, pixels=PIXELS)},
+            r"samples of split validation have shape \(3, 4, 4\), those of train \(3, 8, 8\)",
+        ),
+    ],
+)
+def test_a_task_refuses_what_is_not_one_task(image_task, change, words):
+    with pytest.raises(ValueError, match=words):
+        replace(image_task, **change)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"task_7\.pt does not exist: run .*prepare_task"):
+        load_task(tmp_path / "task_7.pt")
+
+
+def spoil(payload: dict, path: tuple[str, ...], value: object) -> dict:
+    """Return a deep copy with one entry replaced, or removed where the value is None."""
+    head, *rest = path
+    changed = dict(payload)
+    if rest:
+        changed[head] = spoil(changed[head], tuple(rest), value)
+    elif value is None:
+        del changed[head]
+    else:
+        changed[head] = value
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "words"),
+    [
+        (("format",), None, "entry format is missing"),
+        (("format",), 2, "format 2"),
+        (("format",), "1", "entry format is a str, not a int"),
+        (("task",), None, "entry task is missing"),
+        (("modality",), "sound", "modality 'sound'"),
+        (("modality",), "image", "split train: pixels are torch.int32"),
+        (("classes",), ["a", 1], "entry classes holds 1, not only names"),
+        (("table",), None, "entry table is missing"),
+        (("table",), TABLE.double(), "split train: table are torch.float64"),
+        (("test",), None, "entry test is missing"),
+        (("test",), [], "entry test is a list, not a dict"),
+        (("test", "labels"), None, "entry labels is missing"),
+        (("test", "labels"), labels(0, 5), "labels 0 to 5 of split test"),
+        (("test", "labels"), labels(0, 1, 0), "split test: 3 labels and 2 ids"),
+        (("test", "ids"), ["x", None], "entry ids holds None"),
+        (("test", "values"), None, "entry values is missing"),
+        (("validation", "values"), TOKENS, "split validation: tokens are torch.int32 of shape"),
+    ],
+)
+def test_each_fault_of_an_entry_is_named_with_the_file(payload, tmp_path, path, value, words):
+    torch.save(spoil(payload, path, value), tmp_path / "task.pt")
+    with pytest.raises(ValueError, match=words) as caught:
+        load_task(tmp_path / "task.pt")
+    assert "task.pt is not a task file of format 1 or is damaged" in str(caught.value)
+    assert "remove it and run again" in str(caught.value)
+
+
+@dataclass
+class Malicious:
+    """An object that makes a folder when it is unpickled."""
+
+    path: str
+
+    def __reduce__(self):
+        """Name the call that unpickling would make."""
+        return os.mkdir, (self.path,)
+
+
+def test_code_in_a_task_file_is_not_run(tmp_path, payload):
+    trace = tmp_path / "trace"
+    torch.save(payload | {"extra": Malicious(str(trace))}, tmp_path / "task.pt")
+    with pytest.raises(ValueError, match=r"task\.pt is not a task file .*more than plain values"):
+        load_task(tmp_path / "task.pt")
+    assert not trace.exists()
+
+
+def test_a_plain_pickle_is_no_task_file(tmp_path):
+    trace = tmp_path / "trace"
+    (tmp_path / "task.pt").write_bytes(pickle.dumps(Malicious(str(trace))))
+    with pytest.raises(ValueError, match=r"task\.pt is not a task file .*remove it and run again"):
+        load_task(tmp_path / "task.pt")
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("part", [0.0, 0.1, 0.5, 0.9, 0.999])
+def test_a_truncated_file_is_damaged(text_task, tmp_path, part):
+    path = tmp_path / "task.pt"
+    save_task(text_task, path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(part * len(whole))])
+    with pytest.raises(ValueError, match=r"task\.pt is not a task file .*remove it and run again"):
+        load_task(path)
+
+
+def test_one_flipped_bit_in_a_tensor_is_found(image_task, tmp_path):
+    path = tmp_path / "task.pt"
+    save_task(image_task, path)
+    whole = bytearray(path.read_bytes())
+    place = whole.find(image_task.train.pixels.numpy().tobytes())
+    assert place > 0
+    whole[place + 5] ^= 1
+    path.write_bytes(whole)
+    with pytest.raises(ValueError, match="the checksum of its part .* differs"):
+        load_task(path)
+
+
+def test_a_file_of_one_tensor_is_no_task_file(tmp_path):
+    torch.save(torch.zeros(3), tmp_path / "task.pt")
+    with pytest.raises(ValueError, match="it holds one Tensor"):
+        load_task(tmp_path / "task.pt")

@@ -1,0 +1,101 @@
+"""Vocabularies are checked, and packed texts keep their embeddings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as st_numpy
+
+from crossback_core.data import Split
+from crossback_core.data.text import pack, read_vocabulary
+
+WORDS = "[PAD]\na\n##b\n\u2028c\n"
+TABLE = np.arange(8, dtype=np.float16).reshape(4, 2)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> tuple[Path, Path]:
+    words, table = tmp_path / "vocabulary.txt", tmp_path / "embeddings.npy"
+    words.write_text(WORDS, encoding="utf-8")
+    np.save(table, TABLE)
+    return words, table
+
+
+def test_each_line_is_the_wordpiece_of_its_row(files):
+    vocabulary = read_vocabulary(*files)
+    assert vocabulary.ids == {"[PAD]": 0, "a": 1, "##b": 2, "\u2028c": 3}
+    assert np.array_equal(vocabulary.embeddings, TABLE)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("", r"vocabulary\.txt: line 1 is '', it has to be \[PAD\]"),
+        ("a\n[PAD]\n", r"vocabulary\.txt: line 1 is 'a', it has to be"),
+        ("[PAD]\na\nb\na\n", r"vocabulary\.txt: wordpiece 'a' is listed twice"),
+    ],
+)
+def test_a_faulty_vocabulary_is_named(files, content, words):
+    files[0].write_text(content)
+    with pytest.raises(ValueError, match=words):
+        read_vocabulary(*files)
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (TABLE[:3], "has 3 rows, the vocabulary has 4 wordpieces"),
+        (np.vstack([TABLE, TABLE]), "has 8 rows, the vocabulary has 4 wordpieces"),
+        (TABLE.astype(np.float32), r"is float32 of shape \(4, 2\), not float16"),
+        (TABLE[0], r"is float16 of shape \(2,\)"),
+        (TABLE[:, :0], r"is float16 of shape \(4, 0\)"),
+        (np.where(TABLE == 5, np.nan, TABLE).astype(np.float16), "row 2 holds NaN"),
+        (np.where(TABLE == 6, np.inf, TABLE).astype(np.float16), "row 3 holds NaN or an infinite"),
+        (np.array([{}, 1], dtype=object), "is not a NumPy array file or is damaged"),
+    ],
+)
+def test_a_faulty_table_is_named(files, table, words):
+    np.save(files[1], table, allow_pickle=True)
+    with pytest.raises(ValueError, match=rf"embeddings\.npy:? {words}"):
+        read_vocabulary(*files)
+
+
+@pytest.mark.parametrize("kept", [0, 5, 70, 135])
+def test_a_truncated_table_is_named(files, kept):
+    files[1].write_bytes(files[1].read_bytes()[:kept])
+    with pytest.raises(
+        ValueError, match=r"embeddings\.npy is not a NumPy array file or is damaged"
+    ):
+        read_vocabulary(*files)
+
+
+embeddings = st_numpy.arrays(
+    np.float16, st.tuples(st.just(9), st.integers(1, 3)), elements=st.floats(-8, 8, width=16)
+)
+texts = st.lists(st.lists(st.integers(1, 8), min_size=1, max_size=6), min_size=1, max_size=5)
+
+
+@given(texts, embeddings)
+def test_packed_texts_read_as_their_original_embeddings(texts, embeddings):
+    tokens, table = pack(texts, embeddings)
+    split = Split(
+        tokens.new_zeros(len(texts)).long(), tuple(map(str, texts)), tokens=tokens, table=table
+    )
+    values, mask = split.inputs()
+    assert mask.equal(tokens != 0)
+    for row, text in enumerate(texts):
+        assert mask[row].sum() == len(text)
+        assert np.array_equal(values[row, : len(text)], embeddings[text].astype(np.float32))
+        assert not values[row, len(text) :].any()
+
+
+@given(texts, embeddings)
+def test_the_table_holds_exactly_the_tokens_in_use(texts, embeddings):
+    tokens, table = pack(texts, embeddings)
+    assert len(table) == 1 + len({row for text in texts for row in text})
+    assert set(tokens.unique().tolist()) - {0} == set(range(1, len(table)))
+    assert tokens.shape[1] == max(map(len, texts))

@@ -1,0 +1,243 @@
+"""Profiling inputs: what a mutation may touch, what is kept, and what it costs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.spatial.distance import pdist
+
+from crossback_core.selection import ProbeHalf, Probes, mutate, profiles
+
+KINDS = ("image", "text", "mixed")
+STEP = 0.25  # a power of two, so that adding and taking away is exact
+
+
+def plain_objective(start, now):
+    """Return ModelDiff's objective with NumPy and scipy."""
+    changes = [np.linalg.norm(b - a, axis=1).mean() for a, b in zip(start, now, strict=True)]
+    return np.prod(changes) * np.prod([pdist(outputs).mean() for outputs in now])
+
+
+def plain_mutate(probes, models, moves, step):
+    """Mutate one round at a time, reading every input again; return the probes and the scores."""
+    halves = [half.values.clone() for half in probes.halves]
+
+    def read():
+        new = [ProbeHalf(v, h.mask, h.modality) for v, h in zip(halves, probes.halves, strict=True)]
+        return [torch.cat([model(half) for half in new]).double().numpy() for model in models]
+
+    start = read()
+    scores = [0.0]
+    for move in moves:
+        row = halves[move.half][move.row].view(-1)
+        before = row[move.position].item()
+        for sign in (1, -1):
+            row[move.position] = before + sign * step
+            score = plain_objective(start, read())
+            if score > scores[-1]:
+                scores.append(score)
+                break
+            row[move.position] = before
+    return halves, scores
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_mutation_equals_a_plain_implementation(kind, pairs, model):
+    probes, models = pairs[kind], (model(1), model(2, classes=3))
+    moves = profiles.draw_mutations(probes, rounds=40, seed=7)
+    expected, scores = plain_mutate(probes, models, moves, STEP)
+
+    mutated = mutate(probes, models, rounds=40, step=STEP, seed=7)
+
+    assert len(scores) > 10, "the case should keep a good part of its moves"
+    for half, values in zip(mutated.halves, expected, strict=True):
+        assert torch.equal(half.values, values)
+
+
+def test_objective_by_hand():
+    start = torch.tensor([[0.0, 0.0], [0.0, 0.0]])
+    first = torch.tensor([[3.0, 4.0], [0.0, 0.0]])  # change (5 + 0) / 2, spread 5
+    second = torch.tensor([[0.0, 0.0], [0.0, 2.0]])  # change (0 + 2) / 2, spread 2
+    assert profiles.objective([start, start], [first, second]) == pytest.approx(2.5 * 5 * 1 * 2)
+
+
+def test_objective_ignores_the_scale_of_a_models_outputs():
+    start, now, other = torch.randn(3, 8, 4, generator=torch.Generator().manual_seed(0))
+    ratio = profiles.objective([start], [now]) / profiles.objective([start], [other])
+    scaled = profiles.objective([3 * start], [3 * now]) / profiles.objective(
+        [3 * start], [3 * other]
+    )
+    assert scaled == pytest.approx(ratio)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_objective_never_decreases(kind, pairs, model, monkeypatch):
+    probes, models = pairs[kind], (model(3), model(4))
+    moves = profiles.draw_mutations(probes, rounds=30, seed=1)
+    start = [profiles.outputs(m, probes) for m in models]
+    scores = []
+    for rounds in range(31):
+        monkeypatch.setattr(
+            profiles, "draw_mutations", lambda *args, keep=rounds, **kwargs: moves[:keep]
+        )
+        mutated = mutate(probes, models, rounds=rounds, step=STEP, seed=1)
+        scores.append(profiles.objective(start, [profiles.outputs(m, mutated) for m in models]))
+    assert all(np.diff(scores) >= -1e-9)
+    assert scores[0] == 0 < scores[-1]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("seed", range(5))
+def test_one_round_moves_at_most_one_coordinate(kind, seed, pairs, model):
+    mutated = mutate(pairs[kind], (model(1), model(2)), rounds=1, step=STEP, seed=seed)
+    moves = torch.cat(
+        [
+            (after.values - before.values).flatten()
+            for before, after in zip(pairs[kind].halves, mutated.halves, strict=True)
+        ]
+    )
+    moved = moves[moves != 0]
+    assert len(moved) <= 1
+    assert torch.allclose(moved.abs(), torch.tensor(STEP))
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    lengths=st.lists(st.integers(1, 6), min_size=2, max_size=5),
+    seed=st.integers(0, 2**31),
+    rounds=st.integers(0, 60),
+)
+def test_padding_is_never_touched(lengths, seed, rounds):
+    mask = torch.arange(6) < torch.tensor(lengths)[:, None]
+    half = ProbeHalf(torch.zeros(len(lengths), 6, 3), mask, "text")
+    probes = Probes(half, half)
+    for move in profiles.draw_mutations(probes, rounds=rounds, seed=seed):
+        assert mask[move.row, move.position // 3]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_padding_stays_as_it_was(kind, pairs, model):
+    mutated = mutate(pairs[kind], (model(1), model(2)), rounds=60, step=STEP, seed=3)
+    for before, after in zip(pairs[kind].halves, mutated.halves, strict=True):
+        if before.mask is not None:
+            assert torch.equal(after.values[~before.mask], before.values[~before.mask])
+            assert torch.equal(after.mask, before.mask)
+
+
+def test_every_real_coordinate_is_drawn_about_as_often():
+    mask = torch.tensor([[False, True, True], [True, False, False]])
+    half = ProbeHalf(torch.zeros(2, 3, 2), mask, "text")
+    moves = profiles.draw_mutations(Probes(half, half), rounds=4000, seed=0)
+    counts = {}
+    for move in moves:
+        counts[move] = counts.get(move, 0) + 1
+    # 1000 rounds an input: 4 coordinates of input 0, 2 of input 1, in either half
+    expected = {0: dict.fromkeys((2, 3, 4, 5), 250), 1: dict.fromkeys((0, 1), 500)}
+    assert {(m.row, m.position) for m in counts} == {(r, p) for r in expected for p in expected[r]}
+    for move, count in counts.items():
+        assert count == pytest.approx(expected[move.row][move.position], rel=0.25)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_arguments_stay_as_they_are(kind, pairs, model):
+    before = [half.values.clone() for half in pairs[kind].halves]
+    mutated = mutate(pairs[kind], (model(1), model(2)), rounds=50, step=STEP, seed=0)
+    for half, values, after in zip(pairs[kind].halves, before, mutated.halves, strict=True):
+        assert torch.equal(half.values, values)
+        assert half.values.data_ptr() != after.values.data_ptr()
+
+
+def test_same_seed_same_probes_other_seed_others(pairs, model):
+    first, again, other = (
+        mutate(pairs["mixed"], (model(1), model(2)), rounds=30, step=STEP, seed=seed)
+        for seed in (5, 5, 6)
+    )
+    assert torch.equal(first.first.values, again.first.values)
+    assert torch.equal(first.second.values, again.second.values)
+    assert not torch.equal(first.first.values, other.first.values)
+
+
+def test_mutation_leaves_the_global_random_state(pairs, model):
+    state = torch.get_rng_state()
+    mutate(pairs["image"], (model(1), model(2)), rounds=5, step=STEP, seed=5)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_the_touched_input_is_read_again(kind, pairs, model):
+    inner, reads = model(1), []
+
+    def counting(half):
+        reads.append(len(half))
+        return inner(half)
+
+    mutate(pairs[kind], (counting, model(2)), rounds=50, step=STEP, seed=0)
+    assert reads[:2] == [6, 6], "the start is read in one batch a half"
+    assert sum(reads[2:]) == 2 * 50, "a round reads its one input, moved up and moved down"
+    assert len(reads) < 2 + 50, "rounds that do not meet share a batch"
+
+
+def test_halves_are_never_joined(pairs, model):
+    """A model reads each half with its own modality and token count (the ancestor joined them)."""
+    inner, seen = model(1), set()
+
+    def watching(half):
+        seen.add((half.modality, half.values.shape[1:]))
+        return inner(half)
+
+    for kind in KINDS:
+        mutate(pairs[kind], (watching, model(2)), rounds=20, step=STEP, seed=0)
+    assert seen == {("image", (3, 2, 2)), ("text", (5, 4)), ("text", (3, 4))}
+
+
+def test_a_constant_model_keeps_nothing(pairs, model):
+    def constant(half):
+        return torch.ones(len(half), 5)
+
+    mutated = mutate(pairs["image"], (model(1), constant), rounds=20, step=STEP, seed=0)
+    assert torch.equal(mutated.first.values, pairs["image"].first.values)
+    assert torch.equal(mutated.second.values, pairs["image"].second.values)
+
+
+def test_outputs_stack_the_pairs(pairs, model):
+    probes, reader = pairs["mixed"], model(1, classes=4)
+    result = profiles.outputs(reader, probes)
+    assert result.shape == (12, 4)
+    assert torch.allclose(result[:6].float(), reader(probes.first))
+    assert torch.allclose(result[6:].float(), reader(probes.second))
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_outputs_that_are_not_finite_are_refused(bad, pairs):
+    with pytest.raises(ValueError, match="outputs on image probes hold NaN or infinity"):
+        profiles.outputs(lambda half: torch.full((len(half), 5), bad), pairs["image"])
+
+
+def test_outputs_of_another_shape_are_refused(pairs):
+    with pytest.raises(ValueError, match=r"must return \(6, classes\).* not \(6,\)"):
+        profiles.outputs(lambda half: torch.zeros(len(half)), pairs["image"])
+
+
+@pytest.mark.parametrize(
+    ("values", "mask", "message"),
+    [
+        (torch.zeros(2, 3, dtype=torch.uint8), None, "floating tensor .* not torch.uint8"),
+        (torch.zeros(0, 3), None, "n of at least 1"),
+        (torch.zeros(2, 3, 4), torch.ones(2, 3), "mask must be bool"),
+        (torch.zeros(2, 3, 4), torch.ones(2, 4, dtype=torch.bool), r"shape \(2, 3\), not"),
+        (torch.zeros(2, 3, 4), torch.tensor([[True] * 3, [False] * 3]), "one real token"),
+    ],
+)
+def test_probes_that_cannot_be_read_are_refused(values, mask, message):
+    with pytest.raises(ValueError, match=message):
+        ProbeHalf(values, mask, "text")
+
+
+def test_halves_of_different_size_are_refused():
+    with pytest.raises(ValueError, match="2 and 3 were given"):
+        Probes(
+            ProbeHalf(torch.zeros(2, 3), None, "image"), ProbeHalf(torch.zeros(3, 3), None, "image")
+        )

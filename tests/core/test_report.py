@@ -1,0 +1,277 @@
+"""The summary table, its text and the HTML report."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crossback_core.report import (
+    PruningCurve,
+    ReportInputs,
+    TrainingCurve,
+    format_table,
+    summary_table,
+    verdict_sentence,
+    write_report,
+)
+
+
+def record(target, **changes):
+    """Return the record of a target on backbone 29, changed as asked."""
+    values = {
+        "target": target,
+        "modality": "image",
+        "backbone": 29,
+        "backbone_modality": "image",
+        "similarity": 0.9713,
+        "verdict": "helps",
+        "validation_accuracy": 0.66,
+        "test_accuracy": 0.65,
+        "baseline_validation_accuracy": 0.60,
+        "baseline_test_accuracy": 0.60,
+        "test_samples": 60,
+        "sparsity": 0.7,
+        "width": 1.5,
+        "checkpoint_bytes": 412_345,
+        "seconds": 31.26,
+        "earlier_tasks": [
+            {
+                "task": 29,
+                "test_accuracy_before": 0.75,
+                "test_accuracy_after": 0.75,
+                "logits_identical": True,
+            }
+        ],
+    }
+    return values | changes
+
+
+KEPT = record(
+    5,
+    backbone=None,
+    backbone_modality=None,
+    similarity=None,
+    verdict="hurts",
+    test_accuracy=0.60,
+    sparsity=None,
+    earlier_tasks=[],
+)
+
+
+def curve(epochs=5):
+    """Return a training that starts its epochs again, as one that grew does."""
+    return pd.DataFrame(
+        {
+            "epoch": [*range(1, epochs + 1)] * 2,
+            "loss": np.linspace(1.6, 0.1, 2 * epochs),
+            "learning_rate": 1e-3,
+            "validation_accuracy": np.linspace(0.2, 0.7, 2 * epochs),
+            "seconds": 0.1,
+        }
+    )
+
+
+def inputs(**changes):
+    """Return inputs of two targets, three candidates, one ladder and two trainings."""
+    matrix = pd.DataFrame(
+        {
+            "target": [3, 3, 3, 5, 5],
+            "target_modality": "image",
+            "candidate": [5, 16, 29, 16, 29],
+            "modality": ["image", "text", "image", "text", "image"],
+            "similarity": [0.8, 0.9, 0.97, 0.7, 0.75],
+            "selected": [False, False, True, False, True],
+        }
+    )
+    levels = pd.DataFrame(
+        {
+            "sparsity": [0.9, 0.0, 0.7],  # in no order
+            "validation_accuracy": [0.6, 0.78, 0.76],
+            "test_accuracy": [0.6, 0.77, 0.74],
+        }
+    )
+    values = {
+        "dataset": "icons",
+        "metrics": [KEPT, record(3)],
+        "matrix": matrix,
+        "pruning": {29: PruningCurve(levels, baseline=0.78, allowed_loss=0.03, chosen=0.7)},
+        "histories": {
+            "target 3": TrainingCurve(curve(), 0.6),
+            "baseline 3": TrainingCurve(curve()),
+        },
+    }
+    return ReportInputs(**(values | changes))
+
+
+class Elements(HTMLParser):
+    """Collects the start tags of a page."""
+
+    def __init__(self, page):
+        """Read the page."""
+        super().__init__()
+        self.tags = []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attrs):
+        """Keep a start tag with its attributes."""
+        self.tags.append((tag, dict(attrs)))
+
+    def of(self, name):
+        """Return the attributes of every element of that name."""
+        return [attributes for tag, attributes in self.tags if tag == name]
+
+
+@pytest.fixture
+def page(tmp_path):
+    """Return the text of a report."""
+    write_report(inputs(), tmp_path / "report.html")
+    return (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_target_becomes_a_row_in_the_order_of_ids():
+    frame = summary_table([KEPT, record(3)])
+    assert frame["target"].tolist() == [3, 5]
+    row = frame.iloc[0]
+    assert (row["backbone"], row["backbone_modality"], row["identical"]) == (29, "image", True)
+    assert row["gain"] == pytest.approx(0.05)
+    assert row["checkpoint_kB"] == pytest.approx(412.345)
+    assert row["backbone_test_accuracy_before"] == row["backbone_test_accuracy_after"] == 0.75
+
+
+def test_a_kept_baseline_has_no_backbone():
+    row = summary_table([KEPT]).iloc[0]
+    columns = ["backbone", "backbone_modality", "similarity", "identical", "sparsity"]
+    assert row[columns].isna().all()
+    assert row["gain"] == 0
+
+
+def test_only_the_backbones_own_task_is_shown_but_every_earlier_one_must_be_identical():
+    other = {
+        "task": 8,
+        "test_accuracy_before": 0.5,
+        "test_accuracy_after": 0.4,
+        "logits_identical": False,
+    }
+    row = summary_table([record(3, earlier_tasks=[other, *record(3)["earlier_tasks"]])]).iloc[0]
+    assert row["backbone_test_accuracy_after"] == 0.75
+    assert not row["identical"]
+    assert " NO " in format_table(pd.DataFrame([row]), folder="results/icons")
+
+
+def test_records_that_cannot_be_summarised_are_refused():
+    with pytest.raises(ValueError, match="no target to summarise"):
+        summary_table([])
+    broken = {key: value for key, value in record(7).items() if key != "verdict"}
+    with pytest.raises(ValueError, match="record of target 7 lacks verdict"):
+        summary_table([broken])
+
+
+def test_the_text_is_a_neat_table_and_says_where_everything_lies():
+    text = format_table(summary_table([KEPT, record(3)]), folder="results/icons")
+    lines = text.splitlines()
+    assert lines[0].split()[:3] == ["target", "modality", "backbone"]
+    assert lines[1].split() == [
+        *("3", "image", "image", "29", "0.971", "60.0%", "65.0%", "+5.0", "helps"),
+        *("75.0%", "->", "75.0%", "yes", "70%", "1.50", "412", "31.3"),
+    ]
+    assert lines[2].split() == [
+        *("5", "image", "-", "-", "60.0%", "60.0%", "+0.0", "hurts"),
+        *("-", "-", "-", "1.50", "412", "31.3"),
+    ]
+    assert len({len(line) for line in lines[:3]}) == 1
+    assert max(map(len, lines)) <= 140
+    assert "results/icons/target_N.pt" in text
+    assert "N = 3, 5" in text
+    assert "results/icons/report.html" in text
+
+
+def test_the_sentence_counts_and_doubts():
+    frame = summary_table([KEPT, record(3), record(4, test_samples=75)])
+    sentence = verdict_sentence(frame)
+    assert "the backbone helps 2 of 3 targets and hurts 1" in sentence
+    assert "mean gain on test is +3.3 points" in sentence
+    # sqrt(.6 * .4 / 60), sqrt(.65 * .35 / 60), sqrt(.65 * .35 / 75) are .0632, .0616, .0551
+    assert "60 to 75 test samples has a standard error of about 6.0 points" in sentence
+    assert "1 of 1 target and hurts 0;" in verdict_sentence(summary_table([record(3)]))
+
+
+def test_the_report_needs_nothing_else(page):
+    elements = Elements(page)
+    assert not elements.of("script") and not elements.of("link") and not elements.of("img")
+    for _, attributes in elements.tags:
+        for name, value in attributes.items():
+            if name in ("src", "href", "xlink:href"):
+                assert value.startswith("#")
+    assert "@import" not in page
+    assert all(target.startswith("#") for target in re.findall(r"url\(([^)]*)\)", page))
+
+
+def test_every_figure_is_there_and_described(page):
+    figures = [attributes for attributes in Elements(page).of("div") if "role" in attributes]
+    assert len(figures) == len(Elements(page).of("svg")) == 5
+    assert all(attributes["aria-label"] for attributes in figures)
+
+
+def test_ids_are_unique_and_references_resolve(page):
+    figures = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)
+    for figure in figures:
+        ids = re.findall(r'\bid="([^"]+)"', figure)
+        assert len(ids) == len(set(ids))
+        assert set(re.findall(r'(?:url\(|href=")#([\w-]+)', figure)) <= set(ids)
+    shared = [set(re.findall(r'\bid="([^"]+)"', figure)) for figure in figures]
+    assert sum(map(len, shared)) == len(set().union(*shared))
+
+
+def test_colours_follow_the_page(page):
+    assert "prefers-color-scheme: dark" in page
+    figures = "".join(re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL))
+    assert "#0102" not in figures, "every role is replaced"
+    used = set(re.findall(r"var\(--(\w+)\)", figures))
+    assert used == {"grid", "quiet", "accent", "mark"}
+    for name in used:
+        assert page.count(f"--{name}: #") == 2, "a light and a dark value"
+
+
+def test_the_selected_candidates_are_framed(page):
+    heatmap = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)[1]
+    assert heatmap.count("var(--mark)") == 2
+    for text in ("image 3", "text 16", ".97", ".70"):
+        assert f">{text}</text>" in heatmap
+
+
+def test_values_are_escaped(tmp_path):
+    evil = "<script>alert('$x$')</script>"
+    write_report(
+        inputs(
+            dataset=evil,
+            metrics=[record(3, verdict=evil, note=evil, nested=[evil])],
+            histories={evil: TrainingCurve(curve())},
+        ),
+        tmp_path / "report.html",
+    )
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+
+
+def test_parts_that_are_not_there_are_left_out(tmp_path):
+    empty = inputs(matrix=pd.DataFrame(), pruning={}, histories={})
+    write_report(empty, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert len(Elements(page).of("svg")) == 1
+
+
+def test_equal_inputs_give_equal_reports(page, tmp_path):
+    write_report(inputs(), tmp_path / "again.html")
+    assert (tmp_path / "again.html").read_text(encoding="utf-8") == page
+
+
+def test_importing_the_report_does_not_import_matplotlib():
+    code = "import sys, crossback_core.report; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,338 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from crossback_core.schema import SCHEMA
+from crossback_core.settings import (
+    Experiment,
+    ModelSettings,
+    Preset,
+    ProbeSettings,
+    PruningSettings,
+    SelectionSettings,
+    TargetSettings,
+    TrainingSettings,
+    WideTask,
+    load_settings,
+)
+
+CONFIG = Path(__file__).resolve().parents[2] / "config.yaml"
+SECTIONS = {
+    "model": ModelSettings,
+    "training": TrainingSettings,
+    "pruning": PruningSettings,
+    "selection": SelectionSettings,
+    "target": TargetSettings,
+}
+
+Config = dict[str, Any]
+
+
+@pytest.fixture
+def shipped() -> Config:
+    """The configuration that ships with the project."""
+    loaded: Config = yaml.safe_load(CONFIG.read_text())
+    return loaded
+
+
+@pytest.fixture
+def config(shipped: Config) -> Config:
+    """The shipped presets with an experiment that stays as it is."""
+    icons = {
+        "kind": "icons",
+        "raw": "data/icons",
+        "preset": "demo",
+        "tasks": [1, 3, 17, 19],
+        "wide": {101: {"name": "both", "tasks": [29, 30]}, 102: {"name": "two", "tasks": [39, 40]}},
+        "targets": [3, 19],
+        "candidates": [1, 17, 101, 102],
+        "train_per_class": 10,
+    }
+    return shipped | {"datasets": {"icons": icons}}
+
+
+def problems(config: Config) -> list[str]:
+    """What is wrong with a configuration, a line each."""
+    with pytest.raises(ValueError, match=r"^The configuration has \d+ problem") as caught:
+        load_settings(config)
+    return [line.strip() for line in str(caught.value).splitlines()[1:]]
+
+
+def test_the_shipped_configuration_is_the_experiment_it_promises(shipped: Config) -> None:
+    icons = load_settings(shipped).datasets["icons"]
+    images = [task for task in icons.tasks if task <= 14]
+    texts = [task for task in icons.tasks if 15 <= task <= 28]
+    assert len(images) >= 4 and len(texts) >= 4
+    assert len(set(images) & set(icons.targets)) >= 2 and len(set(texts) & set(icons.targets)) >= 2
+    assert set(images) & set(icons.candidates) and set(texts) & set(icons.candidates)
+    assert {101, 102} <= set(icons.candidates)
+    assert icons.members(101) == tuple(range(29, 39))
+    assert icons.members(102) == tuple(range(39, 48))
+    assert icons.train_per_class == 10
+
+
+def test_the_paper_preset_holds_the_published_hyperparameters(config: Config) -> None:
+    config["datasets"]["icons"]["preset"] = "paper"
+    paper = load_settings(config).datasets["icons"].preset
+    model, training, pruning = paper.model, paper.training, paper.pruning
+    assert (model.latents, model.latent_dim, model.blocks) == (256, 512, 3)
+    assert (model.heads, model.head_dim, model.feedforward_factor) == (8, 64, 4)
+    assert (training.optimizer, training.learning_rate, training.epochs) == ("sgd", 0.01, 100)
+    assert (training.milestones, training.gamma, training.weight_decay) == ((0.5, 0.8), 0.1, 4e-5)
+    assert pruning.sparsities == (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
+    assert (pruning.epochs, pruning.ramp_epochs, pruning.update_every) == (20, 4, 10)
+    assert (paper.allowed_loss, paper.target.max_width, config["seed"]) == (0.001, 2.0, 2)
+
+
+def test_every_key_of_the_demo_preset_is_explained() -> None:
+    demo = CONFIG.read_text().partition("  demo:")[2].partition("  paper:")[0]
+    assert [line for line in demo.splitlines() if ":" in line and "#" not in line] == []
+
+
+@pytest.mark.parametrize("section", SECTIONS)
+def test_schema_and_dataclasses_have_the_same_keys(section: str) -> None:
+    known = yaml.safe_load(SCHEMA.read_text())["$defs"][section]["properties"]
+    more = {"allowed_loss"} if section == "pruning" else set()
+    assert set(known) == {field.name for field in fields(SECTIONS[section])} | more
+
+
+def test_a_preset_based_on_another_changes_only_what_it_names(config: Config) -> None:
+    config["presets"]["short"] = {"based_on": "demo", "training": {"epochs": 3}}
+    config["presets"]["shorter"] = {"based_on": "short", "pruning": {"allowed_loss": 0.5}}
+    config["datasets"]["icons"]["preset"] = "shorter"
+    preset = load_settings(config).datasets["icons"].preset
+    assert preset.training.epochs == 3
+    assert preset.allowed_loss == 0.5
+    assert preset.training.batch_size == 32
+
+
+def test_settings_do_not_depend_on_how_numbers_are_written(config: Config) -> None:
+    expected = load_settings(config)
+    config["presets"]["demo"]["target"]["width_step"] = "5e-1"
+    epochs = config["presets"]["demo"]["training"]["epochs"]
+    config["presets"]["demo"]["training"]["epochs"] = str(epochs)
+    config["presets"]["demo"]["training"]["flip"] = "true"
+    config["presets"]["demo"]["model"]["max_frequency"] = 10
+    config["datasets"]["icons"]["wide"]["101"] = config["datasets"]["icons"]["wide"].pop(101)
+    settings = load_settings(config)
+    assert settings.datasets["icons"].preset == expected.datasets["icons"].preset
+    assert repr(settings.datasets["icons"].preset) == repr(expected.datasets["icons"].preset)
+    assert set(settings.datasets["icons"].wide) == {101, 102}
+
+
+def test_the_caller_keeps_its_configuration(config: Config) -> None:
+    before = yaml.safe_dump(config)
+    load_settings(config)
+    assert yaml.safe_dump(config) == before
+
+
+def test_train_per_class_is_for_targets_alone(config: Config) -> None:
+    icons = load_settings(config).datasets["icons"]
+    assert icons.training_samples(icons.targets[0]) == 10
+    assert icons.training_samples(101) is None
+    del config["datasets"]["icons"]["train_per_class"]
+    assert load_settings(config).datasets["icons"].training_samples(icons.targets[0]) is None
+
+
+def test_a_target_is_no_candidate_of_its_own(config: Config) -> None:
+    config["datasets"]["icons"]["candidates"] = [3, 1, 101]
+    icons = load_settings(config).datasets["icons"]
+    assert icons.candidates_of(3) == (1, 101)
+    assert icons.candidates_of(19) == (3, 1, 101)
+
+
+def test_probing_is_what_similarities_depend_on(config: Config) -> None:
+    selection = load_settings(config).datasets["icons"].preset.selection
+    assert selection.probing == ProbeSettings(
+        selection.probes, selection.mutations, selection.mutation_step
+    )
+
+
+def put(*path: Any) -> Callable[[Config], None]:
+    """Give a change of a configuration: its path, then the new value."""
+
+    def change(config: Config) -> None:
+        for key in path[:-2]:
+            config = config[key]
+        config[path[-2]] = path[-1]
+
+    return change
+
+
+DEMO = ("presets", "demo")
+ICONS = ("datasets", "icons")
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (put("seeds", 3), "seeds: unknown key 'seeds' (did you mean 'seed'?); known: seed, device"),
+        (put("seed", -1), "seed: -1 is not allowed; it must be at least 0"),
+        (put("seed", "two"), "seed: 'two' is not allowed; it must be of type integer"),
+        (put("device", "gpu"), "device: 'gpu' is not allowed; one of auto, cpu, cuda"),
+        (put("run", []), "run: [] is not allowed; it must have entries, at least 1"),
+        (put("run", ["cub"]), "run: unknown data set 'cub'; known: icons"),
+        (put("presets", None), "presets: None is not allowed; it must be of type object"),
+        (
+            put(*DEMO, "training", "epochs", 0),
+            "presets.demo.training.epochs: 0 is not allowed; it must be at least 1",
+        ),
+        (
+            put(*DEMO, "training", "epochs", 1.5),
+            "presets.demo.training.epochs: 1.5 is not allowed; it must be of type integer",
+        ),
+        (
+            put(*DEMO, "training", "flip", 1),
+            "presets.demo.training.flip: 1 is not allowed; it must be of type boolean",
+        ),
+        (
+            put(*DEMO, "training", "learning_rate", float("nan")),
+            "presets.demo.training.learning_rate: nan is not allowed; it must be a finite number",
+        ),
+        (
+            put(*DEMO, "training", "learning_rate", 0),
+            "presets.demo.training.learning_rate: 0 is not allowed; it must be above 0",
+        ),
+        (
+            put(*DEMO, "training", "optimizer", "adam"),
+            "presets.demo.training.optimizer: 'adam' is not allowed; one of adamw, sgd",
+        ),
+        (
+            put(*DEMO, "training", "milestones", [0.8, 0.5]),
+            "presets.demo.training.milestones: [0.8, 0.5] is not allowed; it must ascend",
+        ),
+        (
+            put(*DEMO, "pruning", "sparsities", [0.7, 0.5]),
+            "presets.demo.pruning.sparsities: [0.7, 0.5] is not allowed; it must ascend",
+        ),
+        (
+            put(*DEMO, "pruning", "sparsities", [0.5, 1.0]),
+            "presets.demo.pruning.sparsities.1: 1.0 is not allowed; it must be below 1",
+        ),
+        (
+            put(*DEMO, "pruning", "ramp_epochs", 999),
+            "presets.demo.pruning.ramp_epochs: 999 is not allowed; "
+            "it must be at most pruning.epochs = ",
+        ),
+        (
+            put(*DEMO, "model", "image_mean", [0.5]),
+            "presets.demo.model.image_mean: [0.5] is not allowed; it must have entries, at least 3",
+        ),
+        (
+            put(*DEMO, "based_on", "papr"),
+            "presets.demo.based_on: unknown or circular preset 'papr' (did you mean 'paper'?); "
+            "known: paper",
+        ),
+        (
+            put("presets", "mine", {"training": {"epochs": 3}}),
+            "presets.mine.model: is missing (give it, or a preset with it as based_on)",
+        ),
+        (
+            put("presets", "My preset", {"based_on": "demo"}),
+            "presets: 'My preset' is not allowed; it must match ^[a-z][a-z0-9_-]*$",
+        ),
+        (
+            put(*ICONS, "kind", "pictures"),
+            "datasets.icons.kind: 'pictures' is not allowed; one of icons",
+        ),
+        (
+            put(*ICONS, "preset", "dem"),
+            "datasets.icons.preset: unknown preset 'dem' (did you mean 'demo'?); "
+            "known: demo, paper",
+        ),
+        (
+            put(*ICONS, "targets", [3, 3]),
+            "datasets.icons.targets: 3 is given more than once",
+        ),
+        (
+            put(*ICONS, "targets", [101]),
+            "datasets.icons.targets: unknown task 101; known: 1, 3, 17, 19",
+        ),
+        (
+            put(*ICONS, "tasks", [0, 1]),
+            "datasets.icons.tasks.0: 0 is not allowed; it must be at least 1",
+        ),
+        (
+            put(*ICONS, "candidates", [1, 103]),
+            "datasets.icons.candidates: unknown task or wide id 103; known: 1, 3, 17, 19, 101, 102",
+        ),
+        (
+            put(*ICONS, "candidates", [3]),
+            "datasets.icons.candidates: the target 3 has no candidate but itself; add others",
+        ),
+        (
+            put(*ICONS, "wide", 101, "tasks", [29, 102]),
+            "datasets.icons.wide.101.tasks: 102 is wide itself; give single tasks",
+        ),
+        (
+            put(*ICONS, "wide", 3, {"name": "three", "tasks": [29]}),
+            "datasets.icons.wide.3: is a task's id; a wide network needs an id of its own",
+        ),
+        (
+            put(*ICONS, "wide", "all", {"name": "all", "tasks": [29]}),
+            "datasets.icons.wide: 'all' is not allowed; it must match ^[1-9][0-9]*$",
+        ),
+        (
+            put(*ICONS, "train_per_class", 0),
+            "datasets.icons.train_per_class: 0 is not allowed; it must be at least 1",
+        ),
+    ],
+)
+def test_a_mistake_is_named_with_its_path_its_value_and_what_was_allowed(
+    config: Config, change: Callable[[Config], None], problem: str
+) -> None:
+    change(config)
+    assert problems(config)[0].startswith(problem)
+
+
+@pytest.mark.parametrize("key", ["seed", "device", "run", "presets", "datasets"])
+def test_a_missing_key_is_named(config: Config, key: str) -> None:
+    del config[key]
+    assert problems(config) == [f"{key}: is missing"]
+
+
+def test_presets_based_on_each_other_are_refused(config: Config) -> None:
+    config["presets"]["a"] = {"based_on": "b"}
+    config["presets"]["b"] = {"based_on": "a"}
+    assert [line.split(":")[0] for line in problems(config)] == [
+        "presets.a.based_on",
+        "presets.b.based_on",
+    ]
+
+
+def test_all_mistakes_are_listed_at_once(config: Config) -> None:
+    del config["seed"]
+    config["presets"]["demo"]["training"] |= {"epochs": 0, "lr": 0.1}
+    config["datasets"]["icons"]["candidate"] = [3]
+    assert [line.split(":")[0] for line in problems(config)] == [
+        "seed",
+        "datasets.icons.candidate",
+        "presets.demo.training.lr",
+        "presets.demo.training.epochs",
+    ]
+
+
+def test_an_empty_configuration_is_refused() -> None:
+    assert len(problems({})) == 5
+
+
+def test_settings_are_read_without_heavy_libraries() -> None:
+    code = (
+        "import sys, crossback_core.settings; "
+        "print(sorted({'torch', 'pandas', 'numpy'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_settings_compare_by_value(config: Config) -> None:
+    icons = load_settings(config).datasets["icons"]
+    assert isinstance(icons, Experiment) and isinstance(icons.preset, Preset)
+    assert icons.wide[101] == WideTask("both", (29, 30))
+    assert icons == load_settings(config).datasets["icons"]

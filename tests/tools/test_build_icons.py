@@ -1,0 +1,385 @@
+import csv
+import hashlib
+import sys
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
+
+from icons_builder.classes import ClassEntry, ClassList, Task, read_classes
+from icons_builder.embeddings import reduced
+from icons_builder.glosses import (
+    definition,
+    groups_of,
+    hyponyms,
+    masked,
+    own_words,
+    read_nouns,
+    read_plurals,
+)
+from icons_builder.output import differences, sheet_of, write_checksums
+from icons_builder.pictures import (
+    Icon,
+    Picture,
+    distinct,
+    plain_name,
+    round_robin,
+    svg_of,
+    usable,
+    wanted_icons,
+)
+from icons_builder.sources import Source, fetch, verify
+
+ROOT = Path(__file__).resolve().parents[2]
+ICONS = ROOT / "data" / "icons"
+
+NOUNS = """\
+  1 This software and database is being provided to you, the LICENSEE, by
+00000001 05 n 02 fish 0 finned_animal 0 003 @ 00000009 n 0000 ~ 00000002 n 0000 + 00000008 v 0101 \
+| a cold-blooded vertebrate; "fish swim"
+00000002 05 n 01 trout 0 003 @ 00000001 n 0000 ~ 00000003 n 0000 ~i 00000004 n 0000 \
+| any of various game fish; usually smaller than salmon
+00000003 05 n 01 sea_trout 0 001 @ 00000002 n 0000 | a trout of the sea
+00000004 05 n 01 Old_Ben 0 001 @i 00000002 n 0000 | a famous trout; "Ben"
+00000008 05 n 01 not_below 0 000 | a thing that is something else
+"""
+
+
+@pytest.fixture
+def nouns():
+    return read_nouns(NOUNS)
+
+
+def picture(source: str, grey: int) -> Picture:
+    pixels = np.full((32, 32, 3), 255, dtype=np.uint8)
+    pixels[8:24, 8:24] = grey
+    return Picture(Icon(*source.split(":"), svg=""), pixels)
+
+
+def class_list(families: dict[str, str], *, seed: int = 1) -> ClassList:
+    return ClassList(seed=seed, limit=60, families=families, tasks=())
+
+
+def sources_of(pictures: list[Picture]) -> list[str]:
+    return [found.icon.source for found in pictures]
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("bus", "bus"),
+        ("bus-outline", "bus"),
+        ("outline-bus", "bus"),
+        ("bus-2-bold-duotone", "bus"),
+        ("bus-24-filled", "bus"),
+        ("bus-two-tone", "bus"),
+        ("bus-off", "bus-off"),
+        ("bus-stop-fill", "bus-stop"),
+        ("minibus", "minibus"),
+        ("ice-cream-line", "ice-cream"),
+        ("outline", "outline"),
+    ],
+)
+def test_style_words_are_stripped_at_both_ends(name, plain):
+    assert plain_name(name) == plain
+
+
+def test_hidden_and_animated_icons_are_not_wanted():
+    still = {"body": "<path/>"}
+    icons = {
+        "bus": still,
+        "bus-fill": {**still, "hidden": True},
+        "bus-line": {"body": "<path><animate/></path>"},
+        "car": still,
+    }
+    found = wanted_icons({"prefix": "mdi", "icons": icons}, frozenset({"bus"}))
+    assert [icon.source for icon in found] == ["mdi:bus"]
+
+
+@pytest.mark.parametrize(
+    ("licence", "category", "expected"),
+    [
+        ("MIT", "Emoji", True),
+        ("MIT", "Logos", False),
+        ("GPL-3.0-or-later", "Emoji", False),
+        ("CC-BY-SA-4.0", None, False),
+        ("OFL-1.1", None, True),
+    ],
+)
+def test_licence_and_category_decide_on_a_set(licence, category, expected):
+    assert usable({"license": {"spdx": licence}, "category": category}) is expected
+
+
+def test_frame_is_the_icons_own_or_else_its_sets():
+    svg = svg_of({"body": "<path/>", "height": 20}, {"width": 24, "height": 24})
+    assert 'viewBox="0 0 24 20"' in svg
+
+
+def test_icon_is_drawn_black_on_white():
+    pytest.importorskip("resvg_py")
+    from icons_builder.drawing import draw
+
+    body = '<path fill="currentColor" d="M4 4h8v8H4z"/>'
+    pixels = draw(Icon("set", "square", svg_of({"body": body}, {}))).pixels
+    assert pixels.shape == (32, 32, 3)
+    assert pixels[16, 16].tolist() == [0, 0, 0]
+    assert pixels[0, 0].tolist() == [255, 255, 255]
+
+
+def test_blanks_and_near_duplicates_are_dropped_and_the_first_stays():
+    given = [picture("a:x", 0), picture("b:x", 5), picture("c:x", 254), picture("d:x", 120)]
+    assert sources_of(distinct(given)) == ["a:x", "d:x"]
+
+
+def test_round_robin_takes_one_of_each_family_in_turn():
+    given = [picture(source, 0) for source in ("a:1", "a:2", "a:3", "b:1", "a-color:1", "c:1")]
+    classes = class_list({"a": "a", "a-color": "a"})
+    found = round_robin(given, classes)
+    turns = [classes.family(source.icon.prefix) for source in found]
+    assert sorted(turns[:3]) == ["a", "b", "c"]
+    assert turns[3:] == ["a", "a", "a"]
+
+
+def test_round_robin_depends_on_the_seed_not_on_the_order():
+    given = [picture(f"{prefix}:{name}", 0) for prefix in "abcdef" for name in "xyz"]
+    expected = sources_of(round_robin(given, class_list({})))
+    assert sources_of(round_robin(given[::-1], class_list({}))) == expected
+    assert sources_of(round_robin(given, class_list({}, seed=2))) != expected
+
+
+def test_sheet_has_ten_tiles_a_row_and_white_behind_them():
+    sheet = sheet_of([picture(f"a:{number}", number) for number in range(11)])
+    assert sheet.shape == (64, 320, 3)
+    assert sheet[16, 9 * 32 + 16].tolist() == [9, 9, 9]
+    assert sheet[32 + 16, 16].tolist() == [10, 10, 10]
+    assert (sheet[32:, 32:] == 255).all()
+
+
+def test_data_noun_is_read(nouns):
+    fish = nouns["00000001"]
+    assert fish.words == ("fish", "finned animal")
+    assert fish.below == ("00000002",)
+    assert fish.gloss == 'a cold-blooded vertebrate; "fish swim"'
+    assert len(nouns) == 5
+
+
+def test_hyponyms_are_transitive_and_include_instances(nouns):
+    found = [synset.offset for synset in hyponyms(nouns, "00000001")]
+    assert found == ["00000002", "00000003", "00000004"]
+
+
+@pytest.mark.parametrize(
+    ("gloss", "expected"),
+    [
+        ('any of various game fish; "trout"', "any of various game fish"),
+        ("sea-going; of 3 masts; old", "sea-going"),
+        ("a thing;strange", "a thing;strange"),
+    ],
+)
+def test_definition_ends_before_the_first_semicolon_and_blank(gloss, expected):
+    assert definition(gloss) == expected
+
+
+def test_own_words_are_masked_with_plurals_whatever_the_case(nouns):
+    own = own_words("fish", nouns["00000001"], read_plurals("fishes fish\n"))
+    text = "Fish-like, FISHES and finned animals; fishing starfish, finned things"
+    assert masked(text, own) == "[MASK]-like, [MASK] and [MASK]; fishing starfish, finned things"
+
+
+def test_each_word_of_a_name_is_masked(nouns):
+    own = own_words("body part", nouns["00000003"], read_plurals("bodies body\n"))
+    assert masked("a part of two bodies that partly depart", own) == (
+        "a [MASK] of two [MASK] that partly depart"
+    )
+
+
+def test_glosses_that_differ_in_one_word_are_one_group():
+    texts = {
+        "1": "a city in northern Italy",
+        "2": "a city in southern Italy",
+        "3": "a city in southern sunny Italy",
+        "4": "a town of quite another kind",
+        "5": "A city, in northern Italy!",
+    }
+    assert groups_of(texts) == {"1": "1", "2": "1", "3": "1", "4": "4", "5": "1"}
+
+
+def test_embeddings_have_unit_mean_square_and_a_row_of_zeros():
+    rows = np.random.default_rng(0).normal(3.0, 2.0, (50, 8)).astype(np.float32)
+    table = reduced(rows, 4)
+    assert table.shape == (51, 4)
+    assert table.dtype == np.float16
+    assert not table[0].any()
+    values = table[1:].astype(np.float64)
+    assert np.mean(values**2) == pytest.approx(1, abs=1e-3)
+    assert (np.diff(values.var(axis=0)) < 0).all()  # largest component first
+
+
+def test_all_components_keep_all_distances():
+    rows = np.random.default_rng(0).normal(size=(20, 5)).astype(np.float32)
+    table = reduced(rows, 5)[1:].astype(np.float64)
+    before = np.linalg.norm(rows[:, None] - rows, axis=-1)
+    after = np.linalg.norm(table[:, None] - table, axis=-1)
+    assert np.corrcoef(before.ravel(), after.ravel())[0, 1] > 0.99999
+
+
+def test_embedding_width_beyond_the_encoders_is_refused():
+    with pytest.raises(ValueError, match=r"embedding width 9 is not in 1\.\.8"):
+        reduced(np.ones((4, 8), dtype=np.float32), 9)
+
+
+def test_another_checksum_is_refused_with_both_named(tmp_path):
+    path = tmp_path / "package.tgz"
+    path.write_bytes(b"something else")
+    found = hashlib.sha256(b"something else").hexdigest()
+    with pytest.raises(ValueError, match=f"{found}, expected 00.*: delete the file and run again"):
+        verify(path, "00")
+
+
+def test_package_in_the_cache_is_not_downloaded(tmp_path):
+    (tmp_path / "package.tgz").write_bytes(b"here")
+    source = Source("package.tgz", hashlib.sha256(b"here").hexdigest(), ("false",))
+    assert fetch(source, tmp_path) == tmp_path / "package.tgz"
+
+
+def test_client_that_leaves_no_file_is_told(tmp_path):
+    with pytest.raises(FileNotFoundError, match="left no file of this name"):
+        fetch(Source("package.tgz", "00", ("true",)), tmp_path / "cache")
+
+
+def test_class_listed_twice_is_refused(tmp_path):
+    task = {"task": 1, "name": "a", "classes": {"bus": {"names": ["bus"], "found": 1}}}
+    content = {"seed": 1, "limit": 2, "families": [], "texts": [], "wide_texts": []}
+    path = tmp_path / "classes.yaml"
+    path.write_text(yaml.safe_dump({**content, "images": [task], "wide_images": [task]}))
+    with pytest.raises(ValueError, match="image classes listed twice: bus"):
+        read_classes(path)
+
+
+def test_dropped_icons_may_be_a_pattern():
+    entry = ClassEntry("key", ("key",), "", ("icon-park*:f-*-key", "carbon:key"), 0)
+    task = Task(1, "keys", "image", (entry,), wide=False)
+    assert task.classes[0].drops("icon-park-solid:f-one-key")
+    assert task.classes[0].drops("carbon:key")
+    assert not task.classes[0].drops("icon-park:key")
+
+
+def write_build(folder: Path, embeddings: list[float], text: str) -> Path:
+    folder.mkdir()
+    np.save(folder / "embeddings.npy", np.array(embeddings, dtype=np.float16))
+    (folder / "texts.csv").write_text(text)
+    write_checksums(folder)
+    return folder
+
+
+def test_check_lists_what_differs(tmp_path):
+    one = write_build(tmp_path / "one", [1.0], "a\n")
+    two = write_build(tmp_path / "two", [1.5], "b\n")
+    (one / "new.csv").touch()
+    (two / "old.csv").touch()
+    assert differences(one, two) == [
+        "only in the new build: new.csv",
+        "not in the new build: old.csv",
+        "differs: SHA256SUMS",
+        "differs: embeddings.npy",
+        "differs: texts.csv",
+    ]
+
+
+def test_check_lets_last_bits_of_embeddings_differ(tmp_path):
+    one = write_build(tmp_path / "one", [1.0], "a\n")
+    two = write_build(tmp_path / "two", [1.001], "a\n")
+    assert (one / "SHA256SUMS").read_text() != (two / "SHA256SUMS").read_text()
+    assert differences(one, two) == []
+
+
+def rows_of(name: str) -> list[dict[str, str]]:
+    with (ICONS / name).open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
+
+
+def classes_of(modality: str) -> list[str]:
+    tasks = yaml.safe_load((ICONS / "tasks.yaml").read_text(encoding="utf-8"))
+    return [name for task in tasks if task["modality"] == modality for name in task["classes"]]
+
+
+def test_checksums_of_the_data_set_hold():
+    lines = (ICONS / "SHA256SUMS").read_text(encoding="utf-8").splitlines()
+    listed = dict(reversed(line.split("  ", 1)) for line in lines)
+    files = {path.relative_to(ICONS).as_posix() for path in ICONS.rglob("*") if path.is_file()}
+    assert files == {*listed, "SHA256SUMS"}
+    for name, expected in listed.items():
+        assert hashlib.sha256((ICONS / name).read_bytes()).hexdigest() == expected, name
+
+
+def test_tasks_have_five_classes_and_ids_from_one():
+    tasks = yaml.safe_load((ICONS / "tasks.yaml").read_text(encoding="utf-8"))
+    assert [task["task"] for task in tasks] == list(range(1, 48))
+    assert {len(task["classes"]) for task in tasks} == {5}
+
+
+@pytest.mark.parametrize(("modality", "name"), [("image", "images.csv"), ("text", "texts.csv")])
+def test_every_class_has_30_to_60_samples(modality, name):
+    rows = rows_of(name)
+    counts = Counter(row["class"] for row in rows)
+    assert sorted(counts) == sorted(classes_of(modality))
+    assert min(counts.values()) >= 30
+    assert max(counts.values()) <= 60
+    assert len({row["id"] for row in rows}) == len(rows)
+    assert f"{len(rows):,}" in (ICONS / "README.md").read_text(encoding="utf-8")
+
+
+def test_sheets_hold_the_tiles_that_the_table_names():
+    counts = Counter(row["class"] for row in rows_of("images.csv"))
+    for name, count in counts.items():
+        with Image.open(ICONS / "images" / f"{name.replace(' ', '-')}.png") as sheet:
+            assert sheet.size == (320, -(-count // 10) * 32), name
+            pixels = np.asarray(sheet.convert("RGB"))
+        row, column = divmod(count - 1, 10)
+        tile = pixels[row * 32 : row * 32 + 32, column * 32 : column * 32 + 32]
+        assert tile.std() > 1, f"the last tile of {name} is blank"
+        assert (pixels[row * 32 :, column * 32 + 32 :] > 250).all(), f"{name} has too many tiles"
+
+
+@pytest.mark.parametrize(("modality", "name"), [("image", "images.csv"), ("text", "texts.csv")])
+def test_class_list_counts_agree_with_the_data(modality, name):
+    classes = read_classes(ROOT / "tools" / "classes.yaml")
+    counts = Counter(row["class"] for row in rows_of(name))
+    for entry in classes.entries(modality):
+        assert counts[entry.name] == min(entry.found, classes.limit), entry.name
+
+
+def test_tokens_are_in_the_vocabulary_and_the_vocabulary_in_the_table():
+    vocabulary = (ICONS / "vocabulary.txt").read_text(encoding="utf-8").splitlines()
+    table = np.load(ICONS / "embeddings.npy")
+    assert vocabulary[0] == "[PAD]"
+    assert table.shape == (len(vocabulary), 128)
+    assert not table[0].any()
+    pieces = {piece for row in rows_of("texts.csv") for piece in row["tokens"].split(" ")}
+    assert pieces | {"[PAD]", "[UNK]", "[MASK]"} == set(vocabulary)
+
+
+def test_one_definition_is_in_one_group():
+    groups: dict[str, set[str]] = {}
+    for row in rows_of("texts.csv"):
+        groups.setdefault(row["synset"], set()).add(row["group"])
+    assert all(len(found) == 1 for found in groups.values())
+
+
+def test_every_set_is_attributed_and_every_licence_is_there():
+    sets = {row["source"].partition(":")[0] for row in rows_of("images.csv")}
+    attributed = rows_of("ATTRIBUTION.csv")
+    assert {row["set"] for row in attributed} == sets
+    assert all(row["author"] and row["licence"] for row in attributed)
+    texts = {path.stem for path in (ICONS / "LICENSES").iterdir()}
+    assert texts == {row["licence"] for row in attributed} | {"WordNet-3.0"}
+
+
+def test_data_set_is_small():
+    size = sum(path.stat().st_size for path in ICONS.rglob("*") if path.is_file())
+    assert size < 6_500_000

@@ -1,0 +1,1 @@
+"""Builds the embedded data set in data/icons from three published packages."""
