@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import time
 from collections.abc import Callable, Iterable
 from operator import attrgetter
 from pathlib import Path
@@ -29,6 +30,7 @@ def checked_settings() -> Settings:
 
 
 SETTINGS = checked_settings()
+STARTED = time.time()
 
 
 def check_targets(targets: Iterable[str]) -> None:
@@ -72,10 +74,10 @@ def requested_results() -> list[str]:
 
 
 def show_summaries() -> None:
-    """Print the tables of the data sets that have one."""
-    for name in SETTINGS.run:
+    """Print the tables that this run has made."""
+    for name in SETTINGS.datasets:
         summary = Path(f"results/{name}/summary.txt")
-        if summary.is_file():
+        if summary.is_file() and summary.stat().st_mtime >= STARTED:
             print(summary.read_text(encoding="utf-8"))
 
 
