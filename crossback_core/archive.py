@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import errno
-import pickle
+import pickletools
+import re
+import struct
 import zipfile
 from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
+from torch import Tensor
 
 from crossback_core.files import atomic_write
 
 _T = TypeVar("_T")
+
+_GLOBALS = re.compile(
+    r"torch\._utils _rebuild_tensor_v2|collections OrderedDict|torch [A-Z]\w*Storage"
+)
+_FOREIGN = {"INST", "OBJ", "NEWOBJ", "EXT1", "EXT2", "EXT4", "DUP", "PERSID"}
+_DEEPEST = 50  # containers in containers; a checkpoint has 4, a training's state 7
 
 
 def save_archive(payload: dict[str, Any], path: str | Path) -> None:
@@ -29,27 +38,81 @@ def load_archive(path: str | Path) -> dict[str, Any]:
     network file system would kill the process.
 
     Raises:
-        ValueError: The file is truncated, changed, or holds more than plain values and tensors.
+        FileNotFoundError: There is no such file.
+        ValueError: The file is truncated, changed, or holds more than plain values and tensors, or
+            tensors that claim more memory than it has bytes.
     """
     try:
-        # torch reads a flipped bit without complaint; the archive's checksums tell.
         with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+            contents = _checked_contents(archive)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, struct.error) as error:
         raise ValueError(f"truncated or no archive: {error}") from error
     except OSError as error:
         if error.errno != errno.EINVAL:  # a damaged header may send the reader before the start
             raise
         raise ValueError(f"truncated or no archive: {error}") from error
-    if damaged is not None:
-        raise ValueError(f"the checksum of its part {damaged} differs")
     try:
         payload = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # a hostile pickle raises whatever it makes torch trip over
         raise ValueError("it holds more than plain values and tensors") from error
     if not isinstance(payload, dict):
         raise ValueError(f"it holds one {type(payload).__name__}, not named entries")
+    _check_extent(payload, values=len(contents), size=Path(path).stat().st_size)
     return payload
+
+
+def _checked_contents(archive: zipfile.ZipFile) -> bytes:
+    """Check each part's checksum, which torch does not; return the part that lists the contents."""
+    parts = archive.infolist()
+    for part in parts:
+        # torch compresses none. What says otherwise is damaged, or made to burst.
+        if part.compress_type != zipfile.ZIP_STORED:
+            raise ValueError(f"its part {part.filename} says that it is compressed")
+    damaged = archive.testzip()
+    if damaged is not None:
+        raise ValueError(f"the checksum of its part {damaged} differs")
+    listings = [part for part in parts if part.filename.endswith("/data.pkl")]
+    if len(listings) != 1 or len({part.filename for part in parts}) != len(parts):
+        raise ValueError("it lacks a part or has one twice")
+    contents = archive.read(listings[0])
+    _check_opcodes(contents)
+    return contents
+
+
+def _check_opcodes(contents: bytes) -> None:
+    """Refuse a pickle that asks for more than `save_archive` ever writes.
+
+    `weights_only` keeps code from running; but it knows more types than plain values and tensors,
+    some of which take as much memory as the file asks for.
+    """
+    for opcode, argument, _ in pickletools.genops(contents):
+        known = opcode.name != "GLOBAL" or _GLOBALS.fullmatch(str(argument))
+        if opcode.proto > 2 or opcode.name in _FOREIGN or not known:
+            raise ValueError(f"it holds more than plain values and tensors: {opcode.name}")
+
+
+def _check_extent(payload: dict[str, Any], *, values: int, size: int) -> None:
+    """Refuse values without end and tensors that repeat few bytes without end.
+
+    Args:
+        payload: What was read.
+        values: How many values there may be, for a value takes a byte at least.
+        size: How many bytes the tensors may have.
+    """
+    waiting: list[tuple[Any, int]] = [(payload, 0)]
+    while waiting:
+        value, depth = waiting.pop()
+        values -= 1
+        if isinstance(value, Tensor):
+            size -= value.nbytes
+        if values < 0 or size < 0 or depth > _DEEPEST:
+            raise ValueError("it unfolds to more than it holds")
+        if isinstance(value, dict):
+            waiting.extend((item, depth + 1) for pair in value.items() for item in pair)
+        elif isinstance(value, list | tuple):
+            waiting.extend((item, depth + 1) for item in value)
 
 
 def entry(entries: dict[str, Any], key: str, kind: type[_T]) -> _T:

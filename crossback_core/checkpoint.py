@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,14 @@ import torch
 from torch import Tensor
 
 from crossback_core.archive import entry, load_archive, save_archive
-from crossback_core.model.masked_linear import FREE, MaskedLinear
-from crossback_core.model.network import Network, TaskSpec
+from crossback_core.model.masked_linear import FREE, MAX_TASKS, MaskedLinear
+from crossback_core.model.network import Network, TaskSpec, body_size, task_size
 from crossback_core.settings import ModelSettings
 
 CHECKPOINT_FORMAT = 1
+
+# What values that fit their hash but no network lead to.
+_UNSOUND = (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError)
 
 Owners = npt.NDArray[np.uint8]
 Bits = npt.NDArray[np.bool_]
@@ -74,8 +77,8 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     try:
         payload = load_archive(path)
         network = _rebuild(payload)
-        record: Record = json.loads(payload["record"])
-    except (ValueError, TypeError) as error:
+        record: Record = json.loads(entry(payload, "record", str))
+    except _UNSOUND as error:
         raise ValueError(
             f"{path} is not a checkpoint of format {CHECKPOINT_FORMAT} or is damaged ({error}):"
             " remove it and run again"
@@ -117,11 +120,7 @@ def _pack_layer(layer: MaskedLinear) -> dict[str, Any]:
 
 def _unpack_layer(layer: MaskedLinear, packed: dict[str, Any]) -> None:
     weight = entry(packed, "weight", Tensor)
-    if weight.dtype != torch.float32 or weight.shape != layer.owner.shape:
-        raise ValueError(
-            f"a weight is {weight.dtype} {tuple(weight.shape)}, the model needs float32"
-            f" {tuple(layer.owner.shape)}"
-        )
+    _check_tensor("a weight", weight, torch.float32, layer.owner.shape)
     owner = _unpack_owner(entry(packed, "owner", dict), tuple(weight.shape))
     layer.restore(weight, torch.from_numpy(owner))
     picks = entry(packed, "picks", list)
@@ -181,30 +180,60 @@ def _rebuild(payload: dict[str, Any]) -> Network:
         raise ValueError(f"format {version}")
     if entry(payload, "digest", str) != _digest(payload):
         raise ValueError("its contents do not match its hash")
-    network = Network(_model_settings(entry(payload, "model", str)))
-    for spec in json.loads(entry(payload, "tasks", str)):
-        network.add_task(TaskSpec(**{**spec, "classes": tuple(spec["classes"])}))
-    layers, packed = network.masked_layers(), entry(payload, "layers", dict)
+    settings = _model_settings(entry(payload, "model", str))
+    specs = [
+        TaskSpec(**{**spec, "classes": tuple(spec["classes"])})
+        for spec in json.loads(entry(payload, "tasks", str))
+    ]
+    packed, parameters = entry(payload, "layers", dict), entry(payload, "parameters", dict)
+    _check_sizes(settings, specs, packed, parameters)
+    network = Network(settings)
+    for spec in specs:
+        network.add_task(spec)
+    layers = network.masked_layers()
     if layers.keys() != packed.keys():
         raise ValueError(f"layers {sorted(packed)}, the model has {sorted(layers)}")
     for name, layer in layers.items():
         _unpack_layer(layer, packed[name])
-    _load_per_task_state(network, entry(payload, "parameters", dict))
+    _check_parameters(network, parameters)
+    network.load_state_dict(network.state_dict() | parameters)
     return network
 
 
-def _load_per_task_state(network: Network, parameters: dict[str, Tensor]) -> None:
+def _check_sizes(
+    settings: ModelSettings,
+    specs: Sequence[TaskSpec],
+    packed: dict[str, Any],
+    parameters: dict[str, Any],
+) -> None:
+    """Refuse a description of another size than what is stored, before it takes memory."""
+    if len(specs) > MAX_TASKS:
+        raise ValueError(f"{len(specs)} tasks, {MAX_TASKS} are the most")
+    weights = [entry(entry(packed, name, dict), "weight", Tensor) for name in packed]
+    stored = sum(weight.numel() for weight in weights)
+    described = body_size(settings, max((spec.width for spec in specs), default=1.0))
+    if described != stored:
+        raise ValueError(f"{stored} weights, the model has {described}")
+    stored = sum(entry(parameters, name, Tensor).numel() for name in parameters)
+    described = sum(task_size(settings, spec) for spec in specs)
+    if described > stored:
+        raise ValueError(f"{stored} values of tasks, the model has at least {described}")
+
+
+def _check_parameters(network: Network, parameters: dict[str, Any]) -> None:
     wanted = _per_task_state(network)
     if wanted.keys() != parameters.keys():
-        odd = sorted(wanted.keys() ^ parameters.keys())
-        raise ValueError(f"parameters missing or unknown: {', '.join(odd[:5])}")
-    for name, value in parameters.items():
-        if value.shape != wanted[name].shape or value.dtype != wanted[name].dtype:
-            raise ValueError(
-                f"{name} is {value.dtype} {tuple(value.shape)}, the model needs"
-                f" {wanted[name].dtype} {tuple(wanted[name].shape)}"
-            )
-    network.load_state_dict(network.state_dict() | parameters)
+        odd = sorted(wanted.keys() ^ parameters.keys(), key=str)
+        raise ValueError(f"parameters missing or unknown: {', '.join(map(str, odd[:5]))}")
+    for name, value in wanted.items():
+        _check_tensor(name, entry(parameters, name, Tensor), value.dtype, value.shape)
+
+
+def _check_tensor(name: str, value: Tensor, dtype: torch.dtype, shape: torch.Size) -> None:
+    if value.dtype != dtype or value.shape != shape:
+        raise ValueError(
+            f"{name} is {value.dtype} {tuple(value.shape)}, the model needs {dtype} {tuple(shape)}"
+        )
 
 
 def _model_settings(text: str) -> ModelSettings:
@@ -212,6 +241,9 @@ def _model_settings(text: str) -> ModelSettings:
     known = {item.name for item in fields(ModelSettings)}
     if not isinstance(values, dict) or values.keys() != known:
         raise ValueError(f"the model is described by {values!r}, not by {sorted(known)}")
+    counts = [values[item.name] for item in fields(ModelSettings) if item.type == "int"]
+    if not all(type(count) is int and count > 0 for count in counts):
+        raise ValueError(f"the model is described by {values!r}: counts must be 1 or more")
     lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
     return ModelSettings(**{**values, **lists})
 

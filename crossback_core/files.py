@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import hashlib
 import io
 import json
@@ -14,16 +15,19 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+
+import yaml
 
 if TYPE_CHECKING:  # scripts import this module before their log is open: keep it light
     import pandas as pd
 
 logger = logging.getLogger(__name__)
 
+_DEEPEST = 50  # levels of a YAML file
 _FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 
 
@@ -32,7 +36,8 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
     """Open a binary file that appears under `path` only when the block ends without an error.
 
     The bytes go to a temporary file in the same folder, are synced and then renamed. On any error
-    the temporary file is removed and what `path` held before stays whole.
+    the temporary file is removed and what `path` held before stays whole. What a killed process
+    left is removed by the next write that succeeds.
 
     Args:
         path: The file to write; missing folders are made.
@@ -52,6 +57,7 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+        _remove_leftovers(path)
         _sync_folder(path.parent)
     except BaseException as error:
         temporary.unlink(missing_ok=True)
@@ -59,6 +65,12 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
         if full is None:
             raise
         raise OSError(full, _full_text(full, path)) from error
+
+
+def _remove_leftovers(path: Path) -> None:
+    """Remove the temporary files that killed writers of `path` left."""
+    for leftover in path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 8}.tmp"):
+        leftover.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -136,7 +148,7 @@ def read_json(path: str | Path) -> Any:
     path = _existing(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(
             f"{path} is damaged or not JSON ({error}): remove it and run again"
         ) from error
@@ -144,6 +156,34 @@ def read_json(path: str | Path) -> Any:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def read_yaml(path: str | Path) -> Any:
+    """Read a YAML file of plain values without aliases, which could unfold to more than it holds.
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is not such YAML.
+    """
+    path = _existing(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+        _check_events(yaml.parse(text))
+        return yaml.safe_load(text)
+    except (ValueError, LookupError, RecursionError, yaml.YAMLError) as error:
+        raise ValueError(f"{path} is not YAML: {error}") from error
+
+
+def _check_events(events: Iterable[yaml.Event]) -> None:
+    """Refuse what unfolds, and depth, before the parser goes there: it takes its square in time."""
+    depth = 0
+    for event in events:
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if isinstance(event, yaml.AliasEvent):
+            raise ValueError("aliases (*name) are not allowed")
+        if depth > _DEEPEST:
+            raise ValueError(f"more than {_DEEPEST} levels are not allowed")
 
 
 def sha256(path: str | Path) -> str:

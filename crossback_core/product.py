@@ -76,9 +76,15 @@ class Product:
             accuracy, cross-entropy loss and number of samples.
 
         Raises:
-            ValueError: The network has no such task, or there is no such split.
+            ValueError: The network has no such task, learned other classes of it, or there is no
+                such split.
         """
         task = data if isinstance(data, TaskData) else load_task(data)
+        learned = self.network.specs[self.network.position(task.task) - 1].classes
+        if task.classes != learned:
+            raise ValueError(
+                f"the data of task {task.task} has classes {task.classes}, the network {learned}"
+            )
         samples = _split(task, split)
         logits = self.logits(task=task.task, inputs=samples.inputs())
         return {

@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from crossback_core.archive import load_archive, save_archive
+from crossback_core.archive import entry, load_archive, save_archive
 
 logger = logging.getLogger(__name__)
 
@@ -30,13 +30,13 @@ class ResumeFile:
             return None
         try:
             payload = load_archive(self.path)
+            key, state = entry(payload, "key", str), entry(payload, "state", dict)
         except ValueError as error:
             logger.warning("%s cannot be resumed from (%s): starting again", self.path, error)
             return None
-        if payload.get("key") != self.key:
+        if key != self.key:
             logger.info("%s is of other settings or data: starting again", self.path)
             return None
-        state: dict[str, Any] = payload["state"]
         return state
 
     def save(self, state: dict[str, Any]) -> None:

@@ -13,6 +13,9 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator
 
+_MOST_VALUES = 100_000
+_DEEPEST = 50
+
 # Beside the package, not in it: the project is used from its folder, where users read the schema.
 SCHEMA = Path(__file__).resolve().parents[1] / "schemas" / "config.schema.yaml"
 
@@ -49,11 +52,22 @@ def normalised(value: Any) -> Any:
     Keys become text, as YAML reads the key 101 as a number. Text that spells a number, true, false
     or null becomes that: Snakemake gives what is nested in --config as text, and YAML reads 1e-3
     as text.
+
+    Raises:
+        ValueError: It unfolds to more than any experiment needs, as YAML's aliases can.
     """
+    return _normalised(value, iter(range(_MOST_VALUES)), _DEEPEST)
+
+
+def _normalised(value: Any, budget: Iterator[int], depth: int) -> Any:
+    if next(budget, None) is None or depth == 0:
+        raise ValueError(
+            f"The configuration has more than {_MOST_VALUES} values, or {_DEEPEST} levels"
+        )
     if isinstance(value, Mapping):
-        return {str(key): normalised(item) for key, item in value.items()}
+        return {str(key): _normalised(value[key], budget, depth - 1) for key in value}
     if isinstance(value, list | tuple):
-        return [normalised(item) for item in value]
+        return [_normalised(item, budget, depth - 1) for item in value]
     return _typed(value) if isinstance(value, str) else value
 
 
@@ -120,6 +134,11 @@ def _not_unique(fault: _Fault) -> str:
     return f"{', '.join(twice)} is given more than once"
 
 
+def _wrong_form(fault: _Fault) -> str:
+    wanted = fault.schema.get("description", f"text that matches {fault.allowed}")
+    return f"{fault.value!r} is not allowed; it must be {wanted}"
+
+
 def _limit(words: str) -> Callable[[_Fault], str]:
     return lambda fault: f"{fault.value!r} is not allowed; it must {words} {fault.allowed}"
 
@@ -147,5 +166,5 @@ _EXPLANATIONS: dict[str, Callable[[_Fault], str]] = {
     "minProperties": _limit("have entries, at least"),
     "minLength": _limit("have characters, at least"),
     "uniqueItems": _not_unique,
-    "pattern": _limit("match"),
+    "pattern": _wrong_form,
 }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from crossback_core.schema import normalised, schema_problems, unknown
+from crossback_core.sources import PUBLISHED, RemoteFile, remote_files
 
 NUMERICS = 1  # raised whenever results change in any digit: Snakemake then makes them anew
 
@@ -15,6 +17,8 @@ Modality = Literal["image", "text"]
 MODALITIES: tuple[Modality, ...] = ("image", "text")
 Schedule = Literal["constant", "one_cycle", "steps"]
 SPLITS = ("train", "validation", "test")
+ALL = "all"  # of the configuration: every task, every network
+Kind = Literal["icons", "cub", "coco", "oxford", "cifar100", "folder"]
 
 
 @dataclass(frozen=True)
@@ -139,10 +143,60 @@ class Preset:
 
 @dataclass(frozen=True)
 class DatasetSettings:
-    """What the reader of a data set has to know."""
+    """What the reader of a data set has to know.
 
-    kind: Literal["icons"]
+    Args:
+        kind: Which reader.
+        raw: The folder with the data in its published layout.
+        image_size: Height and width in pixels that pictures are brought to.
+        encoder: Name on the Hugging Face Hub, or folder, of the model that represents texts.
+        representation: Its token embeddings, or its last hidden states.
+        text_length: Tokens of a text; longer ones are cut.
+        groups: Groups of classes, each an image task and mostly a text task; 0: all there are.
+        classes_per_group: Classes of a task; 0: the data decides.
+        samples_per_class: Pictures of a class; 0: the data decides.
+        max_skipped: Fraction of the samples that may be unreadable.
+        test_fraction: Part of a class that is tested on.
+        validation_fraction: Part of a class that decides; training has the rest.
+    """
+
+    kind: Kind
     raw: str
+    image_size: int
+    encoder: str
+    representation: Literal["tokens", "contextual"]
+    text_length: int
+    groups: int
+    classes_per_group: int
+    samples_per_class: int
+    max_skipped: float
+    test_fraction: float
+    validation_fraction: float
+
+
+_COMMON: dict[str, Any] = {
+    "encoder": "bert-base-uncased",
+    "representation": "tokens",
+    "text_length": 128,
+    "groups": 0,
+    "classes_per_group": 0,
+    "samples_per_class": 0,
+    "max_skipped": 0.01,
+    "test_fraction": 0.2,
+    "validation_fraction": 0.15,
+}
+# What a kind of data set is unless the configuration says otherwise.
+DATASET_DEFAULTS: dict[str, dict[str, Any]] = {
+    "icons": _COMMON
+    | {"image_size": 32, "encoder": "", "text_length": 64}
+    | {"max_skipped": 0.0, "validation_fraction": 0.2},
+    "cub": _COMMON
+    | {"image_size": 224, "groups": 28, "classes_per_group": 5, "samples_per_class": 60},
+    "coco": _COMMON | {"image_size": 64, "groups": 15, "classes_per_group": 4},
+    "oxford": _COMMON | {"image_size": 64, "groups": 6, "classes_per_group": 4},
+    "cifar100": _COMMON | {"image_size": 32, "encoder": "", "groups": 20, "classes_per_group": 5},
+    "folder": _COMMON | {"image_size": 64, "text_length": 64},
+}
 
 
 @dataclass(frozen=True)
@@ -155,10 +209,14 @@ class WideTask:
 
 @dataclass(frozen=True)
 class Experiment:
-    """What is done with one data set; `train_per_class` applies to the targets alone."""
+    """What is done with one data set; `train_per_class` applies to the targets alone.
+
+    `downloads` is empty where the configuration names a folder that has the data.
+    """
 
     name: str
     dataset: DatasetSettings
+    downloads: tuple[RemoteFile, ...]
     tasks: tuple[int, ...]
     wide: Mapping[int, WideTask]
     targets: tuple[int, ...]
@@ -201,8 +259,11 @@ def load_settings(config: Mapping[str, Any]) -> Settings:
         ValueError: One line for each problem found: the key's path, its value, what was allowed.
     """
     plain = normalised(config)
-    problems = schema_problems(plain)
+    problems = schema_problems(plain) or list(_range_problems(plain))
     if not problems:
+        plain["datasets"] = {
+            name: _written_out(plain["datasets"][name]) for name in plain["datasets"]
+        }
         plain["presets"] = {name: _merged(plain["presets"], name) for name in plain["presets"]}
         problems = [*_preset_problems(plain), *_dataset_problems(plain)]
     if problems:
@@ -224,6 +285,44 @@ def _merged(presets: Mapping[str, Any], name: str, above: tuple[str, ...] = ()) 
     merged = _merged(presets, base, (*above, name))
     sections = {key: {**merged.get(key, {}), **own[key]} for key in own if key != "based_on"}
     return {**merged, **sections}
+
+
+def _range_problems(config: Mapping[str, Any]) -> Iterator[str]:
+    """Find ranges of ids that descend, and ids that are in two ranges."""
+    for name, values in config["datasets"].items():
+        wide = {f"wide.{key}.tasks": task["tasks"] for key, task in values.get("wide", {}).items()}
+        lists = {key: values[key] for key in ("tasks", "targets", "candidates")} | wide
+        for key, given in lists.items():
+            if given == ALL:
+                continue
+            ids = Counter(_ids(given))
+            twice = [str(id_) for id_, count in ids.items() if count > 1]
+            if not ids:
+                yield f"datasets.{name}.{key}: {given!r} is not allowed; a range must ascend"
+            if twice:
+                yield f"datasets.{name}.{key}: {', '.join(twice)} is given more than once"
+
+
+def _written_out(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Write a data set's ranges of ids out ("1-56"), and what "all" stands for."""
+    wide = {
+        key: {**task, "tasks": _ids(task["tasks"])} for key, task in values.get("wide", {}).items()
+    }
+    tasks = _ids(values["tasks"])
+    everything = {"targets": tasks, "candidates": [*tasks, *map(int, wide)]}
+    roles = {
+        key: known if values[key] == ALL else _ids(values[key]) for key, known in everything.items()
+    }
+    return {**values, **roles, "tasks": tasks, "wide": wide}
+
+
+def _ids(given: str | Sequence[int | str]) -> list[int]:
+    """Write ids and ranges of ids out."""
+    ids: list[int] = []
+    for item in [given] if isinstance(given, str) else given:
+        first, _, last = str(item).partition("-")
+        ids.extend(range(int(first), int(last or first) + 1))
+    return ids
 
 
 _SECTIONS: dict[str, type] = {
@@ -284,8 +383,44 @@ def _dataset_problems(config: Mapping[str, Any]) -> Iterator[str]:
         path = f"datasets.{name}"
         if values["preset"] not in config["presets"]:
             yield f"{path}.preset: {unknown('preset', values['preset'], config['presets'])}"
+        yield from _source_problems(path, values)
+        yield from _text_problems(path, values, config["presets"].get(values["preset"], {}))
         yield from _wide_problems(path, values)
         yield from _role_problems(path, values)
+
+
+def _source_problems(path: str, values: Mapping[str, Any]) -> Iterator[str]:
+    kind = values["kind"]
+    if kind not in PUBLISHED and "raw" not in values:
+        yield f"{path}.raw: is missing; a data set of kind {kind} is in a folder, not downloaded"
+    if kind not in PUBLISHED:
+        for key in ("groups", "classes_per_group", "samples_per_class", "urls"):
+            if key in values:
+                yield f"{path}.{key}: is not for a data set of kind {kind}; remove it"
+    known = [file.name for file in PUBLISHED.get(kind, ())]
+    for name in values.get("urls", {}) if known else ():
+        if name not in known:
+            yield f"{path}.urls: {unknown('file', name, known)}"
+    parts = {**DATASET_DEFAULTS[kind], **values}
+    total = parts["test_fraction"] + parts["validation_fraction"]
+    if total >= 1:
+        yield (
+            f"{path}.test_fraction: {parts['test_fraction']} is not allowed; with "
+            f"validation_fraction = {parts['validation_fraction']} nothing is left to train on"
+        )
+
+
+def _text_problems(
+    path: str, values: Mapping[str, Any], preset: Mapping[str, Any]
+) -> Iterator[str]:
+    """Find texts that are longer than the network has positions for."""
+    parts = {**DATASET_DEFAULTS[values["kind"]], **values}
+    longest = preset.get("model", {}).get("max_tokens")
+    if parts["encoder"] and longest is not None and parts["text_length"] > longest:
+        yield (
+            f"{path}.text_length: {parts['text_length']} is not allowed; it must be at most "
+            f"presets.{values['preset']}.model.max_tokens = {longest}"
+        )
 
 
 def _wide_problems(path: str, values: Mapping[str, Any]) -> Iterator[str]:
@@ -325,9 +460,12 @@ def _experiment(name: str, values: Mapping[str, Any], presets: Mapping[str, Pres
         for network, task in values.get("wide", {}).items()
     }
     ids = {key: _cast(tuple[int, ...], values[key]) for key in ("tasks", "targets", "candidates")}
+    kind = values["kind"]
+    raw = {"raw": f"resources/{name}/raw"}  # of downloaded data
     return Experiment(
         name=name,
-        dataset=_section(DatasetSettings, values),
+        dataset=_section(DatasetSettings, {**DATASET_DEFAULTS[kind], **raw, **values}),
+        downloads=() if "raw" in values else remote_files(kind, values.get("urls", {})),
         wide=wide,
         train_per_class=values.get("train_per_class"),
         preset=presets[values["preset"]],

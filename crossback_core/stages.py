@@ -19,7 +19,9 @@ import torch
 
 from crossback_core.checkpoint import dense_bytes, load_checkpoint, save_checkpoint
 from crossback_core.data import load_index, load_task, make_index, make_task, save_index, save_task
+from crossback_core.data.download import check_file, download
 from crossback_core.data.task_file import TaskData
+from crossback_core.data.unpack import unpack
 from crossback_core.files import atomic_write, read_json, sha256, write_csv, write_json, write_text
 from crossback_core.learning.evaluation import accuracy, split_accuracy, split_logits
 from crossback_core.learning.kv_swap import Swap, reconstruct
@@ -48,17 +50,46 @@ from crossback_core.settings import (
     TargetSettings,
     TrainingSettings,
 )
+from crossback_core.sources import RemoteFile
 
 logger = logging.getLogger(__name__)
 
 StrPath = str | Path
 
 
+def download_file(*, file: StrPath, source: RemoteFile) -> None:
+    """Fetch one file of a published data set (rule download_file)."""
+    download(source, file)
+
+
+def unpack_data(
+    *, files: Sequence[StrPath], listing: StrPath, sources: Sequence[RemoteFile]
+) -> None:
+    """Unpack the files of a data set, once they are what they should be (rule unpack_data)."""
+    listing = Path(listing)
+    pairs = list(zip(sources, map(Path, files), strict=True))
+    checksums = [check_file(source, file) for source, file in pairs]
+    lines = [f"{source.name} {sum_}\n" for source, sum_ in zip(sources, checksums, strict=True)]
+    unpack(
+        {source.name: file for source, file in pairs},
+        listing.parent,
+        notes={listing.name: "".join(lines)},
+    )
+
+
 def prepare_index(
-    *, raw: StrPath, index: StrPath, dataset: DatasetSettings, seed: int, version: int
+    *,
+    raw: StrPath,
+    index: StrPath,
+    skipped: StrPath,
+    dataset: DatasetSettings,
+    seed: int,
+    version: int,
 ) -> None:
     """List the samples of a data set and their splits (rule prepare_index)."""
-    save_index(make_index(raw, kind=dataset.kind, seed=seed), index)
+    samples, left_out = make_index(raw, settings=dataset, seed=seed)
+    write_csv(left_out, skipped)
+    save_index(samples, index)
 
 
 def prepare_task(
@@ -66,6 +97,7 @@ def prepare_task(
     index: StrPath,
     raw: StrPath,
     task_file: StrPath,
+    skipped: StrPath,
     task: int,
     members: Sequence[int],
     dataset: DatasetSettings,
@@ -74,15 +106,16 @@ def prepare_task(
     version: int,
 ) -> None:
     """Make the tensors of one task or wide task (rule prepare_task)."""
-    data = make_task(
+    data, left_out = make_task(
         load_index(index),
         raw,
-        kind=dataset.kind,
+        settings=dataset,
         task=task,
         members=members,
         train_per_class=train_per_class,
         seed=seed,
     )
+    write_csv(left_out, skipped)
     save_task(data, task_file)
 
 

@@ -13,6 +13,7 @@ from snakemake.iocontainers import Wildcards
 
 from crossback_core.schema import unknown
 from crossback_core.settings import NUMERICS, Experiment, Settings, load_settings
+from crossback_core.sources import RemoteFile
 
 
 class Refused(WorkflowError):
@@ -60,6 +61,12 @@ def one_of(role: str) -> str:
     return "|".join(map(str, sorted(ids)))
 
 
+def published_files() -> str:
+    """Give the pattern of the names of all files that can be downloaded."""
+    files = [file for experiment in SETTINGS.datasets.values() for file in experiment.downloads]
+    return "|".join(sorted({re.escape(file.name) for file in files})) or "nothing"
+
+
 def requested_results() -> list[str]:
     """List what plain `snakemake` makes."""
     return [
@@ -105,9 +112,37 @@ def rerun_on(*values: str | Callable[[Wildcards], object]) -> Callable[[Wildcard
     return lambda wildcards: "\n".join([fixed, *(repr(give(wildcards)) for give in functions)])
 
 
-def raw_listing(wildcards: Wildcards) -> str:
-    """Give the file of checksums that changes whenever the raw data does (a folder's time lies)."""
-    return f"{experiment_of(wildcards).dataset.raw}/SHA256SUMS"
+def remote_files_of(wildcards: Wildcards) -> tuple[RemoteFile, ...]:
+    """Give the files that a job's data set is published in."""
+    return experiment_of(wildcards).downloads
+
+
+def remote_file(wildcards: Wildcards) -> RemoteFile:
+    """Give the file that a job downloads."""
+    return next(file for file in remote_files_of(wildcards) if file.name == wildcards.file)
+
+
+def downloaded_files(wildcards: Wildcards) -> list[str]:
+    """Give where the files of a job's data set are downloaded to."""
+    return [f"resources/{wildcards.dataset}/{file.name}" for file in remote_files_of(wildcards)]
+
+
+def raw_files(wildcards: Wildcards) -> list[str]:
+    """Give what changes whenever the raw data does.
+
+    The time of a folder tells only of the entries in itself, so all folders of a data set of the
+    user's own are listed.
+    """
+    experiment = experiment_of(wildcards)
+    raw = Path(experiment.dataset.raw)
+    if experiment.downloads:
+        return [f"{raw}/SOURCES.txt"]
+    if experiment.dataset.kind == "icons":
+        return [f"{raw}/SHA256SUMS"]
+    if experiment.dataset.kind == "folder":
+        entries = [*raw.glob("samples.*"), *raw.glob("*/"), *raw.glob("*/*/"), *raw.glob("*/*/*/")]
+        return [str(raw), *sorted(map(str, entries))]
+    return [str(raw)]
 
 
 def task_id(wildcards: Wildcards) -> int:

@@ -1,8 +1,66 @@
+# Data sets that are published as files. Nothing here is planned where the configuration names a
+# folder (`raw`). Both rules run where Snakemake does: nodes of a cluster often have no network.
+
+
+localrules:
+    download_file,
+    unpack_data,
+
+
+wildcard_constraints:
+    file=published_files(),
+
+
+rule download_file:
+    output:
+        file="resources/{dataset}/{file}",
+    log:
+        "logs/download_file/{dataset}/{file}.log",
+    benchmark:
+        "benchmarks/download_file/{dataset}/{file}.tsv"
+    conda:
+        "../envs/crossback.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=720,
+    params:
+        source=remote_file,
+    message:
+        "Download {wildcards.file} of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/download_file.py"
+
+
+rule unpack_data:
+    input:
+        files=downloaded_files,
+    output:
+        listing="resources/{dataset}/raw/SOURCES.txt",
+    log:
+        "logs/unpack_data/{dataset}.log",
+    benchmark:
+        "benchmarks/unpack_data/{dataset}.tsv"
+    conda:
+        "../envs/crossback.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=240,
+    params:
+        sources=remote_files_of,
+    message:
+        "Unpack {wildcards.dataset}"
+    script:
+        "../workflow_scripts/unpack_data.py"
+
+
 rule prepare_index:
     input:
-        raw_listing,
+        raw_files,
     output:
         index="results/{dataset}/data/index.csv",
+        skipped="results/{dataset}/data/index_skipped.csv",
     log:
         "logs/prepare_index/{dataset}.log",
     benchmark:
@@ -27,10 +85,11 @@ rule prepare_index:
 
 rule prepare_task:
     input:
-        raw_listing,
+        raw_files,
         index="results/{dataset}/data/index.csv",
     output:
         task_file="results/{dataset}/data/task_{task}.pt",
+        skipped="results/{dataset}/data/task_{task}_skipped.csv",
     log:
         "logs/prepare_task/{dataset}/{task}.log",
     benchmark:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
 
-from crossback_core.data.images import Pixels, picture_size, read_picture
+from crossback_core.data.images import Pixels, fit_picture, picture_size, read_picture
 from crossback_core.data.reader import Reader, Texts
 from crossback_core.data.text import read_vocabulary
-from crossback_core.settings import MODALITIES
+from crossback_core.files import read_yaml
+from crossback_core.settings import MODALITIES, DatasetSettings
 
 TILE = 32  # pixels, the side of a tile
 TILES_A_ROW = 10
@@ -23,11 +23,12 @@ _TABLES = {
 }
 
 
-def read_index(raw: Path) -> pd.DataFrame:
+def read_index(raw: Path, settings: DatasetSettings) -> pd.DataFrame:
     """Read which samples there are.
 
     Args:
         raw: The folder of the data set.
+        settings: Not needed: tasks.yaml decides.
 
     Returns:
         The index's columns but for `split`; classes in the order of tasks.yaml.
@@ -53,10 +54,7 @@ def read_index(raw: Path) -> pd.DataFrame:
 
 
 def _read_tasks(path: Path) -> list[dict[str, Any]]:
-    try:
-        tasks = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not YAML: {error}") from error
+    tasks = read_yaml(path)
     if not isinstance(tasks, list) or not tasks:
         raise ValueError(f"{path} is not a list of tasks")
     for task in tasks:
@@ -137,7 +135,9 @@ def _check_sheet(path: Path, tiles: int) -> None:
         )
 
 
-def read_images(raw: Path, sources: Sequence[str]) -> list[Pixels]:
+def read_images(
+    raw: Path, sources: Sequence[str], settings: DatasetSettings, *, threads: int = 1
+) -> list[Pixels]:
     """Cut the tiles named by `sources` out of their sheets."""
     sheets: dict[str, Pixels] = {}
     pictures = []
@@ -145,7 +145,8 @@ def read_images(raw: Path, sources: Sequence[str]) -> list[Pixels]:
         sheet, _, tile = source.partition("#")
         if sheet not in sheets:
             sheets[sheet] = read_picture(raw / sheet)
-        pictures.append(_cut(sheets[sheet], int(tile), source))
+        picture = _cut(sheets[sheet], int(tile), source)
+        pictures.append(fit_picture(picture, size=settings.image_size))
     return pictures
 
 
@@ -157,7 +158,7 @@ def _cut(sheet: Pixels, tile: int, source: str) -> Pixels:
     return picture
 
 
-def read_texts(raw: Path, sources: Sequence[str]) -> Texts:
+def read_texts(raw: Path, sources: Sequence[str], settings: DatasetSettings) -> Texts:
     """Look the wordpieces of the texts named by `sources` up in the vocabulary."""
     vocabulary = read_vocabulary(raw / "vocabulary.txt", raw / "embeddings.npy")
     tokens = _read_table(raw, "text")["tokens"]

@@ -3,20 +3,122 @@
 from __future__ import annotations
 
 import contextlib
+import io
+import struct
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 from torch import Tensor
+
+from crossback_core.settings import DatasetSettings
 
 Pixels = npt.NDArray[np.uint8]
 
+# No others: some of Pillow's decoders start programs (Ghostscript), many are rarely tested.
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+
+_EXIF_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+# Times the wanted size that a picture is still decoded at before the final, exact resampling.
+_REDUCING_GAP = 2
+_WHITE = (255, 255, 255, 255)
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """Stands for a picture that cannot be read; `reason` is written as "what: details"."""
+
+    reason: str
+
+
+def read_picture_files(
+    raw: Path, sources: Sequence[str], settings: DatasetSettings, *, threads: int
+) -> list[Pixels | Unreadable]:
+    """Read picture files, whose sources are paths under `raw`, at the configured size.
+
+    Args:
+        raw: The folder of the data set.
+        sources: The files wanted.
+        settings: Of the data set.
+        threads: How many files are decoded at a time (Pillow decodes outside Python's lock).
+
+    Returns:
+        The pictures (size, size, 3), in the order of `sources`.
+    """
+    read = partial(_try_picture, size=settings.image_size)
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(read, [raw / source for source in sources]))
+
+
+def _try_picture(path: Path, size: int) -> Pixels | Unreadable:
+    try:
+        # Read first: an error of the disk stops the work, one of the decoder skips the picture.
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return Unreadable("missing image file")
+    try:
+        return decode_picture(data, size=size)
+    except ValueError as error:
+        return Unreadable(f"unreadable image: {error}")
+
+
+def file_problem(path: Path) -> str:
+    """Say what is wrong with an image file that can be seen without decoding it."""
+    try:
+        return "" if path.stat().st_size else "unreadable image: the file is empty"
+    except FileNotFoundError:
+        return "missing image file"
+
+
+def decode_picture(data: bytes, *, size: int) -> Pixels:
+    """Decode a picture and bring it to a square of `size` pixels; its proportions are not kept.
+
+    JPEG is decoded at a reduced scale where that is still large enough. EXIF orientation is
+    followed, transparency is laid on white, 16-bit values lose their lower half, and of an
+    animation the first frame is taken.
+
+    Returns:
+        RGB values (size, size, 3).
+
+    Raises:
+        ValueError: If it is not a picture of a known format, is damaged, or has more than
+            `Image.MAX_IMAGE_PIXELS` pixels.
+    """
+    with _decoding(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
+        _check_size(picture)
+        turn = _UPRIGHT.get(_orientation(picture))
+        picture.draft(None, (size * _REDUCING_GAP, size * _REDUCING_GAP))
+        small = _as_rgb(picture).resize(
+            (size, size), Image.Resampling.BILINEAR, reducing_gap=_REDUCING_GAP
+        )
+        return np.array(small if turn is None else small.transpose(turn))
+
+
+def fit_picture(pixels: Pixels, *, size: int) -> Pixels:
+    """Bring RGB values (height, width, 3) to a square of `size` pixels."""
+    if pixels.shape[:2] == (size, size):
+        return pixels
+    picture = Image.fromarray(pixels)
+    return np.array(picture.resize((size, size), Image.Resampling.BILINEAR))
+
 
 def read_picture(path: Path) -> Pixels:
-    """Decode a picture file.
+    """Decode a picture file at its own size.
 
     Returns:
         RGB values (height, width, 3).
@@ -26,7 +128,7 @@ def read_picture(path: Path) -> Pixels:
         ValueError: If it is not a picture or is damaged.
     """
     with _open(path) as picture:
-        return np.array(picture.convert("RGB"))
+        return np.array(_as_rgb(picture))
 
 
 def picture_size(path: Path) -> tuple[int, int]:
@@ -38,15 +140,62 @@ def picture_size(path: Path) -> tuple[int, int]:
 @contextlib.contextmanager
 def _open(path: Path) -> Iterator[Image.Image]:
     try:
-        with Image.open(path) as picture:
+        with _decoding(), Image.open(path, formats=FORMATS) as picture:
             yield picture
+    except ValueError as error:
+        raise ValueError(f"{path} is not a picture or is damaged: {error}") from error
+
+
+@contextlib.contextmanager
+def _decoding() -> Iterator[None]:
+    """Turn what Pillow raises on bytes that it cannot read into ValueError."""
+    try:
+        yield
     except FileNotFoundError:
         raise
-    except (OSError, SyntaxError) as error:  # Pillow's PNG reader raises SyntaxError
-        raise ValueError(f"{path} is not a picture or is damaged: {error}") from error
+    except UnidentifiedImageError as error:
+        raise ValueError("not a picture of a known format") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ValueError(str(error)) from error
+    except (OSError, SyntaxError, EOFError, LookupError, TypeError, struct.error) as error:
+        # Pillow's decoders raise whatever they trip over.
+        raise ValueError(str(error) or type(error).__name__) from error
+
+
+def _check_size(picture: Image.Image) -> None:
+    """Refuse giant pictures: Pillow itself only warns of them."""
+    most = Image.MAX_IMAGE_PIXELS
+    if most is not None and picture.width * picture.height > most:
+        raise ValueError(f"{picture.width} x {picture.height} pixels are more than {most}")
+
+
+def _orientation(picture: Image.Image) -> int:
+    """Return the EXIF orientation; a picture with damaged EXIF data stays as it is."""
+    try:
+        return int(picture.getexif().get(_EXIF_ORIENTATION, 1))
+    except (OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error):
+        return 1
+
+
+def _as_rgb(picture: Image.Image) -> Image.Image:
+    if picture.mode.startswith("I"):  # Pillow would cut 16-bit values off at 255
+        return Image.fromarray((np.asarray(picture) >> 8).clip(0, 255).astype(np.uint8)).convert(
+            "RGB"
+        )
+    if picture.mode == "F":
+        raise ValueError("pixels are floating point, whose range is not known")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, _WHITE), picture)
+    return picture.convert("RGB")
 
 
 def stack(pictures: Sequence[Pixels]) -> Tensor:
     """Return pictures (height, width, 3) of one size as uint8 (pictures, 3, height, width)."""
-    pixels = torch.from_numpy(np.stack(pictures))  # (pictures, height, width, 3)
-    return pixels.permute(0, 3, 1, 2).contiguous()
+    height, width, _ = pictures[0].shape
+    pixels = np.empty((len(pictures), 3, height, width), dtype=np.uint8)
+    for row, picture in enumerate(pictures):
+        if picture.shape != pictures[0].shape:
+            raise ValueError(f"pictures of shapes {pictures[0].shape} and {picture.shape}")
+        pixels[row] = picture.transpose(2, 0, 1)  # (3, height, width)
+    return torch.from_numpy(pixels)

@@ -21,11 +21,17 @@ _Floats = npt.NDArray[np.float64]
 _Places = npt.NDArray[np.int64]
 
 
-def add_splits(samples: pd.DataFrame, *, seed: int) -> pd.DataFrame:
+def add_splits(
+    samples: pd.DataFrame, *, fractions: tuple[float, float, float] = FRACTIONS, seed: int
+) -> pd.DataFrame:
     """Make the index of a data set from its samples.
 
     Args:
-        samples: The columns of an index but for `split`.
+        samples: The columns of an index but for `split`. Where there is a column `part`, it is
+            the split if it names one for each sample. Otherwise its value "test" decides, and only
+            the other samples are dealt out: to training and validation, whose share of all samples
+            is kept.
+        fractions: Shares of training, validation and test, positive and summing to 1.
         seed: Decides which of the equally good splits is taken.
 
     Returns:
@@ -35,7 +41,23 @@ def add_splits(samples: pd.DataFrame, *, seed: int) -> pd.DataFrame:
         ValueError: If the samples are not sound or a class cannot be split.
     """
     check_samples(samples)
-    return samples.assign(split=split_by_group(samples, seed=seed))[COLUMNS]
+    if "part" not in samples:
+        return samples.assign(split=split_by_group(samples, fractions=fractions, seed=seed))[
+            COLUMNS
+        ]
+    index = samples.assign(split=_split_rest(samples, fractions[1], seed))[COLUMNS]
+    check_index(index)
+    return index
+
+
+def _split_rest(samples: pd.DataFrame, validation: float, seed: int) -> pd.Series[str]:
+    """Keep the parts as they are and split what is in none of them in two."""
+    if samples["part"].isin(SPLITS).all():
+        return samples["part"]
+    rest = samples[samples["part"] != "test"]
+    share = validation * len(samples) / max(len(rest), 1)
+    split = split_by_group(rest, fractions=(1 - share, share), seed=seed)
+    return split.reindex(samples.index, fill_value="test")
 
 
 def save_index(index: pd.DataFrame, path: str | Path) -> None:
@@ -54,7 +76,7 @@ def load_index(path: str | Path) -> pd.DataFrame:
         # Without the defaults pandas would read a class called "null" as a missing value.
         index = pd.read_csv(path, dtype=str, keep_default_na=False).astype({"task": int})
         check_index(index)
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, OverflowError) as error:
         raise ValueError(
             f"{path} is not a sound index ({error}): remove it and run again"
         ) from error
@@ -102,7 +124,7 @@ def _check_unique(frame: pd.DataFrame, of: str, name: str) -> None:
 
 
 def split_by_group(
-    frame: pd.DataFrame, *, fractions: tuple[float, float, float] = FRACTIONS, seed: int
+    frame: pd.DataFrame, *, fractions: tuple[float, ...] = FRACTIONS, seed: int
 ) -> pd.Series[str]:
     """Give every group one split, each class as near to the fractions as the groups allow.
 
@@ -112,22 +134,22 @@ def split_by_group(
 
     Args:
         frame: Columns `task`, `class` and `group`; the order of the rows does not matter.
-        fractions: Shares of training, validation and test, positive and summing to 1.
+        fractions: Shares of training, validation and, if wanted, test: positive, summing to 1.
         seed: Decides ties and which of several like groups goes where.
 
     Returns:
         The split of each row, under the frame's own index.
 
     Raises:
-        ValueError: If a class has too few groups for three splits, or the fractions are no shares.
+        ValueError: If a class has too few groups for the splits, or the fractions are no shares.
     """
     if min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
-        raise ValueError(f"fractions {fractions} are not three positive shares that sum to 1")
+        raise ValueError(f"fractions {fractions} are not positive shares that sum to 1")
     classes, names = _codes(frame["class"] + " of task " + frame["task"].astype(str))
     groups, _ = _codes(frame["group"])
     counts = np.zeros((groups.max() + 1, len(names)))
     np.add.at(counts, (groups, classes), 1)
-    _check_groups(counts, names)
+    _check_groups(counts, names, len(fractions))
     deal = _Deal(counts / counts.sum(axis=0), np.array(fractions))
     deal.run(np.random.default_rng(seed))
     deal.fill_empty(names)
@@ -140,12 +162,12 @@ def _codes(values: pd.Series[str]) -> tuple[_Places, list[str]]:
     return codes.astype(np.int64), [str(name) for name in names]
 
 
-def _check_groups(counts: _Floats, names: list[str]) -> None:
+def _check_groups(counts: _Floats, names: list[str], splits: int) -> None:
     for name, groups in zip(names, (counts > 0).sum(axis=0), strict=True):
-        if groups < len(SPLITS):
+        if groups < splits:
             raise ValueError(
-                f"class {name} has {groups} group(s) of samples, three splits need at least "
-                f"{len(SPLITS)}: leave the class out or give it more samples"
+                f"class {name} has {groups} group(s) of samples, {splits} splits need at least "
+                f"{splits}: leave the class out or give it more samples"
             )
 
 
@@ -154,7 +176,7 @@ class _Deal:
 
     Args:
         shares: What part of each class each group holds (groups, classes).
-        fractions: The wanted part of each split (3,).
+        fractions: The wanted part of each split (splits,), the first ones of SPLITS.
     """
 
     def __init__(self, shares: _Floats, fractions: _Floats) -> None:
@@ -194,7 +216,7 @@ class _Deal:
         order = order[np.argsort(profiles[order], kind="stable")]
         for alike in np.split(order, np.flatnonzero(np.diff(profiles[order])) + 1):
             ends = np.cumsum(np.floor(self.fractions * len(alike) + 1e-9).astype(int))
-            for split, part in enumerate(np.split(alike, ends)[: len(SPLITS)]):
+            for split, part in enumerate(np.split(alike, ends)[: len(self.fractions)]):
                 self._put(part, split)
 
     def _anneal(self, groups: _Places, random: np.random.Generator) -> None:
@@ -210,9 +232,9 @@ class _Deal:
         # To accept what costs more with probability exp(-cost / temperature) is to draw this bound.
         bounds = np.geomspace(_HOT * unit, _COLD * unit, steps) * random.exponential(size=steps)
         pairs = random.choice(groups, size=(steps, 2)).tolist()
-        turns = random.integers(0, 2 * len(SPLITS), size=steps).tolist()
+        turns = random.integers(0, 2 * len(self.fractions), size=steps).tolist()
         for (group, other), turn, bound in zip(pairs, turns, bounds.tolist(), strict=True):
-            if turn < len(SPLITS):
+            if turn < len(self.fractions):
                 self._move(group, None, turn, bound)
             else:
                 self._move(group, other, self.places[other], bound)
@@ -240,7 +262,9 @@ class _Deal:
             ValueError: If no group of a class can go without leaving another class short.
         """
         present = self.shares > 0
-        held = np.stack([present[self.places == place].sum(axis=0) for place in range(len(SPLITS))])
+        held = np.stack(
+            [present[self.places == place].sum(axis=0) for place in range(len(self.fractions))]
+        )
         for split, column in np.argwhere(held == 0):
             if held[split, column] > 0:
                 continue  # filled meanwhile, by a group that went there for another class

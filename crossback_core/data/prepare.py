@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import zlib
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -11,15 +14,27 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from crossback_core.data import icons
-from crossback_core.data.images import stack
+from crossback_core.data import cifar100, coco, cub, folder, icons, oxford
+from crossback_core.data.images import Pixels, Unreadable, stack
 from crossback_core.data.index import add_splits
 from crossback_core.data.reader import Reader
 from crossback_core.data.task_file import Split, TaskData, as_modality
 from crossback_core.data.text import pack
-from crossback_core.settings import SPLITS
+from crossback_core.settings import SPLITS, DatasetSettings
 
-READERS: dict[str, Reader] = {"icons": icons.READER}
+logger = logging.getLogger(__name__)
+
+READERS: dict[str, Reader] = {
+    "icons": icons.READER,
+    "cub": cub.READER,
+    "coco": coco.READER,
+    "oxford": oxford.READER,
+    "cifar100": cifar100.READER,
+    "folder": folder.READER,
+}
+
+SKIPPED_COLUMNS = ["task", "class", "source", "reason"]
+_SHOWN = 5  # skipped samples that a message names
 
 
 def find_reader(kind: str) -> Reader:
@@ -29,64 +44,110 @@ def find_reader(kind: str) -> Reader:
     return READERS[kind]
 
 
-def make_index(raw: str | Path, *, kind: str, seed: int) -> pd.DataFrame:
+def make_index(
+    raw: str | Path, *, settings: DatasetSettings, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """List every sample of a data set and split them by group.
 
     Args:
         raw: The folder of the data set.
-        kind: Which reader reads it.
+        settings: What its reader has to know.
         seed: Decides which of the equally good splits is taken.
 
     Returns:
-        The index, see `crossback_core.data.index`.
+        The index, see `crossback_core.data.index`, and what was skipped, as `SKIPPED_COLUMNS`.
+        Damage that only decoding an image shows is found by `make_task`.
+
+    Raises:
+        ValueError: If the data are not as published or more is skipped than allowed.
     """
     raw = Path(raw)
     if not raw.is_dir():
-        raise FileNotFoundError(f"{raw} is not a folder: the {kind} data set should be there")
-    return add_splits(find_reader(kind).index(raw), seed=seed)
+        raise FileNotFoundError(
+            f"{raw} is not a folder: the {settings.kind} data set should be there"
+        )
+    samples, skipped = _without_problems(find_reader(settings.kind).index(raw, settings), settings)
+    samples = samples.reset_index(drop=True)
+    test, validation = settings.test_fraction, settings.validation_fraction
+    # Rounded, so that 1 - .2 - .2 is .6 to the last bit.
+    fractions = (round(1 - validation - test, 12), validation, test)
+    return add_splits(samples, fractions=fractions, seed=seed), skipped
+
+
+def _without_problems(
+    rows: pd.DataFrame, settings: DatasetSettings
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Part samples from those that are skipped, and log how many those are and why.
+
+    Args:
+        rows: Samples; those that have a `problem` are skipped.
+        settings: Of the data set.
+
+    Returns:
+        The samples left, and the others as `SKIPPED_COLUMNS`.
+
+    Raises:
+        ValueError: If more are skipped than `settings.max_skipped` allows.
+    """
+    if "problem" not in rows:
+        rows = rows.assign(problem="")
+    skipped = rows[rows["problem"] != ""].rename(columns={"problem": "reason"})
+    skipped = skipped[SKIPPED_COLUMNS].reset_index(drop=True)
+    kinds = Counter(reason.partition(":")[0] for reason in skipped["reason"])
+    for kind, count in kinds.items():
+        logger.warning("skipped %d of %d samples: %s", count, len(rows), kind)
+    if len(skipped) > settings.max_skipped * len(rows):
+        shown = [f"{row.source}: {row.reason}" for row in skipped.head(_SHOWN).itertuples()]
+        raise ValueError(
+            f"{len(skipped)} of {len(rows)} samples cannot be used, more than max_skipped = "
+            f"{settings.max_skipped} allows: {'; '.join(shown)}"
+            f"{'; ...' if len(skipped) > _SHOWN else ''}"
+        )
+    return rows[rows["problem"] == ""].drop(columns="problem"), skipped
 
 
 def make_task(
     index: pd.DataFrame,
     raw: str | Path,
     *,
-    kind: str,
+    settings: DatasetSettings,
     task: int,
     members: Sequence[int],
     train_per_class: int | None,
     seed: int,
-) -> TaskData:
+    threads: int = 1,
+) -> tuple[TaskData, pd.DataFrame]:
     """Read the samples of one task.
 
     Args:
         index: The data set's index.
         raw: The folder of the data set.
-        kind: Which reader reads it.
+        settings: What its reader has to know.
         task: The number of the task that is made.
         members: The tasks of the index that it consists of: itself, or several for a wide task,
             whose classes are theirs in this order.
         train_per_class: At most so many training samples a class; None takes all. Validation and
             test stay whole, and a smaller choice is part of a larger one.
         seed: Decides which training samples are chosen.
+        threads: How many images are decoded at a time.
 
     Returns:
-        The task's tensors.
+        The task's tensors, and what was skipped, as `SKIPPED_COLUMNS`.
 
     Raises:
-        ValueError: If the members are unknown, of two modalities or share a class.
+        ValueError: If the members are unknown, of two modalities or share a class; if more is
+            skipped than allowed, or a class is left without a sample in one of the splits.
     """
     rows, classes = _member_rows(index, members)
     if train_per_class is not None:
         rows = _fewer(rows, train_per_class, seed)
     modality = as_modality(str(rows["modality"].iloc[0]))
-    labels = torch.tensor([classes.index(name) for name in rows["class"]])
     read = _read_images if modality == "image" else _read_texts
-    values, table = read(find_reader(kind), Path(raw), rows["source"].tolist())
-    splits = {}
-    for name in SPLITS:
-        places = torch.from_numpy(np.flatnonzero(rows["split"] == name))
-        splits[name] = _split(rows["id"], labels, values, table, places)
-    return TaskData(task=task, modality=modality, classes=classes, **splits)
+    values, rows = read(find_reader(settings.kind), Path(raw), rows, settings, threads)
+    kept, skipped = _without_problems(rows, settings)
+    _check_classes(kept, classes, task)
+    splits = {name: _split(values, kept[kept["split"] == name], classes) for name in SPLITS}
+    return TaskData(task=task, modality=modality, classes=classes, **splits), skipped
 
 
 def _member_rows(
@@ -121,19 +182,46 @@ def _fewer(rows: pd.DataFrame, train_per_class: int, seed: int) -> pd.DataFrame:
     return pd.concat(kept).sort_index().reset_index(drop=True)
 
 
-def _read_images(reader: Reader, raw: Path, sources: list[str]) -> tuple[Tensor, None]:
-    return stack(reader.images(raw, sources)), None
+@dataclass(frozen=True, eq=False)
+class _Values:
+    """What a task's samples hold, in the order of its rows: pictures, or tokens and a table."""
+
+    pictures: Sequence[Pixels | Unreadable] = ()
+    tokens: Tensor | None = None
+    table: Tensor | None = None
 
 
-def _read_texts(reader: Reader, raw: Path, sources: list[str]) -> tuple[Tensor, Tensor]:
-    texts = reader.texts(raw, sources)
-    return pack(texts.ids, texts.embeddings)
+def _read_images(
+    reader: Reader, raw: Path, rows: pd.DataFrame, settings: DatasetSettings, threads: int
+) -> tuple[_Values, pd.DataFrame]:
+    pictures = reader.images(raw, rows["source"].tolist(), settings, threads=threads)
+    problems = [item.reason if isinstance(item, Unreadable) else "" for item in pictures]
+    return _Values(pictures), rows.assign(problem=problems)
 
 
-def _split(
-    ids: pd.Series[str], labels: Tensor, values: Tensor, table: Tensor | None, places: Tensor
-) -> Split:
-    names = tuple(ids.iloc[places.numpy()])
-    if table is None:
-        return Split(labels[places], names, pixels=values[places])
-    return Split(labels[places], names, tokens=values[places], table=table)
+def _read_texts(
+    reader: Reader, raw: Path, rows: pd.DataFrame, settings: DatasetSettings, threads: int
+) -> tuple[_Values, pd.DataFrame]:
+    texts = reader.texts(raw, rows["source"].tolist(), settings)
+    tokens, table = pack(texts.ids, texts.embeddings)
+    problems = ["" if ids else "empty text: it has no token" for ids in texts.ids]
+    return _Values(tokens=tokens, table=table), rows.assign(problem=problems)
+
+
+def _check_classes(rows: pd.DataFrame, classes: Sequence[str], task: int) -> None:
+    """Refuse a task whose class has lost all its samples of one split."""
+    there = set(zip(rows["class"], rows["split"], strict=True))
+    for name in classes:
+        for split in SPLITS:
+            if (name, split) not in there:
+                raise ValueError(f"class {name} of task {task} has no readable {split} sample")
+
+
+def _split(values: _Values, rows: pd.DataFrame, classes: Sequence[str]) -> Split:
+    labels = torch.tensor([classes.index(name) for name in rows["class"]])
+    ids = tuple(rows["id"])
+    if values.tokens is None:
+        pictures = [values.pictures[row] for row in rows.index]
+        # Only rows without a problem are left: none of them is Unreadable.
+        return Split(labels, ids, pixels=stack([p for p in pictures if isinstance(p, np.ndarray)]))
+    return Split(labels, ids, tokens=values.tokens[rows.index.tolist()], table=values.table)

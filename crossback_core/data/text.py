@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 
 import numpy as np
 import numpy.typing as npt
@@ -46,8 +47,9 @@ def read_vocabulary(words: Path, embeddings: Path) -> Vocabulary:
 
 def _read_embeddings(path: Path, rows: int) -> npt.NDArray[np.float16]:
     try:
-        table = np.load(path, allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        # Mapped: what the header claims must be in the file before memory is taken for it.
+        table = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError, SyntaxError, OverflowError, TokenError) as error:
         raise ValueError(f"{path} is not a NumPy array file or is damaged: {error}") from error
     if table.dtype != np.float16 or table.ndim != 2 or table.shape[1] == 0:
         raise ValueError(
@@ -58,7 +60,26 @@ def _read_embeddings(path: Path, rows: int) -> npt.NDArray[np.float16]:
     bad = np.flatnonzero(~np.isfinite(table).all(axis=1))
     if len(bad):
         raise ValueError(f"{path}: row {bad[0]} holds NaN or an infinite value")
-    return np.asarray(table, dtype=np.float16)
+    return np.array(table, dtype=np.float16)
+
+
+def read_caption(path: Path) -> str:
+    """Read a text file; its lines become one text, bytes that are no UTF-8 a replacement sign."""
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    return join_captions(lines)
+
+
+def join_captions(captions: Sequence[str]) -> str:
+    """Join several captions of one image, as published; empty ones vanish."""
+    return " ".join(caption.strip() for caption in captions if caption.strip())
+
+
+def caption_problem(path: Path) -> str:
+    """Say what is wrong with a caption file, if anything is."""
+    try:
+        return "" if read_caption(path) else "empty caption"
+    except FileNotFoundError:
+        return "missing caption file"
 
 
 def pack(

@@ -39,13 +39,19 @@ def predict_logits(
 
     Returns:
         (samples, classes) on the CPU.
+
+    Raises:
+        ValueError: The network has no such task, or the inputs do not fit it.
     """
+    if mask is not None and len(mask) != len(values):
+        raise ValueError(f"{len(values)} inputs, but the mask is of {len(mask)}")
     device = next(network.parameters()).device
-    masks = [None] * len(values) if mask is None else torch.split(mask, BATCH)
+    parts = torch.split(values, BATCH)
+    masks = [None] * len(parts) if mask is None else torch.split(mask, BATCH)
     with evaluating(network):
         logits = [
             network(task, part.to(device), None if real is None else real.to(device)).cpu()
-            for part, real in zip(torch.split(values, BATCH), masks, strict=False)
+            for part, real in zip(parts, masks, strict=True)
         ]
     return torch.cat(logits)
 

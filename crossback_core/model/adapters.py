@@ -29,8 +29,10 @@ class ImageAdapter(nn.Module):
 
     def encode(self, pixels: Tensor) -> Tensor:
         """Turn uint8 (batch, 3, height, width) into normalised float32; float passes as it is."""
-        if pixels.dtype != torch.uint8:
+        if pixels.is_floating_point():
             return pixels
+        if pixels.dtype != torch.uint8:
+            raise ValueError(f"images must be uint8, or float if encoded, not {pixels.dtype}")
         mean = torch.tensor(self.mean, device=pixels.device).view(1, COLOURS, 1, 1)
         std = torch.tensor(self.std, device=pixels.device).view(1, COLOURS, 1, 1)
         return (pixels.float() / 255 - mean) / std
@@ -128,6 +130,11 @@ class InputProjection(nn.Module):
                 f" {len(query)} heads of {self.head_dim}: the networks have different widths"
             )
         tokens = self.norm(self.adapter(self.encode(values)))
+        if mask is not None and (mask.dtype != torch.bool or mask.shape != tokens.shape[:2]):
+            raise ValueError(
+                f"the mask must be bool of shape {tuple(tokens.shape[:2])}, not {mask.dtype} of"
+                f" shape {tuple(mask.shape)}"
+            )
         allowed = None if mask is None else mask[:, None, None, :]  # (batch, 1, 1, tokens)
         attend = self._attend_folded if self._folding_is_cheaper(query) else self._attend_plain
         return attend(query, tokens, allowed, dropout)
@@ -199,7 +206,11 @@ def _adapter(
 
 def _widened(layer: nn.Linear, out_features: int) -> nn.Linear:
     """The layer with its rows on top of new random ones."""
-    wider = nn.Linear(layer.in_features, out_features, bias=False)
+    if out_features < layer.out_features:
+        raise ValueError(
+            f"cannot shrink a projection from {layer.out_features} to {out_features} channels"
+        )
+    wider = nn.Linear(layer.in_features, out_features, bias=False).to(layer.weight.device)
     with torch.no_grad():
         wider.weight[: layer.out_features] = layer.weight
     return wider

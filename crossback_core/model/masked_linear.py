@@ -164,6 +164,8 @@ class MaskedLinear(nn.Module):
             in_features: New input width, at least the present one.
             out_features: New output width, at least the present one.
         """
+        if not self.newest:
+            raise ValueError("cannot grow a layer that has no task yet: call add_task first")
         if self.scores is not None:
             raise ValueError("cannot grow while picks are being learned: call stop_picking first")
         rows, columns = self.owner.shape

@@ -7,6 +7,7 @@ task. So what one task computes never depends on a later task.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -84,17 +85,19 @@ class Network(nn.Module):
                 None.
 
         Raises:
-            ValueError: The id is taken, or `like` is unknown.
+            ValueError: The id is taken, `like` is unknown, or picks are still being learned.
         """
         if spec.task in self.tasks:
             raise ValueError(f"the network already has a task {spec.task}")
         source = None if like is None else self.position(like)
-        self.requires_grad_(False)
+        for layer in self.masked_layers().values():  # refuse, if at all, before anything changes
+            layer.add_task(source)
         for module in self.modules():
-            if isinstance(module, MaskedLinear | TaskNorm):
+            if isinstance(module, TaskNorm):
                 module.add_task(source)
         self._add_task_parameters(spec, source, projection)
         self.specs.append(replace(spec, width=self.width))
+        self.requires_grad_(False)
         for parameter in self.trainable_parameters():
             parameter.requires_grad_(True)
         if spec.width > self.width:
@@ -224,3 +227,22 @@ class Network(nn.Module):
         self.latents.append(nn.Parameter(latents))
         self.queries.append(nn.Parameter(query))
         self.heads.append(nn.Linear(settings.latent_dim, len(spec.classes)))
+
+
+def body_size(settings: ModelSettings, width: float) -> int:
+    """Return how many masked weights a network has at a width."""
+    hidden = math.ceil(settings.latent_dim * settings.feedforward_factor * width)
+    inner = math.ceil(settings.heads * width) * settings.head_dim
+    cross = math.ceil(settings.cross_heads * width) * settings.cross_head_dim
+    rows = 6 * cross + 3 * hidden + settings.blocks * (4 * inner + 3 * hidden)
+    return settings.latent_dim * rows
+
+
+def task_size(settings: ModelSettings, spec: TaskSpec) -> int:
+    """Return how many values a task has of its own at least: norms and biases are not counted."""
+    cross = math.ceil(settings.cross_heads * spec.width) * settings.cross_head_dim
+    rows = settings.latents + 1 + len(spec.classes)
+    if spec.modality == "text":
+        return settings.latent_dim * rows + spec.channels * (2 * cross + settings.max_tokens)
+    channels = spec.channels + 2 * (2 * settings.frequency_bands + 1)
+    return settings.latent_dim * rows + 2 * cross * channels

@@ -16,8 +16,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from crossback_core.selection.profiles import Probes, Reader, mutate, outputs
-
 logger = logging.getLogger(__name__)
 
 Distance = Literal["euclidean", "cosine"]
@@ -77,37 +75,3 @@ def similarity(ddv_a: Tensor, ddv_b: Tensor) -> float:
         return 0.0
     cosine = torch.dot(normalize(ddv_a.double(), dim=0), normalize(ddv_b.double(), dim=0))
     return min(1.0, float(cosine))  # rounding may leave 1 + 2e-16
-
-
-def ddv_similarity(
-    model_a: Reader,
-    model_b: Reader,
-    probes: Probes,
-    *,
-    metric: Distance,
-    rounds: int,
-    step: float,
-    seed: int,
-) -> float:
-    """Compare two models by their decisions on mutated probes; symmetric in the models.
-
-    Args:
-        model_a: One model.
-        model_b: The other; it may have another number of classes.
-        probes: n seed inputs of either model's task.
-        metric: Distance of two outputs of one model.
-        rounds: Mutation rounds; 0 compares on the probes as given.
-        step: Size of a mutation, in units of the inputs.
-        seed: Determines the mutations.
-
-    Returns:
-        Similarity from 0 to 1, higher is more alike; see `similarity` for constant models.
-
-    Raises:
-        ValueError: If a model's outputs are not finite or not (n, classes).
-    """
-    mutated = mutate(probes, (model_a, model_b), rounds=rounds, step=step, seed=seed)
-    ddv_a, ddv_b = (
-        decision_distances(outputs(model, mutated), metric) for model in (model_a, model_b)
-    )
-    return similarity(ddv_a, ddv_b)

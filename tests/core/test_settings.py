@@ -10,6 +10,8 @@ import yaml
 
 from crossback_core.schema import SCHEMA
 from crossback_core.settings import (
+    DATASET_DEFAULTS,
+    DatasetSettings,
     Experiment,
     ModelSettings,
     Preset,
@@ -77,6 +79,42 @@ def test_the_shipped_configuration_is_the_experiment_it_promises(shipped: Config
     assert icons.train_per_class == 10
 
 
+@pytest.mark.parametrize(
+    ("name", "tasks", "files"),
+    [("cub", 56, 2), ("coco", 30, 3), ("oxford", 12, 3), ("cifar100", 20, 1), ("icons", 8, 0)],
+)
+def test_the_published_data_sets_are_configured(
+    shipped: Config, name: str, tasks: int, files: int
+) -> None:
+    experiment = load_settings(shipped).datasets[name]
+    assert len(experiment.tasks) == tasks
+    assert len(experiment.downloads) == files
+    if files:
+        assert experiment.tasks == experiment.targets == experiment.candidates
+        assert experiment.dataset.raw == f"resources/{name}/raw"
+
+
+def test_kinds_have_the_published_sizes(shipped: Config) -> None:
+    datasets = {key: value.dataset for key, value in load_settings(shipped).datasets.items()}
+    cub = datasets["cub"]
+    assert (cub.groups, cub.classes_per_group, cub.samples_per_class) == (28, 5, 60)
+    assert (cub.image_size, cub.encoder, cub.text_length) == (224, "bert-base-uncased", 128)
+    assert (datasets["coco"].groups, datasets["oxford"].groups) == (15, 6)
+    assert datasets["coco"].image_size == datasets["oxford"].image_size == 64
+    assert datasets["icons"] == DatasetSettings(
+        kind="icons", raw="data/icons", **DATASET_DEFAULTS["icons"]
+    )
+    assert (datasets["icons"].test_fraction, datasets["icons"].validation_fraction) == (0.2, 0.2)
+
+
+def test_every_kind_has_defaults_and_is_in_the_schema() -> None:
+    dataset = yaml.safe_load(SCHEMA.read_text())["$defs"]["dataset"]["properties"]
+    names = {field.name for field in fields(DatasetSettings)}
+    assert set(dataset["kind"]["enum"]) == set(DATASET_DEFAULTS)
+    assert names <= set(dataset)
+    assert all(set(values) == names - {"kind", "raw"} for values in DATASET_DEFAULTS.values())
+
+
 def test_the_paper_preset_holds_the_published_hyperparameters(config: Config) -> None:
     config["datasets"]["icons"]["preset"] = "paper"
     paper = load_settings(config).datasets["icons"].preset
@@ -140,6 +178,30 @@ def test_train_per_class_is_for_targets_alone(config: Config) -> None:
     assert load_settings(config).datasets["icons"].training_samples(icons.targets[0]) is None
 
 
+def test_ranges_and_all_are_written_out(config: Config) -> None:
+    config["datasets"]["icons"] |= {"tasks": ["1-3", 17, "19-20"], "targets": "all"}
+    config["datasets"]["icons"]["candidates"] = "all"
+    config["datasets"]["icons"]["wide"][101]["tasks"] = "29-31"
+    icons = load_settings(config).datasets["icons"]
+    assert icons.tasks == icons.targets == (1, 2, 3, 17, 19, 20)
+    assert icons.candidates == (*icons.tasks, 101, 102)
+    assert icons.members(101) == (29, 30, 31)
+
+
+def test_a_folder_with_the_data_needs_no_downloads(config: Config) -> None:
+    config["datasets"]["cub"] = CUB | {"raw": "elsewhere/cub"}
+    experiment = load_settings(config).datasets["cub"]
+    assert experiment.downloads == () and experiment.dataset.raw == "elsewhere/cub"
+
+
+def test_an_address_can_be_replaced(config: Config) -> None:
+    urls = {"CUB_200_2011.tgz": "https://example.org/a.tgz"}
+    config["datasets"]["cub"] = CUB | {"urls": urls}
+    first, second = load_settings(config).datasets["cub"].downloads
+    assert first.url == "https://example.org/a.tgz" and first.checksum is not None
+    assert second.url.startswith("https://drive.usercontent.google.com/")
+
+
 def test_a_target_is_no_candidate_of_its_own(config: Config) -> None:
     config["datasets"]["icons"]["candidates"] = [3, 1, 101]
     icons = load_settings(config).datasets["icons"]
@@ -165,6 +227,7 @@ def put(*path: Any) -> Callable[[Config], None]:
     return change
 
 
+CUB = {"kind": "cub", "preset": "paper", "tasks": "1-4", "targets": "all", "candidates": "all"}
 DEMO = ("presets", "demo")
 ICONS = ("datasets", "icons")
 
@@ -235,11 +298,11 @@ ICONS = ("datasets", "icons")
         ),
         (
             put("presets", "My preset", {"based_on": "demo"}),
-            "presets: 'My preset' is not allowed; it must match ^[a-z][a-z0-9_-]*$",
+            "presets: 'My preset' is not allowed; it must be text that matches ^[a-z][a-z0-9_-]*$",
         ),
         (
             put(*ICONS, "kind", "pictures"),
-            "datasets.icons.kind: 'pictures' is not allowed; one of icons",
+            "datasets.icons.kind: 'pictures' is not allowed; one of icons, cub, coco",
         ),
         (
             put(*ICONS, "preset", "dem"),
@@ -276,7 +339,48 @@ ICONS = ("datasets", "icons")
         ),
         (
             put(*ICONS, "wide", "all", {"name": "all", "tasks": [29]}),
-            "datasets.icons.wide: 'all' is not allowed; it must match ^[1-9][0-9]*$",
+            "datasets.icons.wide: 'all' is not allowed; it must be text that matches ^[1-9][0-9]*$",
+        ),
+        (
+            put(*ICONS, "tasks", "5-1"),
+            "datasets.icons.tasks: '5-1' is not allowed; a range must ascend",
+        ),
+        (
+            put(*ICONS, "tasks", ["1-5", 3]),
+            "datasets.icons.tasks: 3 is given more than once",
+        ),
+        (
+            put(*ICONS, "tasks", "some"),
+            "datasets.icons.tasks: 'some' is not allowed; it must be a list of ids, or a",
+        ),
+        (
+            put(*ICONS, "targets", "al"),
+            "datasets.icons.targets: 'al' is not allowed; it must be all, a list of ids",
+        ),
+        (
+            put(*ICONS, "urls", {"a.tgz": "ftp://example.org/a.tgz"}),
+            "datasets.icons.urls.a.tgz: 'ftp://example.org/a.tgz' is not allowed; it must be an",
+        ),
+        (
+            put(*ICONS, "groups", 3),
+            "datasets.icons.groups: is not for a data set of kind icons; remove it",
+        ),
+        (
+            put("datasets", "cub", CUB | {"urls": {"CUB.tgz": "https://example.org/a.tgz"}}),
+            "datasets.cub.urls: unknown file 'CUB.tgz'",
+        ),
+        (
+            put("datasets", "cub", CUB | {"preset": "demo"}),
+            "datasets.cub.text_length: 128 is not allowed; it must be at most "
+            "presets.demo.model.max_tokens = 64",
+        ),
+        (
+            put("datasets", "cub", CUB | {"kind": "folder"}),
+            "datasets.cub.raw: is missing; a data set of kind folder is in a folder",
+        ),
+        (
+            put("datasets", "cub", CUB | {"test_fraction": 0.9}),
+            "datasets.cub.test_fraction: 0.9 is not allowed; with validation_fraction = 0.15",
         ),
         (
             put(*ICONS, "train_per_class", 0),

@@ -44,6 +44,27 @@ def test_one_target_plans_only_itself(tiny: Project) -> None:
     }
 
 
+def test_one_command_plans_a_target_of_a_published_data_set_from_nothing(project: Project) -> None:
+    done = project.snakemake("results/cub/target_14.pt", "--dry-run", "--quiet", "rules")
+    assert done.plan == {
+        "download_file": 2,
+        "unpack_data": 1,
+        "prepare_index": 1,
+        "prepare_task": 56,
+        "train_baseline": 56,
+        "measure_similarity": 1,
+        "select_backbone": 1,
+        "swap_kv": 1,
+        "train_target": 1,
+    }
+
+
+def test_the_data_alone_can_be_planned(project: Project) -> None:
+    arguments = ("results/cub/target_14.pt", "--until", "prepare_task")
+    plan = project.snakemake(*arguments, "--dry-run", "--quiet", "rules").plan
+    assert plan == {"download_file": 2, "unpack_data": 1, "prepare_index": 1, "prepare_task": 56}
+
+
 def test_lint_finds_nothing(tiny: Project) -> None:
     done = tiny.snakemake("--lint")
     assert done.code == 0

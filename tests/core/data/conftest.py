@@ -10,6 +10,7 @@ import pytest
 import torch
 import yaml
 from miniature import GLOSSES, TASKS, TILES, WIDTH, WORDS, gloss, image_split, text_split, tile
+from miniatures import make_encoder, settings_of
 from PIL import Image
 
 from crossback_core.data import TaskData, make_index
@@ -59,7 +60,7 @@ def raw(tmp_path: Path) -> Path:
 @pytest.fixture
 def index(raw: Path) -> pd.DataFrame:
     """Its index."""
-    return make_index(raw, kind="icons", seed=0)
+    return make_index(raw, settings=settings_of("icons"), seed=0)[0]
 
 
 @pytest.fixture
@@ -78,3 +79,9 @@ def text_task() -> TaskData:
     return TaskData(
         task=2, modality="text", classes=("a", "b"), test=text_split(2, table), **splits
     )
+
+
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The folder of a tiny encoder of texts."""
+    return str(make_encoder(tmp_path_factory.mktemp("encoder")))

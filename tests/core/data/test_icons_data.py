@@ -6,17 +6,19 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from miniatures import settings_of
 
 from crossback_core.data import load_index, make_index, make_task, save_index
 from crossback_core.data.index import FRACTIONS
 from crossback_core.settings import SPLITS
 
 RAW = Path(__file__).parents[3] / "data" / "icons"
+SETTINGS = settings_of("icons")
 
 
 @pytest.fixture(scope="module")
 def icons() -> pd.DataFrame:
-    return make_index(RAW, kind="icons", seed=0)
+    return make_index(RAW, settings=SETTINGS, seed=0)[0]
 
 
 def test_its_index_is_sound_on_disk(icons, tmp_path):
@@ -37,7 +39,7 @@ def test_its_classes_come_near_the_fractions(icons):
 @pytest.mark.parametrize("members", [(1,), (15,), tuple(range(29, 39)), tuple(range(39, 48))])
 def test_its_tasks_can_be_made(icons, members):
     data = make_task(
-        icons, RAW, kind="icons", task=101, members=members, train_per_class=10, seed=0
-    )
+        icons, RAW, settings=SETTINGS, task=101, members=members, train_per_class=10, seed=0
+    )[0]
     assert len(data.classes) == 5 * len(members)
     assert data.train.labels.bincount().tolist() == [10] * len(data.classes)

@@ -11,9 +11,12 @@ import pandas as pd
 import pytest
 import yaml
 from miniature import GLOSSES, TASKS, TILES, WIDTH, WORDS, gloss, tile
+from miniatures import settings_of
 from PIL import Image
 
 from crossback_core.data.icons import read_images, read_index, read_texts
+
+SETTINGS = settings_of("icons")
 
 
 def change_csv(path: Path, function: Callable[[pd.DataFrame], pd.DataFrame]) -> None:
@@ -37,7 +40,7 @@ def set_tasks(raw: Path, **changes: object) -> None:
 
 
 def test_the_index_has_every_sample_of_every_task(raw):
-    index = read_index(raw)
+    index = read_index(raw, SETTINGS)
     assert list(index.columns) == ["id", "task", "class", "modality", "group", "source"]
     assert len(index) == 4 * TILES + 4 * GLOSSES
     for task in TASKS:
@@ -47,26 +50,28 @@ def test_the_index_has_every_sample_of_every_task(raw):
 
 
 def test_a_class_name_of_both_modalities_stays_two_classes(raw):
-    index = read_index(raw)
+    index = read_index(raw, SETTINGS)
     assert set(index[(index["task"] == 1) & (index["class"] == "bus")]["modality"]) == {"image"}
     assert set(index[(index["task"] == 3) & (index["class"] == "bus")]["modality"]) == {"text"}
 
 
 def test_classes_that_no_task_has_are_left_out(raw):
     (raw / "tasks.yaml").write_text(yaml.safe_dump(TASKS[1:]))
-    assert set(read_index(raw)["task"]) == {2, 3, 4}
+    assert set(read_index(raw, SETTINGS)["task"]) == {2, 3, 4}
 
 
 def test_each_source_leads_to_its_picture(raw):
-    rows = read_index(raw).query("modality == 'image'").sample(frac=1, random_state=0)
-    for row, picture in zip(rows.itertuples(), read_images(raw, list(rows["source"])), strict=True):
+    rows = read_index(raw, SETTINGS).query("modality == 'image'").sample(frac=1, random_state=0)
+    for row, picture in zip(
+        rows.itertuples(), read_images(raw, list(rows["source"]), SETTINGS), strict=True
+    ):
         number = int(row.id.rpartition("-")[2])
         assert np.array_equal(picture, tile(row.id.split("-")[1], number))
 
 
 def test_each_source_leads_to_its_text(raw):
-    rows = read_index(raw).query("modality == 'text'").sample(frac=1, random_state=0)
-    texts = read_texts(raw, list(rows["source"]))
+    rows = read_index(raw, SETTINGS).query("modality == 'text'").sample(frac=1, random_state=0)
+    texts = read_texts(raw, list(rows["source"]), SETTINGS)
     assert texts.embeddings.shape == (len(WORDS), WIDTH)
     for name, ids in zip(rows["id"], texts.ids, strict=True):
         _, word, number = name.split("-")
@@ -77,40 +82,40 @@ def test_each_source_leads_to_its_text(raw):
 def test_a_missing_file_is_named(raw, name):
     (raw / name).unlink()
     with pytest.raises(FileNotFoundError, match=name):
-        read_index(raw)
+        read_index(raw, SETTINGS)
 
 
 @pytest.mark.parametrize("name", ["vocabulary.txt", "embeddings.npy"])
 def test_a_missing_file_of_the_vocabulary_is_named(raw, name):
     (raw / name).unlink()
     with pytest.raises(FileNotFoundError, match=name):
-        read_texts(raw, ["texts.csv#0"])
+        read_texts(raw, ["texts.csv#0"], SETTINGS)
 
 
 @pytest.mark.parametrize("height", [32, 96])
 def test_a_sheet_of_another_size_is_named(raw, height):
     Image.new("RGB", (320, height)).save(raw / "images" / "ice-cream.png")
     with pytest.raises(ValueError, match=rf"ice-cream\.png has {height} x 320 .*need 64 x 320"):
-        read_index(raw)
+        read_index(raw, SETTINGS)
 
 
 def test_a_tile_beyond_the_sheet_is_named(raw):
     with pytest.raises(ValueError, match=r"cat\.png#20: the sheet of shape \(64, 320, 3\) has no"):
-        read_images(raw, ["images/cat.png#20"])
+        read_images(raw, ["images/cat.png#20"], SETTINGS)
 
 
 def test_a_damaged_sheet_is_named(raw):
     whole = (raw / "images" / "cat.png").read_bytes()
     (raw / "images" / "cat.png").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match=r"cat\.png is not a picture or is damaged"):
-        read_images(raw, ["images/cat.png#0"])
+        read_images(raw, ["images/cat.png#0"], SETTINGS)
 
 
 @pytest.mark.parametrize("content", [b"", b"no picture"])
 def test_a_file_that_is_no_picture_is_named(raw, content):
     (raw / "images" / "cat.png").write_bytes(content)
     with pytest.raises(ValueError, match=r"cat\.png is not a picture or is damaged"):
-        read_index(raw)
+        read_index(raw, SETTINGS)
 
 
 @pytest.mark.parametrize("name", ["images.csv", "texts.csv"])
@@ -118,37 +123,37 @@ def test_a_file_that_is_no_picture_is_named(raw, content):
 def test_a_missing_column_is_named(raw, name, column):
     change_csv(raw / name, lambda frame: frame.drop(columns=column))
     with pytest.raises(ValueError, match=f"{name} lacks the columns {column}"):
-        read_index(raw)
+        read_index(raw, SETTINGS)
 
 
 @pytest.mark.parametrize("name", ["images.csv", "texts.csv"])
 def test_an_empty_table_is_named(raw, name):
     change_csv(raw / name, lambda frame: frame.iloc[:0])
     with pytest.raises(ValueError, match=f"{name} lists no sample"):
-        read_index(raw)
+        read_index(raw, SETTINGS)
     (raw / name).write_text("")
     with pytest.raises(ValueError, match=f"{name} is empty or damaged"):
-        read_index(raw)
+        read_index(raw, SETTINGS)
 
 
 @pytest.mark.parametrize("value", ["", "one", "1.5", "-1"])
 def test_a_tile_that_is_no_number_is_named(raw, value):
     change_csv(raw / "images.csv", set_first("tile", value))
     with pytest.raises(ValueError, match=f"images.csv: tile '{value}' is not a whole number"):
-        read_index(raw)
+        read_index(raw, SETTINGS)
 
 
 @pytest.mark.parametrize("value", ["1", "99"])
 def test_a_tile_that_is_listed_twice_or_left_out_is_named(raw, value):
     change_csv(raw / "images.csv", set_first("tile", value))
     with pytest.raises(ValueError, match=r"the tiles of class 'ice cream' are not 0 to 11"):
-        read_index(raw)
+        read_index(raw, SETTINGS)
 
 
 def test_an_unknown_class_is_named(raw):
     set_tasks(raw, classes=["bus", "zeppelin"])
     with pytest.raises(ValueError, match=r"tasks\.yaml: class 'zeppelin' of task 1 has no sample"):
-        read_index(raw)
+        read_index(raw, SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -167,26 +172,26 @@ def test_an_unknown_class_is_named(raw):
 def test_an_entry_that_is_no_task_is_shown(raw, changes):
     set_tasks(raw, **changes)
     with pytest.raises(ValueError, match=r"tasks\.yaml: \{.*\} is not a task: it needs"):
-        read_index(raw)
+        read_index(raw, SETTINGS)
 
 
 def test_an_entry_that_has_no_entries_is_shown(raw):
     (raw / "tasks.yaml").write_text("- bus\n")
     with pytest.raises(ValueError, match=r"tasks\.yaml: 'bus' is not a task"):
-        read_index(raw)
+        read_index(raw, SETTINGS)
 
 
 @pytest.mark.parametrize("content", ["", "{}", "[]", "1"])
 def test_a_task_file_without_tasks_is_named(raw, content):
     (raw / "tasks.yaml").write_text(content)
     with pytest.raises(ValueError, match=r"tasks\.yaml is not a list of tasks"):
-        read_index(raw)
+        read_index(raw, SETTINGS)
 
 
 def test_a_task_file_that_is_no_yaml_is_named(raw):
     (raw / "tasks.yaml").write_text("- [")
     with pytest.raises(ValueError, match=r"tasks\.yaml is not YAML"):
-        read_index(raw)
+        read_index(raw, SETTINGS)
 
 
 @pytest.mark.parametrize("value", ["a zebra", "a [PAD]"])
@@ -194,21 +199,25 @@ def test_a_wordpiece_without_an_embedding_is_named(raw, value):
     change_csv(raw / "texts.csv", set_first("tokens", value))
     word = value.split()[1]
     with pytest.raises(ValueError, match=r"texts\.csv#0: wordpiece ") as caught:
-        read_texts(raw, ["texts.csv#0"])
+        read_texts(raw, ["texts.csv#0"], SETTINGS)
     assert f"'{word}' is not in the vocabulary" in str(caught.value)
 
 
 def test_a_text_without_wordpieces_is_named(raw):
     change_csv(raw / "texts.csv", set_first("tokens", " "))
     with pytest.raises(ValueError, match=r"texts\.csv#0: the text has no wordpiece"):
-        read_texts(raw, ["texts.csv#0"])
+        read_texts(raw, ["texts.csv#0"], SETTINGS)
 
 
 def test_a_row_beyond_the_table_is_named(raw):
     with pytest.raises(ValueError, match=r"texts\.csv has 40 rows, row 40 was asked for"):
-        read_texts(raw, ["texts.csv#40"])
+        read_texts(raw, ["texts.csv#40"], SETTINGS)
 
 
 def test_the_folder_may_lie_anywhere(raw, tmp_path):
     shutil.move(raw, tmp_path / "else where")
-    assert read_images(tmp_path / "else where", ["images/cat.png#0"])[0].shape == (32, 32, 3)
+    assert read_images(tmp_path / "else where", ["images/cat.png#0"], SETTINGS)[0].shape == (
+        32,
+        32,
+        3,
+    )

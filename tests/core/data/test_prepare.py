@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from miniature import TASKS, WIDTH, WORDS, gloss, tile
+from miniatures import settings_of
 
 from crossback_core.data import READERS, load_task, make_index, make_task, save_task
 
+SETTINGS = settings_of("icons")
 SPLITS = ("train", "validation", "test")
 
 
@@ -20,19 +24,19 @@ def make(raw, index):
         return make_task(
             index,
             raw,
-            kind=kind,
+            settings=replace(SETTINGS, kind=kind),
             task=task,
             members=(task,) if members is None else members,
             train_per_class=train_per_class,
             seed=seed,
-        )
+        )[0]
 
     return make
 
 
 def test_the_index_has_a_split_and_repeats_itself(raw, index):
     assert set(index["split"]) == set(SPLITS)
-    assert make_index(raw, kind="icons", seed=0).equals(index)
+    assert make_index(raw, settings=SETTINGS, seed=0)[0].equals(index)
 
 
 @pytest.mark.parametrize("task", [1, 3])
@@ -121,7 +125,7 @@ def test_a_task_is_the_same_each_time(make, tmp_path):
         ({"task": 9, "members": (1, 3)}, r"tasks \[1, 3\] are not all of one modality"),
         ({"task": 9, "members": (1, 2, 1)}, r"share the classes bus, ice cream"),
         ({"task": 1, "train_per_class": 0}, "train_per_class is 0: 1 or more"),
-        ({"task": 1, "kind": "icon"}, "data set kind 'icon' is not one of icons"),
+        ({"task": 1, "kind": "icon"}, "data set kind 'icon' is not one of cifar100, coco"),
     ],
 )
 def test_a_task_that_cannot_be_made_says_why(make, arguments, words):
@@ -131,11 +135,11 @@ def test_a_task_that_cannot_be_made_says_why(make, arguments, words):
 
 def test_a_data_set_that_is_not_there_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere is not a folder"):
-        make_index(tmp_path / "nowhere", kind="icons", seed=0)
+        make_index(tmp_path / "nowhere", settings=SETTINGS, seed=0)
 
 
 def test_an_unknown_kind_is_named_with_those_allowed(raw):
     with pytest.raises(
-        ValueError, match="data set kind 'bird' is not one of " + ", ".join(READERS)
+        ValueError, match="data set kind 'bird' is not one of " + ", ".join(sorted(READERS))
     ):
-        make_index(raw, kind="bird", seed=0)
+        make_index(raw, settings=replace(SETTINGS, kind="bird"), seed=0)

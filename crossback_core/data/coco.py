@@ -1,0 +1,174 @@
+"""Reader of MSCOCO 2017 (Lin et al., 2014): one category an image, all captions of it.
+
+The folder holds train2017/, val2017/ and annotations/ with instances_*.json and captions_*.json.
+An image belongs to the category of its first annotation; fifteen groups of four categories are
+fixed. As published, val2017 is the test part, and where it has less than a fifth of a category's
+train2017 images, images drawn with seed 42 move over until it has that fifth, rounded up. The
+published rest all trains; here validation is taken out of it. An image and its captions share a
+split.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from crossback_core.data.encoder import encode
+from crossback_core.data.images import file_problem, read_picture_files
+from crossback_core.data.reader import (
+    Reader,
+    Texts,
+    check_published,
+    chosen_groups,
+    draw,
+    rows_of_both_modalities,
+    spread,
+)
+from crossback_core.data.text import join_captions
+from crossback_core.settings import DatasetSettings
+
+PARTS = ("train2017", "val2017")
+
+GROUPS = (
+    ("handbag", "umbrella", "backpack", "tie"),
+    ("bird", "sheep", "cow", "horse"),
+    ("elephant", "dog", "zebra", "giraffe"),
+    ("sink", "oven", "refrigerator", "microwave"),
+    ("cell phone", "tv", "remote", "laptop"),
+    ("banana", "carrot", "broccoli", "donut"),
+    ("orange", "cake", "apple", "pizza"),
+    ("chair", "dining table", "potted plant", "couch"),
+    ("book", "vase", "clock", "teddy bear"),
+    ("bottle", "cup", "bowl", "wine glass"),
+    ("traffic light", "bench", "stop sign", "fire hydrant"),
+    ("kite", "skis", "sports ball", "surfboard"),
+    ("skateboard", "tennis racket", "baseball glove", "baseball bat"),
+    ("car", "motorcycle", "boat", "truck"),
+    ("bicycle", "bus", "airplane", "train"),
+)
+_PUBLISHED = {"train2017": 118_287, "val2017": 5_000}  # images in the annotations
+
+
+def read_index(raw: Path, settings: DatasetSettings) -> pd.DataFrame:
+    """List images and captions of the groups: tasks 1 to 15 images, 16 to 30 captions.
+
+    Fewer `groups` are the first ones, fewer `classes_per_group` the first of each; of more than
+    `samples_per_class` images as many are taken, evenly spread over train2017 and val2017. The
+    test fraction is that of a category's images in train2017, as published.
+
+    Raises:
+        FileNotFoundError: If an annotation file is missing.
+        ValueError: If it is damaged, or a category has no image.
+    """
+    groups = chosen_groups(GROUPS, settings)
+    tasks = {name: task for task, group in enumerate(groups, 1) for name in group}
+    images = pd.concat([_read_images_list(raw, part) for part in PARTS], ignore_index=True)
+    if (settings.groups, settings.classes_per_group) == (15, 4):
+        check_published("COCO images", images["part"].value_counts().to_dict(), _PUBLISHED)
+    classes = []
+    for name, task in tasks.items():
+        rows = images[images["class"] == name]
+        if rows.empty:
+            raise ValueError(f"{raw}: no image's first annotation is of category {name!r}")
+        rows = rows.loc[spread(rows.index.to_numpy(), settings.samples_per_class)]
+        classes.append(_with_test_part(rows, name, settings.test_fraction).assign(task=task))
+    instances = pd.concat(classes, ignore_index=True)
+    instances["image_problem"] = [file_problem(raw / source) for source in instances["image"]]
+    instances["text_problem"] = _text_problems(raw, instances["text"].tolist())
+    return rows_of_both_modalities(instances, groups=len(groups))
+
+
+def _read_images_list(raw: Path, part: str) -> pd.DataFrame:
+    """Read one instances file: name, class (None without annotation) and sources of each image."""
+    path = raw / "annotations" / f"instances_{part}.json"
+    content = _read_json(path, ("images", "annotations", "categories"))
+    categories = dict(content["categories"])
+    first: dict[int, int] = {}
+    for image, category in content["annotations"]:
+        first.setdefault(image, category)
+    rows = []
+    for number, file in content["images"]:
+        if Path(file).name != file:
+            raise ValueError(f"{path}: {file!r} is not the name of an image file")
+        if number in first and first[number] not in categories:
+            raise ValueError(f"{path}: image {number} is of the unknown category {first[number]}")
+        rows.append((f"{number:012}", categories.get(first.get(number)), f"{part}/{file}"))
+    frame = pd.DataFrame(rows, columns=["name", "class", "image"]).sort_values("name")
+    captions = f"annotations/captions_{part}.json#"
+    return frame.assign(text=captions + frame["name"], part=part)
+
+
+def _with_test_part(rows: pd.DataFrame, name: str, fraction: float) -> pd.DataFrame:
+    """Make val2017 the test part of a category, and move images over until it is large enough."""
+    test = rows["part"] == PARTS[1]
+    train = rows["name"][~test].to_numpy()
+    # Less a hair, since .2 * 15 is a little more than 3.
+    wanted = math.ceil(fraction * len(train) - 1e-9)
+    moved = draw(train, max(0, wanted - int(test.sum())), zlib.crc32(name.encode()))
+    test |= rows["name"].isin(moved)
+    return rows.assign(part=test.map({True: "test", False: ""}))
+
+
+def _text_problems(raw: Path, sources: Sequence[str]) -> list[str]:
+    texts = _captions(raw, sources)
+    return ["" if text else "empty caption" for text in texts]
+
+
+def read_texts(raw: Path, sources: Sequence[str], settings: DatasetSettings) -> Texts:
+    """Read all captions of each image named by `sources`, as one text each."""
+    return encode(_captions(raw, sources), settings)
+
+
+def _captions(raw: Path, sources: Sequence[str]) -> list[str]:
+    """Return the captions of images, in the order of the file; "" where an image has none."""
+    files: dict[str, dict[int, list[str]]] = {}
+    texts = []
+    for source in sources:
+        file, _, number = source.partition("#")
+        if file not in files:
+            files[file] = {}
+            for image, caption in _read_json(raw / file, ("annotations",))["annotations"]:
+                files[file].setdefault(image, []).append(caption)
+        lines = [line for text in files[file].get(int(number), []) for line in text.splitlines()]
+        texts.append(join_captions(lines))
+    return texts
+
+
+def _read_json(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
+    """Read lists of an annotation file, reduced entry by entry to what is needed.
+
+    The instances of train2017 are 450 MB of text, most of it outlines; as Python objects all of
+    it would take several times that.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path} does not exist")
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file, object_hook=_reduce)
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged or not JSON: {error}") from error
+    for key in wanted:
+        items = content.get(key) if isinstance(content, dict) else None
+        if not isinstance(items, list) or not all(isinstance(item, tuple) for item in items):
+            raise ValueError(f"{path} has no list of {key} as COCO has it")
+    return {key: content[key] for key in wanted}
+
+
+def _reduce(entry: dict[str, Any]) -> Any:
+    """Reduce an annotation, a caption, an image or a category to a pair; leave the rest out."""
+    if "annotations" in entry:
+        return entry
+    pairs = (("image_id", "category_id", int), ("image_id", "caption", str))
+    for key, value, kind in (*pairs, ("id", "file_name", str), ("id", "name", str)):
+        if isinstance(entry.get(key), int) and isinstance(entry.get(value), kind):
+            return entry[key], entry[value]
+    return None
+
+
+READER = Reader(index=read_index, images=read_picture_files, texts=read_texts)

@@ -1,0 +1,135 @@
+"""Frozen text encoders of Hugging Face: texts become rows of a table of their embeddings.
+
+`transformers` is imported here alone and only when texts are read: no training job pays for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from crossback_core.data.reader import Texts
+from crossback_core.data.text import read_caption
+from crossback_core.settings import DatasetSettings
+
+_BATCH = 32  # texts that go through an encoder at a time
+
+
+def read_text_files(raw: Path, sources: Sequence[str], settings: DatasetSettings) -> Texts:
+    """Read text files, whose sources are paths under `raw`, with the configured encoder."""
+    return encode([read_caption(raw / source) for source in sources], settings)
+
+
+def encode(texts: Sequence[str], settings: DatasetSettings) -> Texts:
+    """Tokenise texts and give each token its frozen embedding.
+
+    The tokenizer's special tokens, such as [CLS] and [SEP], are kept; they count as tokens.
+
+    Args:
+        texts: At least one.
+        settings: `encoder` names the encoder, `text_length` how many tokens a text may have. With
+            `representation` "tokens" the table is that of the encoder's input embeddings; with
+            "contextual" it holds the last hidden state of each token of each text.
+
+    Returns:
+        The texts.
+
+    Raises:
+        OSError: If there is no such encoder here and it cannot be downloaded.
+        ValueError: If the encoder is incomplete or `text_length` does not fit it.
+    """
+    tokenizer, model = _load(settings.encoder)
+    _check_length(tokenizer, model, settings)
+    ids: list[list[int]] = tokenizer(
+        list(texts), truncation=True, max_length=settings.text_length, padding=False
+    )["input_ids"]
+    if settings.representation == "contextual":
+        return _contextual(model, ids, settings.encoder)
+    table = model.get_input_embeddings().weight.detach().numpy()
+    return Texts(ids, _half(table, settings.encoder))
+
+
+def _load(name: str) -> tuple[Any, Any]:
+    """Load a tokenizer and its encoder, whole."""
+    from transformers import AutoModel, AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name)
+        model, report = AutoModel.from_pretrained(
+            name, dtype=torch.float32, output_loading_info=True
+        )
+    except Exception as error:  # each library beneath has its own kinds
+        raise OSError(
+            f"encoder {name!r} could not be loaded. Give the name of a Hugging Face model that "
+            "this machine can download or has in its cache (HF_HOME; HF_HUB_OFFLINE=1 looks only "
+            "there), or a local folder that holds config.json, model.safetensors and the "
+            f"tokenizer's files ({_first_line(error)})"
+        ) from error
+    # transformers fills what a file lacks with random numbers. The pooler is not used here.
+    missing = sorted(key for key in report["missing_keys"] if "pooler" not in key)
+    if missing:
+        raise ValueError(f"encoder {name!r} lacks the weights {', '.join(missing[:3])}")
+    model = model.get_encoder() if model.config.is_encoder_decoder else model
+    return tokenizer, model.eval()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def _check_length(tokenizer: Any, model: Any, settings: DatasetSettings) -> None:
+    least = tokenizer.num_special_tokens_to_add() + 1
+    most = settings.text_length
+    if settings.representation == "contextual":
+        positions = getattr(model.config, "max_position_embeddings", None) or most
+        most = min(most, positions, tokenizer.model_max_length)
+    if not least <= settings.text_length <= most:
+        raise ValueError(
+            f"text_length is {settings.text_length}: encoder {settings.encoder!r} takes texts of "
+            f"{least} to {most} tokens"
+        )
+
+
+@torch.inference_mode()
+def _contextual(model: Any, ids: list[list[int]], name: str) -> Texts:
+    """Give each token of each text a table row of its own: its last hidden state."""
+    lengths = [len(text) for text in ids]
+    ends = np.cumsum(lengths)
+    table = np.zeros((int(ends[-1]) + 1, model.config.hidden_size), dtype=np.float16)
+    rows = [
+        list(range(end - length + 1, end + 1)) for end, length in zip(ends, lengths, strict=True)
+    ]
+    # Texts of one length side by side, so that little is computed for padding.
+    order = sorted(range(len(ids)), key=lengths.__getitem__)
+    for start in range(0, len(order), _BATCH):
+        batch = order[start : start + _BATCH]
+        for place, states in zip(
+            batch, _hidden_states(model, [ids[i] for i in batch]), strict=True
+        ):
+            table[rows[place]] = _half(states[: lengths[place]], name)
+    return Texts(rows, table)
+
+
+def _hidden_states(model: Any, ids: list[list[int]]) -> npt.NDArray[np.float32]:
+    """Return the last hidden states (texts, longest, hidden)."""
+    longest = max(map(len, ids))
+    tokens = torch.zeros(len(ids), longest, dtype=torch.int64)
+    mask = torch.zeros_like(tokens)
+    for row, text in enumerate(ids):
+        tokens[row, : len(text)] = torch.tensor(text)
+        mask[row, : len(text)] = 1
+    states = model(input_ids=tokens, attention_mask=mask).last_hidden_state
+    return np.asarray(states.numpy(), dtype=np.float32)
+
+
+def _half(values: npt.NDArray[np.float32], name: str) -> npt.NDArray[np.float16]:
+    """Return values as float16, in which task files hold them."""
+    limit = np.finfo(np.float16).max
+    if not (np.abs(values) <= limit).all():
+        raise ValueError(f"encoder {name!r} gives values beyond {limit}, which float16 cannot hold")
+    return values.astype(np.float16)

@@ -1,0 +1,175 @@
+"""Reader of a user's own data: plain folders, or one table of samples (docs/datasets.md).
+
+Folders: images/<task>/<class>/<name>.jpg and texts/<task>/<class>/<name>.txt. A picture and a text
+of one task, class and name belong together: they share a split.
+
+Table: samples.csv or samples.parquet with the columns `task`, `class`, `path` or `text`, and, if
+wanted, `group` and `split`. It goes before folders, which may then have any names.
+
+Tasks are numbered in the order of their names, those of images before those of texts.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from crossback_core.data.encoder import encode
+from crossback_core.data.images import file_problem, read_picture_files
+from crossback_core.data.reader import Reader, Texts
+from crossback_core.data.text import caption_problem, join_captions, read_caption
+from crossback_core.settings import SPLITS, DatasetSettings
+
+logger = logging.getLogger(__name__)
+
+TABLES = ("samples.csv", "samples.parquet")
+SUFFIXES = {"image": (".jpg", ".jpeg", ".png", ".webp"), "text": (".txt",)}
+FOLDERS = {"image": "images", "text": "texts"}
+
+
+def read_index(raw: Path, settings: DatasetSettings) -> pd.DataFrame:
+    """List the samples of a folder.
+
+    Args:
+        raw: The folder.
+        settings: Not needed: the folder decides.
+
+    Returns:
+        What `Reader.index` gives. Ids begin with the names of task and class.
+
+    Raises:
+        ValueError: If there are no samples, or a task has less than two classes.
+    """
+    table = _find_table(raw)
+    rows = _folder_rows(raw) if table is None else _table_rows(raw, table)
+    if rows.empty:
+        raise ValueError(
+            f"{raw} has no samples: wanted are images/<task>/<class>/*.jpg, .png or .webp, "
+            f"texts/<task>/<class>/*.txt, or a table {' or '.join(TABLES)}"
+        )
+    rows = rows.sort_values(["modality", "task", "class"], kind="stable", ignore_index=True)
+    names = rows["modality"].str.cat(rows["task"], sep="\0")
+    rows = rows.rename(columns={"task": "name"}).assign(task=pd.factorize(names)[0] + 1)
+    _check_tasks(rows)
+    parts = ["part"] if "part" in rows else []
+    return rows[["id", "task", "class", "modality", "group", "source", "problem", *parts]]
+
+
+def _check_tasks(rows: pd.DataFrame) -> None:
+    """Tell which number each task has got."""
+    for task, part in rows.groupby("task"):
+        modality, name = part["modality"].iloc[0], part["name"].iloc[0]
+        classes = list(part["class"].unique())
+        logger.info("task %s: %ss of %s, classes %s", task, modality, name, ", ".join(classes))
+        if len(classes) < 2:
+            raise ValueError(f"task {name!r} of {modality}s has one class, {classes[0]!r}, not two")
+
+
+def _find_table(raw: Path) -> Path | None:
+    found = [raw / name for name in TABLES if (raw / name).is_file()]
+    if len(found) > 1:
+        raise ValueError(f"{raw} has both {' and '.join(TABLES)}: keep one of them")
+    return found[0] if found else None
+
+
+def _folder_rows(raw: Path) -> pd.DataFrame:
+    rows, others = [], []
+    for modality, folder in FOLDERS.items():
+        for path in sorted((raw / folder).glob("*/*/*")):
+            task, name = path.parts[-3:-1]
+            source = path.relative_to(raw).as_posix()
+            if path.name.startswith(".") or name.startswith(".") or task.startswith("."):
+                continue
+            if path.suffix.lower() not in SUFFIXES[modality]:
+                others.append(source)
+                continue
+            group = f"{task}/{name}/{path.stem}"
+            id_ = f"{modality[0]}-{task}/{name}/{path.name}"
+            rows.append((id_, task, name, modality, group, source, _problem(path, modality)))
+    if others:
+        logger.warning("%d other files are left out, the first is %s", len(others), others[0])
+    columns = ["id", "task", "class", "modality", "group", "source", "problem"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _table_rows(raw: Path, path: Path) -> pd.DataFrame:
+    frame = _read_table(path)
+    of_file, blank = frame["path"] != "", frame["text"].str.strip() == ""
+    if (of_file & ~blank).any():
+        row = int((of_file & ~blank).argmax()) + 1
+        raise ValueError(f"{path}: row {row} has a path and a text; one of them is wanted")
+    of_text = ~of_file | frame["path"].str.lower().str.endswith(SUFFIXES["text"])
+    modality = of_text.map({True: "text", False: "image"})
+    numbers = pd.Series(range(1, len(frame) + 1)).astype(str)
+    rows = frame.assign(
+        id=modality.str[0] + "-" + frame["task"] + "/" + frame["class"] + "/" + numbers,
+        modality=modality,
+        group=frame["group"].where(frame["group"] != "", "row " + numbers),
+        source=frame["path"].where(of_file, f"{path.name}#" + numbers),
+        problem=[
+            _problem(raw / file, kind) if file else "empty text" if nothing else ""
+            for file, kind, nothing in zip(frame["path"], modality, blank, strict=True)
+        ],
+    )
+    return rows if (frame["split"] == "").all() else rows.assign(part=_parts(path, frame["split"]))
+
+
+def _parts(path: Path, splits: pd.Series[str]) -> pd.Series[str]:
+    """Check a column of splits: a whole one decides, "test" alone leaves the rest to the seed."""
+    given = set(splits.unique())
+    if given not in (set(SPLITS), {"test", ""}):
+        raise ValueError(
+            f"{path}: the values of split are {', '.join(map(repr, sorted(given)))}; give each row "
+            f"one of {', '.join(SPLITS)}, or some rows 'test' and the others nothing"
+        )
+    return splits
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    """Read a table as text, with every column that it may have."""
+    if path.suffix == ".csv":
+        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    else:
+        frame = _read_parquet(path)
+    missing = [name for name in ("task", "class") if name not in frame.columns]
+    if missing or not {"path", "text"} & set(frame.columns):
+        missing += [] if {"path", "text"} & set(frame.columns) else ["path or text"]
+        raise ValueError(f"{path} lacks the column {', '.join(missing)}")
+    for name in ("task", "class"):
+        if (frame[name] == "").any():
+            raise ValueError(f"{path}: row {int((frame[name] == '').argmax()) + 1} has no {name}")
+    optional = {name: "" for name in ("path", "text", "group", "split") if name not in frame}
+    return frame.assign(**optional)
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        return pd.read_parquet(path).astype(object).fillna("").astype(str)
+    except ImportError as error:
+        raise ValueError(f"{path} needs the package pyarrow; or save it as CSV") from error
+
+
+def _problem(path: Path, modality: str) -> str:
+    return file_problem(path) if modality == "image" else caption_problem(path)
+
+
+def read_texts(raw: Path, sources: Sequence[str], settings: DatasetSettings) -> Texts:
+    """Read text files and rows of the table with the configured encoder."""
+    table = _find_table(raw)
+    texts = [] if table is None else _read_table(table)["text"].tolist()
+    mark = f"{table.name}#" if table is not None else "\0"
+    return encode(
+        [
+            join_captions(texts[int(source.removeprefix(mark)) - 1].splitlines())
+            if source.startswith(mark)
+            else read_caption(raw / source)
+            for source in sources
+        ],
+        settings,
+    )
+
+
+READER = Reader(index=read_index, images=read_picture_files, texts=read_texts)

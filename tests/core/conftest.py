@@ -1,0 +1,20 @@
+"""Tasks that most tests of the core work on; `tiny` makes the rest."""
+
+from __future__ import annotations
+
+import pytest
+import tiny
+
+from crossback_core.data.task_file import TaskData
+
+
+@pytest.fixture(scope="session")
+def images() -> TaskData:
+    """Return task 1: three classes of images."""
+    return tiny.task_data(1, "image", classes=3)
+
+
+@pytest.fixture(scope="session")
+def texts() -> TaskData:
+    """Return task 2: two classes of texts."""
+    return tiny.task_data(2, "text")

@@ -1,0 +1,370 @@
+"""Builders of miniature data sets in the layouts in which the real ones are published.
+
+Each `make_...` writes what the published archives unpack to; `pack` makes those archives of it.
+`make_encoder` writes a tiny BERT in the layout of a Hugging Face model.
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+import shutil
+import struct
+import tarfile
+import zipfile
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from crossback_core.data.coco import GROUPS as COCO_GROUPS
+from crossback_core.data.oxford import GROUPS as OXFORD_GROUPS
+from crossback_core.settings import DatasetSettings
+
+# What each published archive holds, by its published name.
+ARCHIVES = {
+    "cub": {
+        "CUB_200_2011.tgz": ["CUB_200_2011", "attributes.txt"],
+        "cvpr2016_cub.tar.gz": ["cvpr2016_cub"],
+    },
+    "coco": {
+        "train2017.zip": ["train2017"],
+        "val2017.zip": ["val2017"],
+        "annotations_trainval2017.zip": ["annotations"],
+    },
+    "oxford": {"102flowers.tgz": ["jpg"], "cvpr2016_flowers.tar.gz": ["cvpr2016_flowers"]},
+    "cifar100": {"cifar-100-python.tar.gz": ["cifar-100-python"]},
+}
+
+COLOURS = ["red", "green", "blue", "yellow", "purple", "orange", "white", "black", "grey", "brown"]
+PARTS = ["wing", "beak", "breast", "tail", "crown", "petal", "leaf", "stem"]
+WORDS = ["a", "an", "the", "this", "with", "has", "and", "of", "bird", "flower", ".", *PARTS]
+
+
+def settings_of(kind: str, **changes: object) -> DatasetSettings:
+    """Return settings under which a miniature can be read."""
+    values: dict[str, object] = {
+        "kind": kind,
+        "raw": "",
+        "image_size": 32,
+        "encoder": "",
+        "representation": "tokens",
+        "text_length": 16,
+        "groups": 0,
+        "classes_per_group": 0,
+        "samples_per_class": 0,
+        "max_skipped": 0.0,
+        "test_fraction": 0.2,
+        "validation_fraction": 0.2,
+    }
+    return DatasetSettings(**values | changes)  # type: ignore[arg-type]
+
+
+def picture(kind: int, number: int, *, size: tuple[int, int] = (48, 40)) -> Image.Image:
+    """Draw a picture (width, height) that tells its class by its colour: noise on it."""
+    random = np.random.default_rng([kind, number])
+    colour = np.random.default_rng(kind).integers(40, 216, 3)
+    pixels = colour + random.integers(-40, 40, (size[1], size[0], 3))
+    return Image.fromarray(pixels.astype(np.uint8))
+
+
+def captions(kind: int, number: int, lines: int = 10) -> list[str]:
+    """Write captions that tell their class by their words."""
+    random = np.random.default_rng([kind, number, 1])
+    own = [COLOURS[kind % 10], PARTS[kind // 10 % 8]]
+    return [
+        f"this bird has a {own[0]} {own[1]} and a {random.choice(COLOURS)} {random.choice(PARTS)} ."
+        for _ in range(lines)
+    ]
+
+
+def _save(path: Path, kind: int, number: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture(kind, number).save(path, quality=90)
+
+
+def _write(path: Path, lines: Iterable[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
+
+
+def make_cub(
+    folder: Path,
+    *,
+    groups: int = 2,
+    classes_per_group: int = 5,
+    images_per_class: int = 10,
+    names: Sequence[str] = (),
+) -> Path:
+    """Write CUB-200-2011 with its captions.
+
+    There is one class more than the groups need, and one with an image too few: both are left out.
+
+    Args:
+        folder: Where to.
+        groups: Groups of classes.
+        classes_per_group: Classes of a group.
+        images_per_class: Images of a class.
+        names: Names of the first classes, without their number.
+
+    Returns:
+        The folder.
+    """
+    count = groups * classes_per_group + 2
+    words = [*names, *(f"Bird_{number}" for number in range(len(names) + 1, count + 1))]
+    classes = [f"{number:03}.{word}" for number, word in enumerate(words, 1)]
+    images: list[tuple[int, str]] = []
+    for kind, name in enumerate(classes, 1):
+        # The second class is the small one, so that the groups go on after it.
+        for number in range(1, images_per_class + (kind != 2)):
+            stem = f"{name}/{words[kind - 1]}_{number:04}_{kind * 1000 + number}"
+            images.append((kind, f"{stem}.jpg"))
+            _save(folder / "CUB_200_2011" / "images" / f"{stem}.jpg", kind, number)
+            _write(folder / "cvpr2016_cub" / "text_c10" / f"{stem}.txt", captions(kind, number))
+    _write_cub_tables(folder, classes, images)
+    return folder
+
+
+def _write_cub_tables(
+    folder: Path, classes: Sequence[str], images: Sequence[tuple[int, str]]
+) -> None:
+    inner = folder / "CUB_200_2011"
+    numbered = list(enumerate(images, 1))
+    _write(inner / "classes.txt", (f"{n} {name}" for n, name in enumerate(classes, 1)))
+    _write(inner / "images.txt", (f"{n} {path}" for n, (_, path) in numbered))
+    _write(inner / "image_class_labels.txt", (f"{n} {kind}" for n, (kind, _) in numbered))
+    _write(inner / "train_test_split.txt", (f"{n} {n % 2}" for n, _ in numbered))
+    _write(inner / "bounding_boxes.txt", (f"{n} 1.0 1.0 40.0 30.0" for n, _ in numbered))
+    _write(inner / "README", ["The Caltech-UCSD Birds-200-2011 Dataset"])
+    _write(folder / "attributes.txt", ["1 has_bill_shape::curved_(up_or_down)"])
+
+
+def make_oxford(
+    folder: Path, *, groups: int = 2, images_per_class: int = 10, published: bool = False
+) -> Path:
+    """Write Oxford-102 flowers with its captions.
+
+    Args:
+        folder: Where to.
+        groups: Groups of four classes.
+        images_per_class: Images of a class.
+        published: Write imagelabels.mat as long as published, but no image and no caption.
+
+    Returns:
+        The folder.
+    """
+    from scipy.io import savemat
+
+    kinds = [kind for group in OXFORD_GROUPS[:groups] for kind in group]
+    # Class after class, as published, with one class that no group has.
+    labels = np.repeat([1, *kinds], images_per_class) if not published else _flower_labels()
+    folder.mkdir(parents=True, exist_ok=True)
+    savemat(folder / "imagelabels.mat", {"labels": labels[None].astype(np.uint8)})
+    for number, kind in enumerate(labels if not published else [], 1):
+        _save(folder / "jpg" / f"image_{number:05}.jpg", int(kind), number)
+        text = folder / "cvpr2016_flowers" / "text_c10" / f"class_{kind:05}"
+        _write(text / f"image_{number:05}.txt", captions(int(kind), number))
+    return folder
+
+
+# Images of the classes of the six groups, as published.
+FLOWERS = {
+    **{51: 258, 72: 96, 82: 112, 60: 109, 77: 251, 65: 102, 58: 114, 56: 109},
+    **{46: 196, 74: 171, 37: 108, 80: 105, 73: 194, 41: 127, 83: 131, 95: 128},
+    **{89: 184, 81: 166, 75: 120, 76: 107, 94: 162, 88: 154, 78: 137, 43: 130},
+}
+
+
+def _flower_labels() -> np.ndarray:
+    return np.repeat(list(FLOWERS), list(FLOWERS.values()))
+
+
+def make_coco(
+    folder: Path, *, groups: int = 2, train_per_class: int = 10, val_per_class: int = 1
+) -> Path:
+    """Write MSCOCO 2017: images, instances and captions.
+
+    Each image has a second annotation of another category, and there are an image without
+    annotations and one of a category that no group has.
+
+    Returns:
+        The folder.
+    """
+    names = ["person", *(name for group in COCO_GROUPS for name in group)]
+    kinds = [names.index(name) + 1 for group in COCO_GROUPS[:groups] for name in group]
+    first = 9  # COCO's numbers are neither dense nor sorted
+    for part, count in (("train2017", train_per_class), ("val2017", val_per_class)):
+        images = [(first + 7 * i, kind) for i, kind in enumerate([*kinds * count, 1, 0])]
+        first = images[-1][0] + 1
+        for number, kind in images:
+            _save(folder / part / f"{number:012}.jpg", kind, number)
+        _write_coco_tables(folder / "annotations", part, images[::-1], names)
+    return folder
+
+
+def _write_coco_tables(
+    folder: Path, part: str, images: Sequence[tuple[int, int]], names: Sequence[str]
+) -> None:
+    """Write the two annotation files of a part; kind 0 stands for an image without annotation."""
+    head = {"info": {"year": 2017}, "licenses": [{"id": 1, "name": "none", "url": ""}]}
+    entries = [
+        {"license": 1, "file_name": f"{n:012}.jpg", "height": 40, "width": 48, "id": n}
+        for n, _ in images
+    ]
+    annotations = [_annotation(n, kind) for n, kind in images if kind]
+    annotations += [_annotation(n, 1 + kind % len(names)) for n, kind in images if kind]
+    categories = [
+        {"supercategory": "thing", "id": number, "name": name}
+        for number, name in enumerate(names, 1)
+    ]
+    texts = [
+        {"image_id": n, "id": 10 * n + line, "caption": text}
+        for n, kind in images
+        for line, text in enumerate(captions(kind, n, 5))
+    ]
+    lists = {"images": entries, "annotations": annotations, "categories": categories}
+    folder.mkdir(parents=True, exist_ok=True)
+    _write(folder / f"instances_{part}.json", [json.dumps(head | lists)])
+    lists = {"images": entries, "annotations": texts}
+    _write(folder / f"captions_{part}.json", [json.dumps(head | lists)])
+
+
+def _annotation(number: int, kind: int) -> dict[str, object]:
+    return {
+        "segmentation": [[1.0, 1.0, 9.5, 1.0, 9.5, 7.25]],
+        "area": 30.25,
+        "iscrowd": 0,
+        "image_id": number,
+        "bbox": [1.0, 1.0, 8.5, 6.25],
+        "category_id": kind,
+        "id": 100 * number + kind,
+    }
+
+
+def make_cifar100(
+    folder: Path,
+    *,
+    groups: int = 3,
+    classes_per_group: int = 5,
+    train_per_class: int = 8,
+    test_per_class: int = 2,
+) -> Path:
+    """Write CIFAR-100; its classes are numbered across the superclasses, as published.
+
+    Returns:
+        The folder.
+    """
+    count = groups * classes_per_group
+    fine_names = [f"class_{n:02}" for n in range(count)]
+    coarse_names = [f"group_{n:02}" for n in range(groups)]
+    meta = {"fine_label_names": fine_names, "coarse_label_names": coarse_names}
+    write_python2_pickle(folder / "cifar-100-python" / "meta", meta)
+    for part, images in (("train", train_per_class), ("test", test_per_class)):
+        fine = np.random.default_rng(images).permutation(np.repeat(np.arange(count), images))
+        tiles = [picture(int(k), n, size=(32, 32)) for n, k in enumerate(fine)]
+        content = {
+            "filenames": [f"picture_s_{n:06}.png" for n in range(len(fine))],
+            "batch_label": f"{part}ing batch 1 of 1",
+            "fine_labels": fine.tolist(),
+            "coarse_labels": (fine % groups).tolist(),
+            "data": np.stack([np.array(tile).transpose(2, 0, 1).reshape(-1) for tile in tiles]),
+        }
+        write_python2_pickle(folder / "cifar-100-python" / part, content)
+    return folder
+
+
+class _Python2Pickler(pickle._Pickler):  # type: ignore[name-defined]  # the one in Python
+    """Writes what Python 2 wrote: text as byte strings, NumPy's functions by their old names."""
+
+    dispatch = dict(pickle._Pickler.dispatch)  # type: ignore[attr-defined]
+
+    def save_bytes(self, value: bytes) -> None:
+        self.write(pickle.BINSTRING + struct.pack("<i", len(value)) + value)
+
+    def save_text(self, value: str) -> None:
+        self.save_bytes(value.encode())
+
+    def save_name(self, value: object, name: str | None = None) -> None:
+        module = value.__module__.replace("numpy._core", "numpy.core")
+        self.write(f"c{module}\n{name or value.__name__}\n".encode())
+        self.memoize(value)
+
+    dispatch[bytes] = save_bytes
+    dispatch[str] = save_text
+    dispatch[type] = save_name
+    dispatch[type(pickle.loads)] = save_name
+    save_global = save_name
+
+
+def write_python2_pickle(path: Path, content: object) -> None:
+    """Write a pickle as Python 2 did."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "wb") as file:
+        _Python2Pickler(file, protocol=2).dump(content)
+
+
+def pack(kind: str, raw: Path, folder: Path) -> dict[str, Path]:
+    """Make the published archives of a miniature; single files are copied.
+
+    Args:
+        kind: Of the data set.
+        raw: A miniature.
+        folder: Where the archives go.
+
+    Returns:
+        The path of each archive by its published name.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, members in ARCHIVES[kind].items():
+        write = _pack_zip if name.endswith(".zip") else _pack_tar
+        write(folder / name, raw, members)
+    if kind == "oxford":
+        shutil.copy(raw / "imagelabels.mat", folder)
+    return {path.name: path for path in sorted(folder.iterdir())}
+
+
+def _pack_tar(path: Path, raw: Path, members: Sequence[str]) -> None:
+    with tarfile.open(path, "w:gz") as archive:
+        for member in members:
+            archive.add(raw / member, arcname=member)
+
+
+def _pack_zip(path: Path, raw: Path, members: Sequence[str]) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for member in members:
+            for file in [raw / member, *sorted((raw / member).rglob("*"))]:
+                archive.write(file, file.relative_to(raw))
+
+
+def make_encoder(folder: Path, *, words: Sequence[str] = (), **config: int) -> Path:
+    """Write a tiny BERT with random weights that knows the words of the captions.
+
+    Args:
+        folder: Where to.
+        words: What it knows beside them.
+        config: Changes of its configuration.
+
+    Returns:
+        The folder.
+    """
+    import torch
+    from transformers import BertConfig, BertModel, BertTokenizer
+
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *COLOURS, "##s", *words]
+    tokenizer = BertTokenizer(vocab={word: number for number, word in enumerate(vocabulary)})
+    sizes: Mapping[str, int] = {
+        "vocab_size": len(vocabulary),
+        "hidden_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+        "intermediate_size": 32,
+        "max_position_embeddings": 64,
+        **config,
+    }
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = BertModel(BertConfig(**sizes))
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

@@ -1,0 +1,189 @@
+"""CIFAR-100 in its published layout, read without running what a pickle may hold."""
+
+from __future__ import annotations
+
+import os
+import pickle
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from miniatures import make_cifar100, picture, settings_of, write_python2_pickle
+
+from crossback_core.data import make_index, make_task
+from crossback_core.data.cifar100 import read_images, read_index
+from crossback_core.settings import SPLITS
+
+SETTINGS = settings_of("cifar100", groups=3, classes_per_group=5)
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    """Three superclasses of five classes; eight training and two test images a class."""
+    return make_cifar100(tmp_path / "cifar100")
+
+
+def content_of(raw: Path, name: str = "train") -> dict[str, object]:
+    """Return what a file holds, as Python 3 shows it."""
+    with open(raw / "cifar-100-python" / name, "rb") as file:
+        content = pickle.load(file, encoding="latin1")
+    return dict(content)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_the_miniature_is_a_pickle_of_python_2(raw):
+    content = content_of(raw)
+    assert content["data"].dtype == np.uint8 and content["data"].shape == (120, 3072)
+    assert list(content_of(raw, "meta")) == ["fine_label_names", "coarse_label_names"]
+    data = (raw / "cifar-100-python" / "train").read_bytes()
+    assert b"cnumpy.core.multiarray\n_reconstruct\n" in data and b"_codecs" not in data
+
+
+def test_superclasses_are_tasks_in_alphabetical_order(raw):
+    index = make_index(raw, settings=SETTINGS, seed=0)[0]
+    names = index.groupby("task")["class"].unique().map(list).to_dict()
+    assert names == {n + 1: [f"class_{k:02}" for k in range(n, 15, 3)] for n in range(3)}
+    assert set(index["modality"]) == {"image"}
+
+
+def test_the_published_test_images_are_the_test_part(raw):
+    index = make_index(raw, settings=SETTINGS, seed=0)[0]
+    assert (index["split"] == "test").equals(index["source"].str.startswith("test#"))
+    for _, part in index.groupby(["task", "class"]):
+        assert Counter(part["split"]) == {"train": 6, "validation": 2, "test": 2}
+
+
+def test_pixels_are_those_of_the_picture(raw):
+    index = make_index(raw, settings=SETTINGS, seed=0)[0]
+    data, skipped = make_task(
+        index, raw, settings=SETTINGS, task=2, members=(2,), train_per_class=None, seed=0
+    )
+    assert skipped.empty
+    for name in SPLITS:
+        split = getattr(data, name)
+        for label, id_, pixels in zip(split.labels, split.ids, split.pixels, strict=True):
+            kind = int(data.classes[label].removeprefix("class_"))
+            wanted = np.array(picture(kind, int(id_.split("-")[2]), size=(32, 32)))
+            assert np.array_equal(pixels.permute(1, 2, 0), wanted)
+
+
+def test_another_size_can_be_asked_for(raw):
+    pictures = read_images(raw, ["train#3", "test#0"], replace(SETTINGS, image_size=16))
+    assert [item.shape for item in pictures] == [(16, 16, 3)] * 2
+
+
+def test_smaller_sizes_can_be_asked_for(raw):
+    samples = read_index(raw, replace(SETTINGS, groups=2, classes_per_group=3, samples_per_class=5))
+    assert samples.groupby(["task", "class"]).size().tolist() == [5] * 6
+    assert (samples["part"] == "test").sum() == 6
+
+
+@pytest.mark.parametrize("changes", [{"groups": 4}, {"classes_per_group": 6}])
+def test_more_than_there_is_cannot_be_asked_for(raw, changes):
+    with pytest.raises(
+        ValueError, match=r"superclasses have 5, 5, 5 classes; . groups of . classes"
+    ):
+        read_index(raw, replace(SETTINGS, **changes))
+
+
+def test_the_published_sizes_need_all_images(tmp_path):
+    raw = make_cifar100(tmp_path, groups=20)
+    words = r"class class_00: \{'train': 8, 'test': 2\} in the data, \{'train': 500, 'test': 100\}"
+    with pytest.raises(ValueError, match=words):
+        read_index(raw, replace(SETTINGS, groups=20))
+
+
+def test_there_are_no_texts(raw):
+    from crossback_core.data.cifar100 import READER
+
+    with pytest.raises(ValueError, match="the cifar100 data set has no texts, 1 were asked for"):
+        READER.texts(raw, ["train#0"], SETTINGS)
+
+
+class Hostile:
+    """Runs a program when it is unpickled by a careless reader."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Say what makes the object anew: a call of a program."""
+        return os.system, (f"touch {self.path}",)
+
+
+@pytest.mark.parametrize("name", ["train", "test", "meta"])
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_a_hostile_file_runs_nothing(raw, tmp_path, name, protocol):
+    victim = tmp_path / "was here"
+    content = pickle.dumps({"data": Hostile(victim), "fine_labels": []}, protocol=protocol)
+    (raw / "cifar-100-python" / name).write_bytes(content)
+    with pytest.raises(
+        ValueError, match=rf"{name} is damaged or no file of .*asks for posix\.system"
+    ):
+        read_index(raw, SETTINGS)
+    assert not victim.exists()
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        b"cbuiltins\neval\n(S'1'\ntR.",
+        b"cnumpy\nload\n(S'x'\ntR.",
+        b"cnumpy.core.multiarray\n_reconstruct.__globals__\n.",
+        b"\x80\x04\x8c\x05numpy\x94\x8c\x0cndarray.dump\x94\x93.",
+        b"(cos\nsystem\nS'true'\no.",
+        b"(S'true'\nios\nsystem\n.",
+        b"P1\n.",
+    ],
+)
+def test_only_what_cifar_needs_is_known(raw, code):
+    (raw / "cifar-100-python" / "meta").write_bytes(code)
+    with pytest.raises(ValueError, match="meta is damaged or no file of CIFAR-100"):
+        read_index(raw, SETTINGS)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"data": np.zeros((120, 3072), dtype=np.float32)},
+        {"data": np.zeros((120, 3071), dtype=np.uint8)},
+        {"data": np.zeros(3072, dtype=np.uint8)},
+        {"data": np.array([None, []], dtype=object)},
+        {"data": [1, 2]},
+        {"data": b"bytes"},
+        {"fine_labels": [0]},
+        {"fine_labels": [99] * 120},
+        {"fine_labels": [-1] * 120},
+        {"fine_labels": ["0"] * 120},
+        {"coarse_labels": {}},
+        {"coarse_labels": [*range(3)] * 40},
+    ],
+)
+def test_content_that_is_not_as_published_is_refused(raw, changes):
+    content = content_of(raw)
+    write_python2_pickle(raw / "cifar-100-python" / "train", content | changes)
+    with pytest.raises(ValueError, match=r"train|is in two superclasses"):
+        read_index(raw, SETTINGS)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_an_array_stored_by_columns_is_read(raw):
+    before = read_images(raw, ["train#5"], SETTINGS)
+    content = content_of(raw)
+    columns = np.asfortranarray(content["data"])
+    write_python2_pickle(raw / "cifar-100-python" / "train", content | {"data": columns})
+    assert np.array_equal(read_images(raw, ["train#5"], SETTINGS), before)
+
+
+@pytest.mark.parametrize("name", ["train", "test", "meta"])
+def test_a_missing_or_truncated_file_is_named(raw, name):
+    path = raw / "cifar-100-python" / name
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ValueError, match=f"{name} is damaged or no file of CIFAR-100"):
+        read_index(raw, SETTINGS)
+    path.unlink()
+    with pytest.raises(FileNotFoundError, match=f"{name} does not exist"):
+        read_index(raw, SETTINGS)

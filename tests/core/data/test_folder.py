@@ -1,0 +1,213 @@
+import logging
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from miniatures import make_encoder, picture, settings_of
+
+from crossback_core.data import make_index, make_task
+from crossback_core.data.folder import read_index
+from crossback_core.settings import DatasetSettings
+
+BIRDS = {"sparrow": 1, "Ärger & Söhne": 2}
+SEAS = {"north sea": 3, "east sea": 4}
+
+
+def write_picture(path: Path, kind: int, number: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    picture(kind, number).save(path)
+
+
+def write_text(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    """Two image tasks and a text task; pictures and texts of the birds belong together."""
+    for task, classes in (("birds", BIRDS), ("seas", SEAS)):
+        for name, kind in classes.items():
+            for number in range(8):
+                ending = ("jpg", "PNG", "webp", "jpeg")[number % 4]
+                path = tmp_path / "images" / task / name / f"{number}.{ending}"
+                write_picture(path, kind, number)
+    for name in BIRDS:
+        for number in range(8):
+            write_text(tmp_path / "texts" / "birds" / name / f"{number}.txt", "a red wing")
+    return tmp_path
+
+
+@pytest.fixture
+def settings(raw: Path) -> DatasetSettings:
+    """Settings of that folder."""
+    return settings_of("folder", raw=str(raw), image_size=8)
+
+
+def test_tasks_are_numbered_by_name_images_first(
+    raw: Path, settings: DatasetSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO):
+        rows = read_index(raw, settings)
+    tasks = rows.groupby("task").agg({"modality": "first", "class": "unique"})
+    assert list(tasks["modality"]) == ["image", "image", "text"]
+    assert [sorted(names) for names in tasks["class"]] == [
+        sorted(BIRDS),
+        sorted(SEAS),
+        sorted(BIRDS),
+    ]
+    assert "task 2: images of seas, classes east sea, north sea" in caplog.text
+    assert "task 3: texts of birds" in caplog.text
+    assert rows["id"].str.match(r"[it]-(birds|seas)/").all()
+
+
+def test_a_picture_and_its_text_share_a_split(raw: Path, settings: DatasetSettings) -> None:
+    index, skipped = make_index(raw, settings=settings, seed=0)
+    birds = index[index["task"] != 2]
+    assert birds.groupby("group").size().eq(2).all()
+    assert birds.groupby("group")["split"].nunique().eq(1).all()
+    assert skipped.empty
+
+
+def test_tasks_are_read(raw: Path, settings: DatasetSettings, tmp_path_factory) -> None:
+    encoder = make_encoder(tmp_path_factory.mktemp("encoder"))
+    settings = settings_of("folder", raw=str(raw), image_size=8, encoder=str(encoder))
+    index, _ = make_index(raw, settings=settings, seed=0)
+    common = {"settings": settings, "train_per_class": None, "seed": 0}
+    seas, _ = make_task(index, raw, task=2, members=[2], **common)
+    birds, _ = make_task(index, raw, task=3, members=[3], **common)
+    assert seas.classes == ("east sea", "north sea") and seas.train.pixels is not None
+    assert seas.train.pixels.shape[1:] == (3, 8, 8)
+    assert birds.train.tokens is not None and birds.train.tokens.shape[1] == 5
+
+
+def test_what_is_no_sample_is_left_out_and_told(
+    raw: Path, settings: DatasetSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    count = len(read_index(raw, settings))
+    (raw / "images" / "birds" / "sparrow" / "notes.md").touch()
+    (raw / "images" / "birds" / "sparrow" / ".hidden.jpg").touch()
+    (raw / "images" / "birds" / ".cache").mkdir()
+    (raw / "images" / "birds" / ".cache" / "0.jpg").touch()
+    assert len(read_index(raw, settings)) == count
+    assert "1 other files are left out, the first is images/birds/sparrow/notes.md" in caplog.text
+
+
+def test_empty_files_are_skipped_with_a_reason(raw: Path) -> None:
+    (raw / "images" / "birds" / "sparrow" / "0.jpg").write_bytes(b"")
+    write_text(raw / "texts" / "birds" / "sparrow" / "1.txt", " \n")
+    settings = settings_of("folder", raw=str(raw), max_skipped=0.1)
+    _, skipped = make_index(raw, settings=settings, seed=0)
+    reasons = dict(zip(skipped["source"], skipped["reason"], strict=True))
+    assert reasons == {
+        "images/birds/sparrow/0.jpg": "unreadable image: the file is empty",
+        "texts/birds/sparrow/1.txt": "empty caption",
+    }
+
+
+def test_an_empty_folder_says_what_is_wanted(tmp_path: Path, settings: DatasetSettings) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"has no samples: wanted are images/<task>/<class>"):
+        read_index(tmp_path / "empty", settings)
+
+
+def test_a_task_of_one_class_is_refused(raw: Path, settings: DatasetSettings) -> None:
+    write_picture(raw / "images" / "alone" / "one" / "0.jpg", 1, 1)
+    with pytest.raises(ValueError, match="task 'alone' of images has one class, 'one', not two"):
+        read_index(raw, settings)
+
+
+@pytest.fixture
+def table() -> pd.DataFrame:
+    """An image task and a text task in a table; some texts are files."""
+    rows = []
+    for number in range(20):
+        kind, place = "ab"[number % 2], str(number // 2)
+        rows.append(("pictures", kind, f"p/{number}.jpg", "", place, ""))
+        text, path = ("", f"p/{number}.txt") if number < 4 else ("a red, red\nwing", "")
+        rows.append(("words", kind, path, text, place, ""))
+    return pd.DataFrame(rows, columns=["task", "class", "path", "text", "group", "split"])
+
+
+@pytest.fixture
+def tabled(tmp_path: Path) -> Path:
+    """The files that the table names."""
+    for number in range(20):
+        write_picture(tmp_path / "p" / f"{number}.jpg", number % 2, number)
+        write_text(tmp_path / "p" / f"{number}.txt", "the beak")
+    return tmp_path
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_table_is_read(tabled: Path, table: pd.DataFrame, tmp_path: Path, ending: str) -> None:
+    path = tabled / f"samples.{ending}"
+    if ending == "csv":
+        table.to_csv(path, index=False)
+    else:
+        table.replace("", None).to_parquet(path)
+    encoder = make_encoder(tmp_path / "encoder")
+    settings = settings_of("folder", raw=str(tabled), encoder=str(encoder))
+    index, _ = make_index(tabled, settings=settings, seed=0)
+    assert index.groupby("group")["split"].nunique().eq(1).all()
+    assert set(index["group"]) == {str(number) for number in range(10)}
+    common = {"settings": settings, "train_per_class": None, "seed": 0}
+    pictures, _ = make_task(index, tabled, task=1, members=[1], **common)
+    words, _ = make_task(index, tabled, task=2, members=[2], **common)
+    lengths = {len(row[row > 0]) for row in words.train.tokens}
+    assert pictures.modality == "image" and lengths <= {4, 6, 7}
+
+
+def test_a_column_of_splits_decides(tabled: Path, table: pd.DataFrame) -> None:
+    wanted = ["train", "train", "validation", "test", "train"] * 8
+    table = table.sort_values(["task", "class"], kind="stable").assign(split=wanted, group="")
+    table.to_csv(tabled / "samples.csv", index=False)
+    settings = settings_of("folder", raw=str(tabled))
+    index, _ = make_index(tabled, settings=settings, seed=0)
+    assert list(index["split"]) == wanted
+
+
+def test_a_test_split_alone_leaves_the_rest_to_the_seed(tabled: Path, table: pd.DataFrame) -> None:
+    tests = table["group"].isin(["0", "1"])
+    table.assign(split=tests.map({True: "test", False: ""})).to_csv(tabled / "samples.csv")
+    index, _ = make_index(tabled, settings=settings_of("folder", raw=str(tabled)), seed=0)
+    assert set(index[index["split"] == "test"]["group"]) == {"0", "1"}
+    assert set(index["split"]) == {"train", "validation", "test"}
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"split": "dev"}, "the values of split are 'dev'; give each row one of train"),
+        ({"text": "the beak"}, "row 1 has a path and a text; one of them is wanted"),
+        ({"class": ""}, "row 1 has no class"),
+        ({"task": "words", "class": "one"}, "has one class, 'one'"),
+    ],
+)
+def test_a_table_that_is_none_is_refused(
+    tabled: Path, table: pd.DataFrame, change: dict[str, str], problem: str
+) -> None:
+    table.assign(**change).to_csv(tabled / "samples.csv", index=False)
+    with pytest.raises(ValueError, match=problem):
+        read_index(tabled, settings_of("folder", raw=str(tabled)))
+
+
+def test_missing_columns_are_named(tabled: Path, table: pd.DataFrame) -> None:
+    table[["group", "class"]].to_csv(tabled / "samples.csv", index=False)
+    with pytest.raises(ValueError, match="samples.csv lacks the column task, path or text"):
+        read_index(tabled, settings_of("folder", raw=str(tabled)))
+
+
+def test_two_tables_are_one_too_many(tabled: Path, table: pd.DataFrame) -> None:
+    table.to_csv(tabled / "samples.csv", index=False)
+    table.to_parquet(tabled / "samples.parquet")
+    with pytest.raises(ValueError, match=r"has both samples\.csv and samples\.parquet"):
+        read_index(tabled, settings_of("folder", raw=str(tabled)))
+
+
+def test_a_missing_file_and_an_empty_text_are_skipped(tabled: Path, table: pd.DataFrame) -> None:
+    table.loc[39, "text"] = "  "
+    table.to_csv(tabled / "samples.csv", index=False)
+    (tabled / "p" / "3.jpg").unlink()
+    settings = settings_of("folder", raw=str(tabled), max_skipped=0.1)
+    _, skipped = make_index(tabled, settings=settings, seed=0)
+    assert list(skipped["reason"]) == ["missing image file", "empty text"]

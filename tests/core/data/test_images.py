@@ -1,0 +1,265 @@
+"""Pictures of every kind become RGB squares; what cannot be read says why and stops nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import threading
+
+import numpy as np
+import pytest
+from miniatures import picture, settings_of
+from PIL import Image, ImageOps
+
+from crossback_core.data.images import (
+    Unreadable,
+    decode_picture,
+    file_problem,
+    fit_picture,
+    read_picture_files,
+    stack,
+)
+
+RED, WHITE = (255, 0, 0), (255, 255, 255)
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    """Return a picture file."""
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def corners(pixels: np.ndarray) -> list[tuple[int, ...]]:
+    """Return the colours of the corners: top left, top right, bottom left, bottom right."""
+    return [tuple(pixels[row, column].tolist()) for row in (0, -1) for column in (0, -1)]
+
+
+def quarters() -> Image.Image:
+    """Draw a picture of four colours, one a quarter."""
+    pixels = np.zeros((40, 60, 3), dtype=np.uint8)
+    pixels[:20, :30], pixels[:20, 30:], pixels[20:, :30] = RED, (0, 255, 0), (0, 0, 255)
+    return Image.fromarray(pixels)
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "MPO"])
+def test_every_format_becomes_a_square_of_the_wanted_size(kind):
+    pixels = decode_picture(encoded(quarters(), kind), size=16)
+    assert (pixels.shape, pixels.dtype) == ((16, 16, 3), np.uint8)
+    wanted = [RED, (0, 255, 0), (0, 0, 255), (0, 0, 0)]
+    assert np.abs(np.array(corners(pixels)) - wanted).max() < 12
+
+
+def test_an_unchanged_size_keeps_every_pixel():
+    image = picture(1, 1, size=(32, 32))
+    assert np.array_equal(decode_picture(encoded(image), size=32), np.array(image))
+
+
+def test_a_smaller_picture_grows():
+    assert decode_picture(encoded(Image.new("RGB", (1, 1), RED)), size=8).shape == (8, 8, 3)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "I;16"])
+def test_white_stays_white_in_every_mode(mode):
+    image = Image.new("RGBA", (8, 8), (255, 255, 255, 255))
+    if mode == "I;16":
+        image = Image.fromarray(np.full((8, 8), 65535, dtype=np.uint16))
+    kind = "TIFF" if mode == "PA" else "PNG"
+    image = image if mode == "I;16" else image.convert("LA" if mode == "PA" else mode)
+    assert corners(decode_picture(encoded(image, kind), size=4)) == [WHITE] * 4
+
+
+def test_grey_becomes_three_equal_channels():
+    pixels = decode_picture(encoded(Image.new("L", (8, 8), 77), "JPEG"), size=4)
+    assert (pixels == 77).all()
+
+
+def test_cmyk_becomes_rgb():
+    cyan = Image.new("CMYK", (16, 16), (255, 0, 0, 0))
+    red, green, blue = decode_picture(encoded(cyan, "JPEG"), size=4)[0, 0]
+    assert red < 10 and green > 245 and blue > 245
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
+def test_sixteen_bits_keep_their_upper_half(kind):
+    values = np.array([[0, 0x1234], [0x80FF, 0xFFFF]], dtype=np.uint16)
+    pixels = decode_picture(encoded(Image.fromarray(values), kind), size=2)
+    assert pixels[..., 0].tolist() == [[0, 0x12], [0x80, 0xFF]]
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_transparency_is_laid_on_white(mode):
+    image = Image.new("RGBA", (8, 8), (0, 0, 0, 0)).convert(mode)
+    options = {"transparency": 0} if mode == "P" else {}
+    assert corners(decode_picture(encoded(image, **options), size=4)) == [WHITE] * 4
+
+
+def test_a_transparent_colour_is_laid_on_white():
+    data = encoded(Image.new("RGB", (8, 8), RED), transparency=RED)
+    assert corners(decode_picture(data, size=4)) == [WHITE] * 4
+
+
+@pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_of_an_animation_the_first_frame_is_taken(kind):
+    frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, WHITE, WHITE)]
+    options = {"lossless": True} if kind == "WEBP" else {}
+    data = encoded(frames[0], kind, save_all=True, append_images=frames[1:], **options)
+    assert corners(decode_picture(data, size=4)) == [RED] * 4
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_orientation_is_followed(orientation):
+    upright = quarters()
+    # What a camera held that way would have stored.
+    turns = [None, *map(Image.Transpose, (0, 3, 1, 5, 2, 6, 4))]
+    turn = turns[orientation - 1]
+    stored = upright if turn is None else upright.transpose(turn)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(stored, exif=exif)
+    assert np.array_equal(ImageOps.exif_transpose(Image.open(io.BytesIO(data))), upright)
+    assert np.array_equal(decode_picture(data, size=16), decode_picture(encoded(upright), size=16))
+
+
+def test_an_unknown_orientation_changes_nothing():
+    exif = Image.Exif()
+    exif[0x0112] = 99
+    pixels = decode_picture(encoded(quarters(), exif=exif), size=16)
+    assert np.array_equal(pixels, decode_picture(encoded(quarters()), size=16))
+
+
+def test_damaged_exif_data_change_nothing():
+    data = encoded(quarters(), exif=b"Exif\0\0no TIFF header at all")
+    assert np.array_equal(
+        decode_picture(data, size=16), decode_picture(encoded(quarters()), size=16)
+    )
+
+
+def test_a_jpeg_is_decoded_at_a_reduced_scale():
+    image = Image.fromarray(np.kron(np.array(quarters()), np.ones((32, 32, 1), dtype=np.uint8)))
+    data = encoded(image, "JPEG", quality=95)
+    whole = np.array(Image.open(io.BytesIO(data)).resize((32, 32), Image.Resampling.BILINEAR))
+    pixels = decode_picture(data, size=32)
+    assert np.abs(pixels.astype(int) - whole).max() <= 12  # at the edges of the quarters
+    with Image.open(io.BytesIO(data)) as opened:
+        opened.draft(None, (64, 64))
+        assert opened.size == (240, 160)  # an eighth: the least that JPEG offers
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "not a picture of a known format"),
+        (b"no picture", "not a picture of a known format"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture of a known format"),
+        (encoded(quarters(), "JPEG")[:-200], "truncated"),
+        (encoded(quarters(), "PNG")[:60], "trunc|broken|damaged"),
+        (encoded(quarters(), "GIF")[:40], "."),
+        (encoded(quarters(), "WEBP")[:40], "."),
+        (encoded(quarters(), "TIFF")[:200], "."),
+        (encoded(Image.new("F", (4, 4)), "TIFF"), "floating point"),
+    ],
+)
+def test_what_cannot_be_read_says_why(data, words):
+    with pytest.raises(ValueError, match=words):
+        decode_picture(data, size=8)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("seed", range(60))
+def test_flipped_bytes_never_stop_the_work(seed):
+    random = np.random.default_rng(seed)
+    kinds = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM"]
+    data = np.frombuffer(encoded(quarters(), kinds[seed % len(kinds)]), dtype=np.uint8).copy()
+    places = random.integers(0, min(len(data), 400), 12)
+    data[places] = random.integers(0, 256, 12)
+    with contextlib.suppress(ValueError):
+        assert decode_picture(data.tobytes(), size=8).shape == (8, 8, 3)
+
+
+@pytest.mark.parametrize("most", [2399, 1199])
+def test_giant_pictures_are_refused(monkeypatch, most):
+    # Up to twice the limit Pillow itself only warns.
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", most)
+    with pytest.raises(ValueError, match="2400 pixels|60 x 40 pixels are more than"):
+        decode_picture(encoded(quarters()), size=8)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2400)
+    assert decode_picture(encoded(quarters()), size=8).shape == (8, 8, 3)
+
+
+def test_a_giant_picture_is_refused_even_where_warnings_are_shown(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2399)
+    with pytest.warns(Image.DecompressionBombWarning), pytest.raises(ValueError, match="60 x 40"):
+        decode_picture(encoded(quarters()), size=8)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Five picture files, two of which cannot be read, and one that is missing."""
+    for number in range(5):
+        picture(number, 0).save(tmp_path / f"Ö{number} ß.jpg")
+    (tmp_path / "Ö1 ß.jpg").write_bytes(b"no picture")
+    (tmp_path / "Ö3 ß.jpg").write_bytes((tmp_path / "Ö3 ß.jpg").read_bytes()[:-200])
+    return tmp_path
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_files_are_read_in_order_whatever_the_number_of_threads(folder, threads):
+    sources = [f"Ö{number} ß.jpg" for number in (4, 3, 2, 1, 0, 5)]
+    items = read_picture_files(folder, sources, settings_of("cub"), threads=threads)
+    problems = [item.reason if isinstance(item, Unreadable) else "" for item in items]
+    assert problems[0] == problems[2] == problems[4] == ""
+    assert problems[1].startswith("unreadable image: ") and "truncated" in problems[1]
+    assert problems[3] == "unreadable image: not a picture of a known format"
+    assert problems[5] == "missing image file"
+    for item, number in zip(items[::2], (4, 2, 0), strict=True):
+        data = (folder / f"Ö{number} ß.jpg").read_bytes()
+        assert np.array_equal(item, decode_picture(data, size=32))
+
+
+def test_no_more_threads_than_given_decode(folder, monkeypatch):
+    names = set()
+
+    def note(data, *, size):
+        names.add(threading.current_thread().name)
+        return np.zeros((size, size, 3), dtype=np.uint8)
+
+    monkeypatch.setattr("crossback_core.data.images.decode_picture", note)
+    read_picture_files(folder, ["Ö0 ß.jpg"] * 50, settings_of("cub"), threads=2)
+    assert 1 <= len(names) <= 2
+
+
+def test_an_error_of_the_disk_is_no_reason_to_skip(folder):
+    (folder / "folder.jpg").mkdir()
+    with pytest.raises(IsADirectoryError):
+        read_picture_files(folder, ["folder.jpg"], settings_of("cub"), threads=1)
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read every file")
+def test_a_file_that_may_not_be_read_is_an_error(folder):
+    (folder / "Ö0 ß.jpg").chmod(0)
+    with pytest.raises(PermissionError):
+        read_picture_files(folder, ["Ö0 ß.jpg"], settings_of("cub"), threads=1)
+
+
+def test_problems_that_need_no_decoding_are_seen(folder):
+    (folder / "empty.jpg").touch()
+    assert file_problem(folder / "Ö0 ß.jpg") == ""
+    assert file_problem(folder / "empty.jpg") == "unreadable image: the file is empty"
+    assert file_problem(folder / "nowhere.jpg") == "missing image file"
+
+
+def test_pixels_are_fitted_to_a_size():
+    pixels = np.array(picture(1, 1, size=(32, 32)))
+    assert fit_picture(pixels, size=32) is pixels
+    assert fit_picture(pixels, size=8).shape == (8, 8, 3)
+
+
+def test_pictures_of_one_size_are_stacked():
+    pictures = [np.array(picture(1, number)) for number in range(3)]
+    stacked = stack(pictures)
+    assert stacked.is_contiguous() and stacked.shape == (3, 3, 40, 48)
+    assert np.array_equal(stacked.permute(0, 2, 3, 1), np.stack(pictures))
+    with pytest.raises(ValueError, match=r"shapes \(40, 48, 3\) and \(1, 1, 3\)"):
+        stack([*pictures, pictures[0][:1, :1]])

@@ -1,0 +1,138 @@
+"""Oxford-102 flowers in its published layout: fixed groups, the published test part, captions."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from miniatures import make_oxford, settings_of
+from scipy.io import savemat
+
+from crossback_core.data import make_index, make_task, oxford
+from crossback_core.data.oxford import read_index
+
+SETTINGS = settings_of("oxford", groups=2)
+PUBLISHED = settings_of("oxford", groups=6, classes_per_group=4, max_skipped=1.0)
+TRAIN = [458, 459, 462, 462, 460, 465]
+TEST = [117, 117, 118, 118, 117, 118]
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    return make_oxford(tmp_path / "oxford")
+
+
+@pytest.fixture
+def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Labels as published, as if all images and captions were there."""
+    monkeypatch.setattr(oxford, "file_problem", lambda path: "")
+    monkeypatch.setattr(oxford, "caption_problem", lambda path: "")
+    return make_oxford(tmp_path / "oxford", published=True)
+
+
+def test_groups_are_the_published_classes(raw):
+    index = make_index(raw, settings=SETTINGS, seed=0)[0]
+    names = index.groupby("task")["class"].unique().map(list).to_dict()
+    first, second = (
+        [f"class_{kind:05}" for kind in group] for group in ((51, 72, 82, 60), (77, 65, 58, 56))
+    )
+    assert names == {1: first, 2: second, 3: first, 4: second}
+    assert index.groupby("task")["modality"].first().tolist() == ["image"] * 2 + ["text"] * 2
+
+
+def test_the_class_of_an_image_is_that_of_its_label(raw):
+    samples = read_index(raw, SETTINGS)
+    labels = np.repeat([1, 51, 72, 82, 60, 77, 65, 58, 56], 10)
+    for row in samples.itertuples():
+        number = int(Path(row.source).stem.removeprefix("image_"))
+        assert row[3] == f"class_{labels[number - 1]:05}"
+
+
+def test_the_counts_are_those_published(published):
+    index = make_index(published, settings=PUBLISHED, seed=5)[0]
+    for first in (1, 7):
+        tests = Counter(index[index["split"] == "test"]["task"])
+        totals = Counter(index["task"])
+        assert [tests[task] for task in range(first, first + 6)] == TEST
+        assert [totals[task] - tests[task] for task in range(first, first + 6)] == TRAIN
+    assert index.groupby("group")["split"].nunique().max() == 1
+
+
+def test_validation_is_a_fifth_of_all(published):
+    index = make_index(published, settings=PUBLISHED, seed=5)[0]
+    shares = index.groupby(["task", "class"])["split"].value_counts(normalize=True).unstack()
+    assert (shares["validation"] - 0.2).abs().max() < 0.01
+
+
+def test_the_test_part_is_the_same_for_every_seed_and_the_rest_is_not(published):
+    one, two = (make_index(published, settings=PUBLISHED, seed=seed)[0] for seed in (0, 1))
+    assert set(one[one["split"] == "test"]["id"]) == set(two[two["split"] == "test"]["id"])
+    assert not one.equals(two)
+
+
+def test_other_counts_than_published_are_refused_with_both(raw):
+    make_oxford(raw, groups=6)
+    words = r"\[40, 40, 40, 40, 40, 40\] in the data, \[575, 576, 580, 580, 577, 583\] as published"
+    with pytest.raises(ValueError, match=words):
+        read_index(raw, PUBLISHED)
+
+
+def test_smaller_sizes_can_be_asked_for(raw):
+    samples = read_index(raw, replace(SETTINGS, groups=1, classes_per_group=2, samples_per_class=5))
+    assert samples.groupby(["task", "class"]).size().tolist() == [5, 5, 5, 5]
+    assert set(samples["class"]) == {"class_00051", "class_00072"}
+
+
+def test_more_than_there_is_cannot_be_asked_for(raw):
+    with pytest.raises(ValueError, match="oxford has 6 groups of 4 classes, groups: 7"):
+        read_index(raw, replace(SETTINGS, groups=7))
+    with pytest.raises(ValueError, match="classes_per_group: 5 are asked for"):
+        read_index(raw, replace(SETTINGS, classes_per_group=5))
+    with pytest.raises(ValueError, match=r"imagelabels\.mat has no image of class 46"):
+        read_index(raw, replace(SETTINGS, groups=3))
+
+
+def test_tasks_can_be_made(raw, encoder):
+    settings = replace(SETTINGS, encoder=encoder)
+    index = make_index(raw, settings=settings, seed=0)[0]
+    for task, shape in ((2, (24, 3, 32, 32)), (4, (24, 16))):
+        data, skipped = make_task(
+            index, raw, settings=settings, task=task, members=(task,), train_per_class=None, seed=0
+        )
+        assert data.train.values.shape == shape and skipped.empty
+
+
+def test_an_image_or_caption_that_is_missing_is_skipped(raw):
+    (raw / "jpg" / "image_00011.jpg").unlink()
+    (raw / "cvpr2016_flowers/text_c10/class_00072/image_00021.txt").write_text("\n")
+    skipped = make_index(raw, settings=replace(SETTINGS, max_skipped=0.1), seed=0)[1]
+    assert skipped["reason"].tolist() == ["missing image file", "empty caption"]
+
+
+def test_missing_labels_are_named(raw):
+    (raw / "imagelabels.mat").unlink()
+    with pytest.raises(FileNotFoundError, match=r"imagelabels\.mat does not exist"):
+        read_index(raw, SETTINGS)
+
+
+@pytest.mark.parametrize("content", [b"", b"no MATLAB file", b"MATLAB 5.0 MAT-file" + bytes(200)])
+def test_damaged_labels_are_named(raw, content):
+    (raw / "imagelabels.mat").write_bytes(content)
+    with pytest.raises(ValueError, match=r"imagelabels\.mat is not a MATLAB file with labels"):
+        read_index(raw, SETTINGS)
+
+
+@pytest.mark.parametrize("labels", [np.ones((4, 4)), np.ones((1, 4)) / 2, np.ones((4, 1), int)])
+def test_labels_of_another_shape_are_refused(raw, labels):
+    savemat(raw / "imagelabels.mat", {"labels": labels})
+    with pytest.raises(ValueError, match=r"labels are .* not integers \(1, any\)"):
+        read_index(raw, SETTINGS)
+
+
+def test_labels_of_another_name_are_refused(raw):
+    savemat(raw / "imagelabels.mat", {"setid": np.ones((1, 4))})
+    with pytest.raises(ValueError, match="is not a MATLAB file with labels"):
+        read_index(raw, SETTINGS)

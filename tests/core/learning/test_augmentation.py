@@ -1,0 +1,79 @@
+"""Augmentation moves pixels and makes none up."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch.nn import functional
+
+from crossback_core.learning.augmentation import augment
+
+
+def random(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def distinct(count: int, height: int, width: int) -> torch.Tensor:
+    """Images in which every pixel has a colour of its own."""
+    values = torch.arange(height * width).view(1, 1, height, width)
+    return (values + torch.tensor([0, 70, 140]).view(1, 3, 1, 1)).repeat(count, 1, 1, 1).byte()
+
+
+def all_changes(image: torch.Tensor, *, flip: bool, shift: int) -> list[torch.Tensor]:
+    """Return every image that flipping and shifting one image may give."""
+    height, width = image.shape[1:]
+    changes = []
+    for start in [image, image.flip(-1)] if flip else [image]:
+        padded = functional.pad(start[None].float(), [shift] * 4, mode="replicate")[0].byte()
+        changes += [
+            padded[:, row : row + height, column : column + width]
+            for row in range(2 * shift + 1)
+            for column in range(2 * shift + 1)
+        ]
+    return changes
+
+
+@pytest.mark.parametrize(("flip", "shift", "kinds"), [(True, 0, 2), (False, 1, 9), (True, 2, 50)])
+def test_an_image_is_flipped_and_shifted_and_nothing_else(flip, shift, kinds):
+    pixels = distinct(800, 4, 6)
+    changed = augment(pixels, flip=flip, shift=shift, generator=random())
+    assert changed.dtype == torch.uint8 and changed.shape == pixels.shape
+    allowed = {bytes(c.numpy().tobytes()) for c in all_changes(pixels[0], flip=flip, shift=shift)}
+    found = {bytes(image.contiguous().numpy().tobytes()) for image in changed}
+    assert len(allowed) == kinds
+    assert found == allowed, "every change occurs, and no other"
+
+
+def test_half_of_the_images_are_flipped():
+    pixels = distinct(1000, 2, 3)
+    changed = augment(pixels, flip=True, shift=0, generator=random(1))
+    flipped = (changed == pixels.flip(-1)).all(dim=(1, 2, 3))
+    assert 450 < int(flipped.sum()) < 550
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    st.tuples(st.integers(1, 5), st.integers(1, 6), st.integers(1, 6)),
+    st.booleans(),
+    st.integers(0, 8),
+    st.integers(0, 2**31),
+)
+def test_same_generator_same_images_and_the_argument_stays(shape, flip, shift, seed):
+    count, height, width = shape
+    pixels = torch.randint(0, 256, (count, 3, height, width), generator=random()).byte()
+    before = pixels.clone()
+    first, again = (
+        augment(pixels, flip=flip, shift=shift, generator=random(seed)) for _ in range(2)
+    )
+    assert torch.equal(first, again) and torch.equal(pixels, before)
+    assert first.shape == pixels.shape and first.dtype == torch.uint8
+    for image, original in zip(first, pixels, strict=True):
+        colours = {tuple(c) for c in original.flatten(1).T.tolist()}
+        assert {tuple(c) for c in image.flatten(1).T.tolist()} <= colours
+
+
+def test_without_flip_and_shift_nothing_changes():
+    pixels = distinct(3, 4, 4)
+    assert torch.equal(augment(pixels, flip=False, shift=0, generator=random()), pixels)

@@ -1,0 +1,203 @@
+"""The training loop: repeatable, resumable, and it learns."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import tiny
+import torch
+from interruption import Interrupted, InterruptedResume
+
+from crossback_core.data.task_file import Split
+from crossback_core.learning.training import (
+    StepDecay,
+    epoch_count,
+    fit,
+    step_count,
+    steps_per_epoch,
+    weight_optimisation,
+)
+from crossback_core.resume import ResumeFile
+
+BF16 = replace(tiny.ADAMW, precision="bfloat16")
+SETTINGS = {"adamw": tiny.ADAMW, "sgd": tiny.SGD, "bfloat16": BF16}
+
+
+@pytest.fixture(params=["images", "texts"])
+def data(request):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+def test_training_learns_the_task(data, settings):
+    long = replace(settings, learning_rate=0.01, weight_decay=1e-4, epochs=30, flip=False, shift=0)
+    network = tiny.network(data)
+    rows = tiny.train(network, data, long)
+    assert rows[-1]["loss"] < 0.1 < rows[0]["loss"]
+    assert rows[-1]["train_accuracy"] == 1.0
+    assert rows[-1]["validation_accuracy"] >= 0.8
+
+
+def test_one_row_an_epoch(data):
+    rows = tiny.train(tiny.network(data), data, tiny.SGD)
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert set(rows[0]) == {
+        *("epoch", "loss", "learning_rate", "train_accuracy", "validation_accuracy", "seconds")
+    }
+    assert all(0 <= row["train_accuracy"] <= 1 and row["seconds"] > 0 for row in rows)
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+def test_one_seed_one_result_bit_for_bit(data, settings):
+    outcomes = []
+    for seed in (3, 3, 4):
+        network = tiny.network(data)
+        torch.manual_seed(seed * 1000 + len(outcomes))  # what went before must not matter
+        rows = tiny.train(network, data, settings, seed=seed)
+        outcomes.append((tiny.timeless(rows), tiny.snapshot(network)))
+    assert outcomes[0][0] == outcomes[1][0] != outcomes[2][0]
+    assert tiny.same_state(outcomes[0][1], outcomes[1][1])
+    assert not tiny.same_state(outcomes[0][1], outcomes[2][1])
+
+
+def test_every_epoch_sees_every_sample_in_an_order_of_its_own(data, monkeypatch):
+    seen: list[int] = []
+    inputs = Split.inputs
+
+    def watched(split: Split, rows: torch.Tensor | slice = slice(None)):
+        if isinstance(rows, torch.Tensor):  # evaluation reads whole splits
+            seen.extend(rows.tolist())
+        return inputs(split, rows)
+
+    monkeypatch.setattr(Split, "inputs", watched)
+    tiny.train(tiny.network(data), data)
+    orders = [seen[start : start + 12] for start in (0, 12, 24)]
+    assert all(sorted(order) == list(range(12)) for order in orders) and len(seen) == 36
+    assert len({tuple(order) for order in [*orders, range(12)]}) == 4
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+@pytest.mark.parametrize("epochs", [1, 2])
+def test_a_resumed_training_ends_with_the_same_bits(data, settings, epochs, tmp_path):
+    undisturbed = tiny.network(data)
+    expected = tiny.train(undisturbed, data, settings)
+
+    path = tmp_path / "training.pt"
+    with pytest.raises(Interrupted):
+        tiny.train(tiny.network(data), data, settings, resume=InterruptedResume(path, after=epochs))
+    resumed = tiny.network(data, seed=99)  # all of its values come from the file
+    rows = tiny.train(resumed, data, settings, resume=ResumeFile(path, "key"))
+    assert tiny.timeless(rows) == tiny.timeless(expected)
+    assert rows[:epochs] == ResumeFile(path, "key").load()["rows"][:epochs]
+    assert tiny.same_state(tiny.snapshot(resumed), tiny.snapshot(undisturbed))
+
+
+def test_a_finished_training_is_not_repeated(data, tmp_path: Path):
+    network = tiny.network(data)
+    resume = ResumeFile(tmp_path / "training.pt", "key")
+    rows = tiny.train(network, data, resume=resume)
+    before = resume.path.read_bytes()
+    again = tiny.network(data, seed=99)
+    assert tiny.train(again, data, resume=resume) == rows
+    assert tiny.same_state(tiny.snapshot(again), tiny.snapshot(network))
+    assert resume.path.read_bytes() == before
+
+
+@pytest.mark.parametrize("settings", [tiny.ADAMW, tiny.SGD], ids=["adamw", "sgd"])
+def test_a_loss_that_is_not_finite_is_an_error(data, settings):
+    network = tiny.network(data)
+    with torch.no_grad():
+        network.heads[0].bias[0] = float("nan")
+    with pytest.raises(ValueError, match=r"loss became nan in epoch 1: lower .* \(now 0\.0"):
+        tiny.train(network, data, settings)
+
+
+def test_only_the_newest_task_is_trained(images, texts):
+    with pytest.raises(ValueError, match="data of task 1, but task 2 is trained"):
+        tiny.train(tiny.network(images, texts), images)
+
+
+def test_the_hook_sees_every_step(data):
+    seen = []
+    network = tiny.network(data)
+    weights = weight_optimisation(network.trainable_parameters(), tiny.SGD, 9)
+    fit(network, data, tiny.SGD, [weights], seed=0, label="test", after_step=seen.append)
+    assert seen == list(range(1, 10))  # 3 epochs of 5, 5 and 2 samples
+
+
+@pytest.mark.parametrize(
+    ("train", "batch", "epochs", "min_steps", "counts"),
+    [
+        (12, 5, 3, 0, (3, 3, 9)),
+        (12, 6, 3, 6, (2, 3, 6)),  # long enough already
+        (12, 6, 3, 7, (2, 4, 8)),  # whole epochs
+        (12, 32, 3, 300, (1, 300, 300)),
+    ],
+)
+def test_a_small_task_trains_for_the_least_number_of_steps(train, batch, epochs, min_steps, counts):
+    data = tiny.task_data(1, "image", train=train)
+    settings = replace(tiny.ADAMW, batch_size=batch, epochs=epochs, min_steps=min_steps)
+    found = (count(data, settings) for count in (steps_per_epoch, epoch_count, step_count))
+    assert tuple(found) == counts
+
+
+def rates(settings, steps: int) -> list[float]:
+    """Return the learning rate of every step."""
+    optimisation = weight_optimisation(iter([torch.nn.Parameter(torch.zeros(1))]), settings, steps)
+    found = []
+    for _ in range(steps):
+        found.append(optimisation.optimizer.param_groups[0]["lr"])
+        optimisation.optimizer.step()
+        optimisation.schedule.step()
+    return found
+
+
+def test_step_decay_by_hand():
+    """The published set-up: times 0.1 after half and four fifths of the run."""
+    settings = replace(tiny.SGD, learning_rate=0.01)
+    expected = [0.01] * 5 + [0.001] * 3 + [0.0001] * 2
+    assert rates(settings, 10) == pytest.approx(expected)
+
+
+def test_a_constant_rate_has_no_milestones():
+    assert rates(replace(tiny.SGD, schedule="constant"), 10) == [0.05] * 10
+
+
+def test_one_cycle_by_hand():
+    """From 1/25 of the rate up to it in 30 % of the run, then down to 1/250000, as cosines."""
+    found = rates(replace(tiny.ADAMW, learning_rate=1.0), 20)
+    assert (found[0], found[5], found[19]) == pytest.approx((1 / 25, 1.0, 1 / 25 / 10000))
+    assert found[:6] == sorted(found[:6]) and found[5:] == sorted(found[5:], reverse=True)
+    assert found[12] == pytest.approx((1 + 1 / 250000) / 2, abs=1e-6)  # half way down
+
+
+@pytest.mark.parametrize(
+    ("step", "factor"), [(0, 1.0), (4, 1.0), (5, 0.2), (6, 0.2), (7, 0.0), (100, 0.0)]
+)
+def test_a_stop_ends_the_rate(step, factor):
+    assert StepDecay([5.0], 0.2, stop=7.0)(step) == pytest.approx(factor)
+
+
+@pytest.mark.parametrize(
+    ("settings", "kind", "options"),
+    [
+        (
+            tiny.SGD,
+            torch.optim.SGD,
+            {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1},
+        ),
+        (
+            replace(tiny.SGD, momentum=0.0),
+            torch.optim.SGD,
+            {"momentum": 0.0, "nesterov": False},
+        ),
+        (replace(tiny.ADAMW, schedule="constant"), torch.optim.AdamW, {"weight_decay": 0.1}),
+    ],
+)
+def test_the_optimiser_is_the_one_configured(settings, kind, options):
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = weight_optimisation(iter([parameter]), settings, 10).optimizer
+    assert type(optimizer) is kind
+    assert {key: optimizer.param_groups[0][key] for key in options} == options

@@ -1,0 +1,229 @@
+"""How images and texts enter the network, against formulas written out."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import reference
+import tiny
+import torch
+from torch.nn import functional
+
+from crossback_core.model.adapters import (
+    ImageAdapter,
+    InputProjection,
+    TextAdapter,
+    fourier_positions,
+)
+
+MANY_HEADS = replace(tiny.MODEL, cross_heads=2, cross_head_dim=4)
+
+
+def normal(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def text_mask(lengths: list[int], tokens: int) -> torch.Tensor:
+    return torch.arange(tokens) < torch.tensor(lengths)[:, None]
+
+
+# positions
+
+
+@pytest.mark.parametrize(
+    "shape", [(1, 1, 1, 4.0), (2, 3, 2, 4.0), (5, 4, 6, 10.0), (32, 32, 6, 10.0)]
+)
+def test_fourier_positions_equal_the_formula(shape):
+    assert fourier_positions(*shape).numpy() == pytest.approx(reference.fourier(*shape), abs=2e-5)
+
+
+def test_fourier_positions_by_hand():
+    positions = fourier_positions(2, 3, 1, 2.0)  # one frequency, 1: sin(pi y), cos(pi y), y, x's
+    expected = [
+        [0, -1, -1, 0, -1, -1],  # top left
+        [0, -1, -1, 0, 1, 0],
+        [0, -1, -1, 0, -1, 1],
+        [0, -1, 1, 0, -1, -1],
+        [0, -1, 1, 0, 1, 0],
+        [0, -1, 1, 0, -1, 1],
+    ]
+    assert positions.numpy() == pytest.approx(np.array(expected), abs=1e-6)
+
+
+def test_the_position_of_a_word_is_added_once():
+    adapter = TextAdapter(tiny.MODEL, 2)
+    with torch.no_grad():
+        adapter.positions[:2] = torch.tensor([[0.5, -1.0], [0.25, 2.0]])
+    words = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
+    assert adapter(words).tolist() == [[[1.5, 1.0], [3.25, 6.0]]]
+
+
+def test_the_position_of_a_pixel_stands_beside_its_colours_once():
+    adapter = ImageAdapter(tiny.MODEL)
+    values = normal(2, 3, 4, 5)
+    tokens = adapter(values)
+    assert tokens.shape == (2, 20, adapter.channels) == (2, 20, 3 + 2 * (2 * 2 + 1))
+    assert torch.equal(tokens[1, 7, :3], values[1, :, 1, 2])  # row-major: pixel 7 is (1, 2)
+    assert torch.equal(tokens[0, :, 3:], tokens[1, :, 3:])
+    assert tokens[0, :, 3:].numpy() == pytest.approx(reference.fourier(4, 5, 2, 4.0), abs=1e-5)
+
+
+def test_pixels_are_normalised_by_hand():
+    pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 3, 1, 1)
+    encoded = ImageAdapter(tiny.MODEL).encode(pixels).flatten()
+    assert encoded.tolist() == pytest.approx([-0.5 / 0.25, (0.2 - 0.4) / 0.2, (1 - 0.3) / 0.5])
+
+
+def test_what_is_encoded_stays_as_it_is():
+    values = normal(1, 3, 2, 2)
+    assert ImageAdapter(tiny.MODEL).encode(values) is values
+    assert TextAdapter(tiny.MODEL, 4).encode(values) is values
+
+
+# attention to the input
+
+
+@pytest.mark.parametrize("settings", [tiny.MODEL, MANY_HEADS], ids=["one head", "two heads"])
+@pytest.mark.parametrize("latents", [1, 7])
+@pytest.mark.parametrize("modality", ["image", "text"])
+def test_folded_plain_and_written_out_attention_agree(settings, latents, modality, monkeypatch):
+    torch.manual_seed(0)
+    channels = 3 if modality == "image" else 6
+    projection = InputProjection(settings, modality, channels)
+    query = normal(settings.cross_heads, latents, settings.cross_head_dim)
+    values = normal(3, 3, 4, 5) if modality == "image" else normal(3, 5, 6)
+    mask = None if modality == "image" else text_mask([1, 3, 5], 5)
+    found = {}
+    for folded in (True, False):
+        monkeypatch.setattr(InputProjection, "_folding_is_cheaper", lambda *_, fold=folded: fold)
+        found[folded] = projection.attend(query, values, mask, dropout=0.0)
+    assert torch.allclose(found[True], found[False], atol=1e-6)
+
+    tokens = reference.normed(reference.array(projection.adapter(values)))
+    key, value = (reference.array(part.weight) for part in (projection.key, projection.value))
+    flat = reference.array(query.transpose(0, 1).flatten(1))  # (n, heads x head_dim)
+    for row, each in enumerate(tokens):
+        expected = reference.heads_attend(
+            flat,
+            each @ key.T,
+            each @ value.T,
+            settings.cross_head_dim,
+            None if mask is None else mask[row].numpy(),
+        )
+        got = found[True][row].transpose(0, 1).flatten(1)
+        assert reference.array(got) == pytest.approx(expected, abs=1e-5)
+
+
+def test_masked_attention_equals_torchs_own_over_the_real_tokens_alone():
+    torch.manual_seed(0)
+    projection = InputProjection(tiny.MODEL, "text", 6)
+    query, values = normal(1, 4, 8), normal(1, 5, 6)
+    got = projection.attend(query, values, text_mask([3], 5), dropout=0.0)
+    real = functional.layer_norm(values[:, :3] + projection.adapter.positions[:3], (6,))
+    expected = functional.scaled_dot_product_attention(
+        query[None], projection.key(real)[:, None], projection.value(real)[:, None]
+    )
+    assert torch.allclose(got, expected, atol=1e-6)
+
+
+def test_the_cheaper_way_is_taken():
+    """Multiplications a token: 4 x 13 folded, 8 x (13 + 4) plain; 40 latents turn it around."""
+    projection = InputProjection(tiny.MODEL, "image", 3)
+    assert projection._folding_is_cheaper(torch.zeros(1, 4, 8))
+    assert not projection._folding_is_cheaper(torch.zeros(1, 40, 8))
+
+
+def test_dropout_of_the_attention_has_the_attention_as_its_mean():
+    torch.manual_seed(0)
+    projection = InputProjection(tiny.MODEL, "text", 6)
+    query, values = normal(1, 4, 8), normal(1, 5, 6)
+    with torch.no_grad():
+        whole = projection.attend(query, values, None, dropout=0.0)
+        many = projection.attend(query, values.expand(4000, -1, -1), None, dropout=0.5)
+    assert not torch.allclose(many[0], whole[0], atol=1e-3)
+    assert torch.allclose(many.mean(dim=0), whole[0], atol=0.05)
+
+
+# growing
+
+
+@pytest.mark.parametrize(("width", "heads"), [(1.0, 2), (1.5, 3), (1.6, 4), (2.0, 4)])
+def test_growth_adds_whole_heads_below_the_old_rows(width, heads):
+    projection = InputProjection(MANY_HEADS, "text", 6)
+    before = projection.key.weight.clone(), projection.value.weight.clone()
+    projection.grow(width, 2)
+    for layer, rows in zip((projection.key, projection.value), before, strict=True):
+        assert layer.weight.shape == (heads * 4, 6)
+        assert torch.equal(layer.weight[:8], rows)
+        assert layer.weight[8:].count_nonzero() == (heads * 4 - 8) * 6
+
+
+def test_a_grown_projection_stays_on_its_device():
+    projection = InputProjection(MANY_HEADS, "image", 3).to("meta")
+    projection.grow(2.0, 2)
+    assert {parameter.device.type for parameter in projection.parameters()} == {"meta"}
+
+
+# what is refused
+
+
+@pytest.mark.parametrize(
+    ("modality", "values", "message"),
+    [
+        ("text", torch.zeros(2, 9, 6), r"texts have 9 tokens, the model at most 8: raise model"),
+        ("text", torch.zeros(2, 4, 5), r"texts must be \(batch, tokens, 6\), got \(2, 4, 5\)"),
+        ("text", torch.zeros(2, 6), r"texts must be \(batch, tokens, 6\), got \(2, 6\)"),
+        ("image", torch.zeros(2, 1, 4, 4), r"images must be \(batch, 3, .* got \(2, 1, 4, 4\)"),
+        ("image", torch.zeros(3, 4, 4), r"images must be .* got \(3, 4, 4\)"),
+        ("image", torch.zeros(2, 3, 4, 4, dtype=torch.int64), "uint8, or float .* not torch.int64"),
+    ],
+)
+def test_inputs_that_do_not_fit(modality, values, message):
+    projection = InputProjection(tiny.MODEL, modality, 3 if modality == "image" else 6)
+    with pytest.raises(ValueError, match=message):
+        projection.attend(torch.zeros(1, 4, 8), values, None, dropout=0.0)
+
+
+@pytest.mark.parametrize(
+    "mask",
+    [torch.ones(2, 5, dtype=torch.bool), torch.ones(1, 4, dtype=torch.bool), torch.ones(2, 4)],
+    ids=["more tokens", "fewer texts", "not bool"],
+)
+def test_masks_that_do_not_fit(mask):
+    projection = InputProjection(tiny.MODEL, "text", 6)
+    with pytest.raises(ValueError, match=r"the mask must be bool of shape \(2, 4\), not torch\."):
+        projection.attend(torch.zeros(1, 4, 8), torch.zeros(2, 4, 6), mask, dropout=0.0)
+
+
+def test_a_projection_of_another_width_is_refused():
+    projection = InputProjection(tiny.MODEL, "text", 6)
+    message = "a projection of 8 channels cannot answer 2 heads of 8: .* different widths"
+    with pytest.raises(ValueError, match=message):
+        projection.attend(torch.zeros(2, 4, 8), torch.zeros(2, 4, 6), None, dropout=0.0)
+
+
+def test_a_projection_never_shrinks():
+    projection = InputProjection(MANY_HEADS, "text", 6)
+    projection.grow(2.0, 2)
+    with pytest.raises(ValueError, match="cannot shrink a projection from 16 to 8 channels"):
+        projection.grow(1.0, 2)
+
+
+@pytest.mark.parametrize(
+    ("modality", "channels", "message"),
+    [
+        ("image", 4, "images have 3 channels, not 4"),
+        ("audio", 3, "modality 'audio' is not one of image, text"),
+    ],
+)
+def test_modalities_that_do_not_exist(modality, channels, message):
+    with pytest.raises(ValueError, match=message):
+        InputProjection(tiny.MODEL, modality, channels)
+
+
+def test_sizes_of_the_published_image_input():
+    assert ImageAdapter(replace(tiny.MODEL, frequency_bands=6)).channels == 29
+    assert math.prod(fourier_positions(32, 32, 6, 10.0).shape) == 1024 * 26

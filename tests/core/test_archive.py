@@ -1,0 +1,117 @@
+"""Archives hold plain values and tensors, and nothing that runs."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections import Counter
+
+import pytest
+import torch
+from malicious import Malicious
+
+from crossback_core.archive import entry, load_archive, save_archive
+
+PAYLOAD = {
+    "name": "Läufer",
+    "numbers": [1, 2.5, None, True, (3, 4)],
+    "nested": {"weights": torch.arange(6.0).view(2, 3), 7: torch.tensor([True, False])},
+    "half": torch.ones(3, dtype=torch.float16),
+}
+
+
+def test_values_and_tensors_come_back(tmp_path):
+    save_archive(PAYLOAD, tmp_path / "one.pt")
+    back = load_archive(tmp_path / "one.pt")
+    assert back.keys() == PAYLOAD.keys()
+    assert (back["name"], back["numbers"]) == (PAYLOAD["name"], PAYLOAD["numbers"])
+    assert torch.equal(back["nested"]["weights"], PAYLOAD["nested"]["weights"])
+    assert torch.equal(back["nested"][7], PAYLOAD["nested"][7])
+    assert back["half"].dtype == torch.float16
+
+
+def test_the_state_of_an_optimiser_comes_back(tmp_path):
+    weight = torch.nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.AdamW([weight])
+    weight.grad = torch.tensor([1.0, 2.0])
+    optimizer.step()
+    save_archive(optimizer.state_dict(), tmp_path / "one.pt")
+    back, state = load_archive(tmp_path / "one.pt"), optimizer.state_dict()
+    assert back["param_groups"] == state["param_groups"]
+    assert torch.equal(back["state"][0]["exp_avg"], state["state"][0]["exp_avg"])
+
+
+def test_the_same_payload_gives_the_same_bytes_under_any_name(tmp_path):
+    for name in ("one.pt", "another name.pt"):
+        save_archive(PAYLOAD, tmp_path / name)
+    assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "another name.pt").read_bytes()
+
+
+def test_what_was_read_does_not_hang_on_the_file(tmp_path):
+    """A mapped file that another job replaces would kill the process."""
+    path = tmp_path / "one.pt"
+    save_archive(PAYLOAD, path)
+    back = load_archive(path)
+    path.write_bytes(b"\0" * path.stat().st_size)
+    assert torch.equal(back["nested"]["weights"], PAYLOAD["nested"]["weights"])
+
+
+def save_bare(value, path):
+    """Write a pickle that is no archive."""
+    path.write_bytes(pickle.dumps(value))
+
+
+@pytest.mark.parametrize("save", [torch.save, save_bare])
+def test_code_is_never_run(save, tmp_path):
+    mark, path = tmp_path / "mark", tmp_path / "one.pt"
+    save({"weights": Malicious(mark)}, path)
+    with pytest.raises(ValueError, match="plain values and tensors|no archive"):
+        load_archive(path)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"model": torch.nn.Linear(1, 1)}, "more than plain values and tensors"),
+        ({"counts": Counter("ab")}, "more than plain values and tensors"),
+        (torch.zeros(2), "it holds one Tensor, not named entries"),
+        ([1], "it holds one list, not named entries"),
+    ],
+)
+def test_other_archives_are_refused(value, message, tmp_path):
+    torch.save(value, tmp_path / "one.pt")
+    with pytest.raises(ValueError, match=message):
+        load_archive(tmp_path / "one.pt")
+
+
+def test_compressed_parts_are_refused(tmp_path):
+    """Torch writes none: where a part says so a bit has flipped, as here in the list of parts."""
+    path = tmp_path / "one.pt"
+    save_archive(PAYLOAD, path)
+    whole = bytearray(path.read_bytes())
+    method = whole.rfind(b"PK\x01\x02") + 10
+    assert whole[method] == 0
+    whole[method] = 8
+    path.write_bytes(whole)
+    with pytest.raises(ValueError, match="its part .* says that it is compressed"):
+        load_archive(path)
+
+
+def test_a_missing_file_is_no_damaged_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        load_archive(tmp_path / "none.pt")
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "message"),
+    [
+        ("age", int, "entry age is missing"),
+        ("name", int, "entry name is a str, not a int"),
+        ("half", list, "entry half is a Tensor, not a list"),
+    ],
+)
+def test_entries_are_checked(key, kind, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        entry(PAYLOAD, key, kind)
+    assert entry(PAYLOAD, "name", str) == "Läufer"

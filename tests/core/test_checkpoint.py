@@ -1,0 +1,392 @@
+"""Checkpoints come back bit for bit, stay small, and are refused if anything is wrong."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny
+import torch
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from malicious import Malicious
+
+from crossback_core import checkpoint
+from crossback_core.archive import save_archive
+from crossback_core.checkpoint import dense_bytes, load_checkpoint, save_checkpoint
+from crossback_core.learning.pruning import prune_to
+from crossback_core.model.network import Network, TaskSpec
+from crossback_core.settings import ModelSettings, load_settings
+
+CONFIG = Path(__file__).parents[2] / "config.yaml"
+TASKS = [
+    tiny.task_data(4, "image", classes=3),
+    tiny.task_data(9, "text"),
+    tiny.task_data(2, "image"),
+]
+
+
+def learned(count: int, *, widths: tuple[float, ...] = (1.0, 1.0, 1.0)) -> Network:
+    """Return a network of so many tasks, pruned in between, with picks, all values disturbed."""
+    torch.manual_seed(0)
+    network = Network(tiny.MODEL)
+    for number, (data, width) in enumerate(zip(TASKS[:count], widths, strict=False)):
+        network.add_task(tiny.spec(data, width), like=TASKS[0].task if number else None)
+        tiny.disturb(network)
+        if number:
+            drop_picks(network)
+        prune_to(network, 0.5)
+    return network
+
+
+def drop_picks(network: Network) -> None:
+    """Drop about a third of the newest task's picks."""
+    for layer in network.masked_layers().values():
+        layer.start_picking(initial=0.01, threshold=0.005)
+        with torch.no_grad():
+            layer.scores -= 0.015 * torch.rand_like(layer.scores)
+        layer.stop_picking()
+
+
+@pytest.fixture(scope="module")
+def two_tasks() -> Network:
+    return learned(2)
+
+
+@pytest.fixture
+def path(two_tasks, tmp_path) -> Path:
+    save_checkpoint(two_tasks, tmp_path / "sound.pt", {"seed": 2})
+    return tmp_path / "sound.pt"
+
+
+# there and back
+
+
+@pytest.mark.parametrize(
+    ("count", "widths"),
+    [(1, (1.0,)), (2, (1.0, 1.0)), (2, (1.0, 1.5)), (3, (1.0, 1.5, 2.0)), (3, (1.5, 1.5, 1.5))],
+)
+def test_a_network_comes_back_bit_for_bit(count, widths, tmp_path):
+    network = learned(count, widths=widths)
+    record = {"seed": 2, "accuracy": 0.1 + 0.2, "parents": {"a": [1, None]}, "name": "Läufer"}
+    save_checkpoint(network, tmp_path / "one.pt", record)
+    back = load_checkpoint(tmp_path / "one.pt")
+    assert back.record == record
+    assert back.network.specs == network.specs and back.network.settings == network.settings
+    assert all(
+        map(
+            torch.equal,
+            tiny.logits_of(back.network, *TASKS[:count]),
+            tiny.logits_of(network, *TASKS[:count]),
+        )
+    )
+    for name, layer in network.masked_layers().items():
+        other = back.network.masked_layers()[name]
+        assert torch.equal(other.owner, layer.owner) and other.shapes == layer.shapes
+        for position in range(1, count + 1):
+            assert torch.equal(other.effective_weight(position), layer.effective_weight(position))
+            assert position == 1 or other.count_picked(position) == layer.count_picked(position)
+    save_checkpoint(back.network, tmp_path / "another name.pt", record)
+    assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "another name.pt").read_bytes()
+
+
+def test_what_came_back_can_be_trained_on(tmp_path):
+    """As if there had been no file in between: the same bits."""
+    straight = learned(1)
+    save_checkpoint(straight, tmp_path / "one.pt")
+    back = load_checkpoint(tmp_path / "one.pt").network
+    for network in (straight, back):
+        torch.manual_seed(1)
+        network.add_task(tiny.spec(TASKS[1]), like=TASKS[0].task)
+        tiny.train_target(network, TASKS[1])
+    first, second = tiny.logits_of(straight, *TASKS[:2]), tiny.logits_of(back, *TASKS[:2])
+    assert all(map(torch.equal, first, second))
+
+
+def test_saving_changes_nothing(two_tasks, tmp_path):
+    before = tiny.snapshot(two_tasks)
+    save_checkpoint(two_tasks, tmp_path / "one.pt")
+    assert tiny.same_state(before, tiny.snapshot(two_tasks))
+
+
+def test_picks_must_be_final(tmp_path):
+    network = learned(2)
+    for layer in network.masked_layers().values():
+        layer.start_picking(initial=0.01, threshold=0.005)
+    with pytest.raises(ValueError, match="call stop_picking before saving"):
+        save_checkpoint(network, tmp_path / "one.pt")
+    assert not (tmp_path / "one.pt").exists()
+
+
+@settings(deadline=None)
+@given(
+    st.lists(st.integers(0, 255), min_size=1, max_size=9, unique=True).flatmap(
+        lambda owners: arrays(np.uint8, (3, 7), elements=st.sampled_from(owners))
+    )
+)
+def test_owners_come_back_from_as_few_bits_as_they_need(owner):
+    packed = checkpoint._pack_owner(owner)
+    kinds = len(np.unique(owner))
+    assert len(packed["planes"]) == int(np.ceil(np.log2(kinds)))
+    assert all(len(plane) == 3 for plane in packed["planes"])  # 21 bits
+    assert np.array_equal(checkpoint._unpack_owner(packed, (3, 7)), owner)
+
+
+# size
+
+
+@pytest.fixture(scope="module")
+def demo() -> ModelSettings:
+    config = yaml.safe_load(CONFIG.read_text())
+    return load_settings(config).datasets["icons"].preset.model
+
+
+@pytest.mark.parametrize("modalities", ["image text", "text image", "text text", "image image"])
+def test_two_tasks_take_little_more_than_one_dense_model(modalities, demo, tmp_path):
+    """The default network: masks are bits, and a task's own parameters are few."""
+    specs = [
+        TaskSpec(number, modality, tuple("abcde"), 3 if modality == "image" else 128)
+        for number, modality in enumerate(modalities.split(), start=1)
+    ]
+    torch.manual_seed(0)
+    network = Network(demo)
+    network.add_task(specs[0])
+    prune_to(network, 0.7)
+    network.add_task(specs[1], like=1)
+    drop_picks(network)
+    save_checkpoint(network, tmp_path / "one.pt", {"settings": "x" * 4000})
+    size = (tmp_path / "one.pt").stat().st_size
+    assert size <= 1.15 * dense_bytes(network, 2)
+    assert size > dense_bytes(network, 2), "weights are kept in full"
+
+
+def test_dense_bytes_by_hand():
+    """A text network of one task: four bytes for each number."""
+    network = learned(2, widths=(1.0, 2.0))
+    body = (8 * 8) * 4 + (8 * 8) * 4 + (8 * 8) * 2  # decoder, self-attention, reader
+    body += 2 * 3 * (8 * 16)  # two feed-forward blocks
+    biases = 3 * 8 + 2 * (16 + 16 + 8)
+    norms = 8 * (8 + 8)
+    own = 4 * 8 + 8 + 8 * 8 + 2 * 8 * 8 + (2 * 8 + 2)  # latents, query, positions, key/value, head
+    assert dense_bytes(network, TASKS[1].task) == 4 * (body + biases + norms + own)
+
+
+# damage
+
+
+def refused(path: Path, *words: str) -> None:
+    """Check that a file is refused with one clear message."""
+    with pytest.raises(ValueError) as caught:
+        load_checkpoint(path)
+    message = str(caught.value)
+    assert str(path) in message and "remove it and run again" in message
+    for word in words:
+        assert re.search(word, message), message
+
+
+def test_a_missing_checkpoint_is_an_error(tmp_path):
+    """Nothing ever starts from random instead."""
+    path = tmp_path / "target_3.pt"
+    message = f"checkpoint {re.escape(str(path))} does not exist: run the rule that makes it"
+    with pytest.raises(FileNotFoundError, match=message):
+        load_checkpoint(path)
+    with pytest.raises(FileNotFoundError, match=re.escape(str(tmp_path))):
+        load_checkpoint(tmp_path)
+
+
+@pytest.mark.parametrize("part", [0, 0.001, 0.1, 0.5, 0.9, 0.99, 0.9999])
+def test_a_truncated_file_is_refused(path, part):
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(part * len(whole))])
+    refused(path, "truncated or no archive")
+
+
+def test_a_flipped_bit_is_refused_or_of_no_consequence(path):
+    """Anywhere in the file: parts, their names, the list of parts, the end."""
+    whole = path.read_bytes()
+    expected = tiny.snapshot(load_checkpoint(path).network)
+    end = len(whole)
+    places = {*range(0, 400, 9), *range(0, end, 997), *range(end - 4000, end, 41)}
+    outcomes = []
+    for position in sorted(places):
+        spoiled = bytearray(whole)
+        spoiled[position] ^= 1 << position % 8
+        path.write_bytes(spoiled)
+        try:
+            back = load_checkpoint(path)
+        except ValueError as error:
+            assert str(path) in str(error)
+            outcomes.append("refused")
+        else:
+            assert back.record == {"seed": 2}
+            assert tiny.same_state(tiny.snapshot(back.network), expected)
+            outcomes.append("of no consequence")
+    assert outcomes.count("refused") > 0.4 * len(outcomes)
+
+
+@pytest.mark.parametrize("bit", range(8))
+def test_a_flipped_bit_in_a_weight_is_refused(path, two_tasks, bit):
+    whole = path.read_bytes()
+    weights = two_tasks.masked_layers()["decoder.out"].merged_weight().numpy().tobytes()
+    place = whole.find(weights)
+    assert place > 0
+    spoiled = bytearray(whole)
+    spoiled[place + 30 * bit] ^= 1 << bit
+    path.write_bytes(spoiled)
+    refused(path, "checksum of its part .* differs")
+
+
+@pytest.mark.parametrize("key", ["model", "layers", "parameters", "record"])
+def test_a_malicious_checkpoint_runs_nothing(path, key, tmp_path):
+    mark = tmp_path / "mark"
+    payload = torch.load(path, weights_only=True)
+    torch.save({**payload, key: Malicious(mark)}, path)
+    refused(path, "more than plain values and tensors")
+    assert not mark.exists()
+    torch.load(path, weights_only=False)
+    assert mark.exists(), "the file is as malicious as the test means it to be"
+
+
+@pytest.mark.parametrize("protocol", [2, 4])
+def test_a_malicious_pickle_runs_nothing(protocol, tmp_path):
+    mark, path = tmp_path / "mark", tmp_path / "pickle.pt"
+    path.write_bytes(pickle.dumps(Malicious(mark), protocol=protocol))
+    refused(path, "truncated or no archive")
+    assert not mark.exists()
+
+
+def rewrite(path: Path, change, *, digest: bool = True) -> None:
+    """Change what a checkpoint holds; its hash is made to fit unless told otherwise."""
+    payload = torch.load(path, weights_only=True)
+    change(payload)
+    if digest and "digest" in payload:
+        payload["digest"] = checkpoint._digest(payload)
+    save_archive(payload, path)
+
+
+def set_model(**values):
+    def change(payload):
+        payload["model"] = json.dumps({**json.loads(payload["model"]), **values})
+
+    return change
+
+
+def set_tasks(**values):
+    def change(payload):
+        tasks = json.loads(payload["tasks"])
+        payload["tasks"] = json.dumps([{**tasks[0], **values}, *tasks[1:]])
+
+    return change
+
+
+def set_layer(**values):
+    return lambda payload: payload["layers"]["decoder.out"].update(values)
+
+
+@pytest.mark.parametrize(
+    "key", ["format", "model", "tasks", "record", "layers", "parameters", "digest"]
+)
+def test_a_missing_entry_is_named(path, key):
+    rewrite(path, lambda payload: payload.pop(key))
+    refused(path, f"entry {key} is missing")
+
+
+@pytest.mark.parametrize(
+    "key", ["format", "model", "tasks", "record", "layers", "parameters", "digest"]
+)
+def test_an_entry_of_another_type_is_named(path, key):
+    rewrite(path, lambda payload: payload.update({key: [1.5]}), digest=key != "digest")
+    refused(path, f"entry {key} is a list, not a ")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda payload: payload.update(format=2), "format 2"),
+        (lambda payload: payload.update(record="{"), "Expecting"),
+        (lambda payload: payload.update(tasks="[[]]"), "not a checkpoint"),
+        (lambda payload: payload.update(tasks='[{"task": 1}]'), "classes"),
+        (set_tasks(colour="red"), "colour"),
+        (set_tasks(modality="audio"), "'audio' is not one of image, text"),
+        (set_tasks(task=9), "already has a task 9"),
+        (set_tasks(classes=["a", "b"]), r"heads.0.weight is .*\(3, 8\), the model needs .*\(2, 8"),
+        (set_tasks(width=1.5), "the model"),
+        (set_model(latents=5), r"latents.0 is torch.float32 \(4, 8\), the model needs .*\(5, 8\)"),
+        (set_model(latent_dim=16), "the model"),
+        (set_model(blocks=2), "the model"),
+        (set_model(blocks=0), "the model"),
+        (set_model(depth=2), "the model is described by .*, not by"),
+        (lambda payload: payload["layers"].pop("decoder.out"), "the model"),
+        (lambda payload: payload["layers"].update({"decoder.out": []}), "decoder.out is a list"),
+        (set_layer(weight=torch.zeros(8, 7)), "the model"),
+        (set_layer(weight=torch.zeros(8, 8).double()), "float64"),
+        (set_layer(picks=[]), "0 pick masks for 2 tasks"),
+        (set_layer(picks=[torch.zeros(3, dtype=torch.uint8)]), "a mask of .* bits needs .* bytes"),
+        (set_layer(owner={"owners": [0, 1, 2], "planes": []}), "0 bit planes cannot tell 3"),
+        (
+            set_layer(owner={"owners": [3], "planes": []}, picks=[torch.zeros(8).byte()]),
+            "owner 3 but only 2 tasks",
+        ),
+        (
+            set_layer(owner={"owners": [0, 1, 2], "planes": [torch.full((8,), 255).byte()] * 2}),
+            "owner code 3 but only 3 owners",
+        ),
+        (
+            lambda payload: payload["parameters"].pop("latents.1"),
+            "parameters missing or unknown: latents.1",
+        ),
+        (
+            lambda payload: payload["parameters"].update(extra=torch.zeros(1)),
+            "parameters missing or unknown: extra",
+        ),
+        (
+            lambda payload: payload["parameters"].update({"latents.1": torch.zeros(4, 9)}),
+            r"latents.1 is torch.float32 \(4, 9\), the model needs torch.float32 \(4, 8\)",
+        ),
+        (
+            lambda payload: payload["parameters"].update({"latents.1": torch.zeros(4, 8).half()}),
+            "latents.1 is torch.float16",
+        ),
+        (lambda payload: payload["parameters"].update({"latents.1": 1.0}), "latents.1 is a float"),
+    ],
+)
+def test_contents_that_describe_no_network_are_refused(path, change, words):
+    """With a hash that fits: the checks do not lean on it."""
+    rewrite(path, change)
+    refused(path, words)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda payload: payload["parameters"]["latents.1"].add_(1e-3),
+        lambda payload: payload["layers"]["decoder.out"]["weight"].mul_(-1),
+        lambda payload: payload["layers"]["decoder.out"]["picks"][0].add_(1),
+        lambda payload: payload.update(record=json.dumps({"seed": 3})),
+        set_tasks(classes=["c", "b", "a"]),
+        set_model(dropout=0.2),
+        lambda payload: payload.update(digest="0" * 64),
+    ],
+)
+def test_contents_that_do_not_match_the_hash_are_refused(path, change):
+    rewrite(path, change, digest=False)
+    refused(path, "do not match its hash")
+
+
+@pytest.mark.parametrize("payload", [[1, 2], torch.zeros(3), {"a": 1}])
+def test_an_archive_of_something_else_is_refused(payload, tmp_path):
+    torch.save(payload, tmp_path / "other.pt")
+    refused(tmp_path / "other.pt", "not named entries|entry format is missing")
+
+
+def test_a_failed_save_leaves_the_file_as_it_was(path, two_tasks):
+    before = path.read_bytes()
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        save_checkpoint(two_tasks, path, {"tensor": torch.zeros(1)})
+    assert path.read_bytes() == before and list(path.parent.iterdir()) == [path]

@@ -1,0 +1,114 @@
+"""What a user does with a finished network."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import tiny
+import torch
+from torch.nn import functional
+
+import crossback_core
+from crossback_core.checkpoint import save_checkpoint
+from crossback_core.data.task_file import save_task
+from crossback_core.product import Product
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory, images, texts):
+    network = tiny.network(images, texts)
+    tiny.disturb(network)
+    path = tmp_path_factory.mktemp("product") / "target_2.pt"
+    save_checkpoint(network, path, {"seed": 2})
+    return path
+
+
+@pytest.fixture
+def product(path) -> Product:
+    return crossback_core.load(path)
+
+
+def test_a_product_knows_its_tasks_and_its_history(product, images, texts):
+    assert product.tasks == {1: tiny.spec(images), 2: tiny.spec(texts)}
+    assert product.tasks[1].classes == ("class 0", "class 1", "class 2")
+    assert product.record == {"seed": 2}
+    assert not product.network.training
+
+
+@pytest.mark.parametrize("data", ["images", "texts"])
+def test_predictions_are_the_largest_logits(product, data, request):
+    data = request.getfixturevalue(data)
+    values, mask = data.test.inputs()
+    inputs = values if mask is None else (values, mask)
+    logits = product.logits(task=data.task, inputs=inputs)
+    with torch.no_grad():
+        assert torch.equal(logits, product.network(data.task, values, mask))
+    predicted = product.predict(task=data.task, inputs=inputs)
+    assert predicted.tolist() == [row.index(max(row)) for row in logits.tolist()]
+    assert torch.equal(product.predict(task=data.task, inputs=data.test.inputs()), predicted)
+
+
+@pytest.mark.parametrize("split", ["train", "validation", "test"])
+@pytest.mark.parametrize("data", ["images", "texts"])
+def test_evaluation_equals_its_definition(product, data, split, request, tmp_path):
+    data = request.getfixturevalue(data)
+    save_task(data, tmp_path / "task.pt")
+    samples = getattr(data, split)
+    logits = product.logits(task=data.task, inputs=samples.inputs())
+    expected = {
+        "accuracy": int((logits.argmax(1) == samples.labels).sum()) / len(samples),
+        "loss": functional.nll_loss(logits.log_softmax(1), samples.labels).item(),
+        "samples": len(samples),
+    }
+    assert product.evaluate(data, split=split) == pytest.approx(expected)
+    assert product.evaluate(tmp_path / "task.pt", split=split) == pytest.approx(expected)
+
+
+def test_use_changes_nothing(product, images):
+    before = tiny.snapshot(product.network)
+    product.predict(task=1, inputs=images.test.pixels)
+    product.evaluate(images)
+    assert tiny.same_state(before, tiny.snapshot(product.network))
+    assert not product.network.training
+
+
+def test_the_test_split_is_the_default(product, images):
+    assert product.evaluate(images) == product.evaluate(images, split="test")
+
+
+@pytest.mark.parametrize(
+    ("task", "inputs", "message"),
+    [
+        (7, torch.zeros(1, 3, 4, 4), r"the network has no task 7; it has \[1, 2\]"),
+        (1, torch.zeros(1, 5, 8), r"images must be \(batch, 3, height, width\), got \(1, 5, 8\)"),
+        (1, torch.zeros(1, 3, 4, 4).long(), "images must be uint8, or float if encoded"),
+        (2, torch.zeros(1, 3, 4, 4).byte(), r"texts must be \(batch, tokens, 8\)"),
+        (2, torch.zeros(1, 9, 8), "texts have 9 tokens, the model at most 8"),
+        (2, (torch.zeros(2, 5, 8), torch.ones(1, 5).bool()), "2 inputs, but the mask is of 1"),
+        (2, (torch.zeros(2, 5, 8), torch.ones(2, 4).bool()), "the mask must be bool of shape"),
+        (2, (torch.zeros(2, 5, 8), torch.ones(2, 5)), "the mask must be bool of shape"),
+    ],
+)
+def test_inputs_that_do_not_fit(product, task, inputs, message):
+    with pytest.raises(ValueError, match=message):
+        product.predict(task=task, inputs=inputs)
+
+
+def test_data_that_does_not_fit(product, images, tmp_path):
+    with pytest.raises(ValueError, match="split 'dev' is not one of train, validation, test"):
+        product.evaluate(images, split="dev")
+    with pytest.raises(ValueError, match="the network has no task 7"):
+        product.evaluate(replace(images, task=7))
+    with pytest.raises(ValueError, match="task 1 has classes .*'x'.*, the network .*'class 0'"):
+        product.evaluate(replace(images, classes=("x", "y", "z")))
+    with pytest.raises(FileNotFoundError, match="none.pt does not exist"):
+        product.evaluate(tmp_path / "none.pt")
+
+
+def test_what_is_no_checkpoint(tmp_path):
+    with pytest.raises(FileNotFoundError, match="none.pt does not exist"):
+        crossback_core.load(tmp_path / "none.pt")
+    (tmp_path / "broken.pt").write_bytes(b"broken")
+    with pytest.raises(ValueError, match="broken.pt is not a checkpoint"):
+        crossback_core.load(str(tmp_path / "broken.pt"))

@@ -1,0 +1,488 @@
+"""The whole method in miniature: every stage after the data, from file to file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import tiny
+import torch
+from interruption import Interrupted
+
+import crossback_core
+from crossback_core import stages
+from crossback_core.checkpoint import load_checkpoint
+from crossback_core.data.task_file import TaskData, save_task
+from crossback_core.files import read_json, sha256, write_json
+from crossback_core.resume import ResumeFile
+from crossback_core.settings import NUMERICS, ProbeSettings
+
+RUN = {"device": "cpu", "seed": 2, "version": NUMERICS}
+LEVELS = tiny.PRUNING.sparsities
+PAIRS = ["image to image", "text to image", "image to text"]
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The files of one target (task 1) and its only candidate (task 2)."""
+
+    folder: Path
+    target: TaskData
+    source: TaskData
+
+    def path(self, name: str) -> Path:
+        """Return the path of an artifact."""
+        return self.folder / name
+
+    def json(self, name: str) -> Any:
+        """Return the contents of a JSON artifact."""
+        return read_json(self.path(name))
+
+    @cached_property
+    def levels(self) -> list[Path]:
+        """The files of the ladder."""
+        return [self.path(f"ladder/{level:g}.pt") for level in LEVELS]
+
+    def train_baseline(self, data: TaskData) -> None:
+        """Write the task file and the baseline of a task."""
+        save_task(data, self.path(f"task_{data.task}.pt"))
+        stages.train_baseline(
+            task_file=self.path(f"task_{data.task}.pt"),
+            checkpoint=self.path(f"baseline_{data.task}.pt"),
+            metrics=self.path(f"baseline_{data.task}.json"),
+            history=self.path(f"baseline_{data.task}.csv"),
+            model=tiny.MODEL,
+            training=tiny.ADAMW,
+            resume=self.path(f"resume/baseline_{data.task}"),
+            **RUN,
+        )
+
+    def select(self) -> None:
+        """Compare the target with its candidate and choose it."""
+        stages.measure_similarity(
+            target_data=self.path("task_1.pt"),
+            target_baseline=self.path("baseline_1.pt"),
+            candidate_data=[self.path("task_2.pt")],
+            candidate_baselines=[self.path("baseline_2.pt")],
+            similarity=self.path("similarity_1.csv"),
+            probing=ProbeSettings(probes=6, mutations=6, mutation_step=0.1),
+            seed=2,
+            version=NUMERICS,
+        )
+        stages.select_backbone(
+            similarity=self.path("similarity_1.csv"),
+            selection=self.path("selection_1.json"),
+            target=1,
+            candidates="all",
+            metric="ddv_cosine",
+        )
+
+    def prune(self) -> None:
+        """Climb the ladder."""
+        stages.prune_backbone(
+            task_file=self.path("task_2.pt"),
+            baseline=self.path("baseline_2.pt"),
+            levels=self.levels,
+            table=self.path("pruning.csv"),
+            pruning=tiny.PRUNING,
+            training=tiny.ADAMW,
+            resume=self.path("resume/backbone_2"),
+            **RUN,
+        )
+
+    def choose(self, *, allowed_loss: float = 1.0) -> None:
+        """Choose a level of the ladder: the highest, unless told otherwise."""
+        stages.choose_sparsity(
+            baseline=self.path("baseline_2.pt"),
+            baseline_metrics=self.path("baseline_2.json"),
+            table=self.path("pruning.csv"),
+            levels=self.levels,
+            checkpoint=self.path("pruned.pt"),
+            choice=self.path("choice.json"),
+            allowed_loss=allowed_loss,
+        )
+
+    def swap(self) -> None:
+        """Add the target to the backbone."""
+        stages.swap_kv(
+            selection=self.path("selection_1.json"),
+            backbone=self.path("pruned.pt"),
+            baseline=self.path("baseline_1.pt"),
+            checkpoint=self.path("swapped.pt"),
+            swap="auto",
+            seed=2,
+            version=NUMERICS,
+        )
+
+    def train_target(
+        self, name: str = "target_1", *, bar: str = "baseline_1.json", **changes: Any
+    ) -> None:
+        """Train the target on its backbone."""
+        stages.train_target(
+            task_file=self.path("task_1.pt"),
+            initial=self.path("swapped.pt"),
+            backbone=self.path("pruned.pt"),
+            backbone_data=self.path("task_2.pt"),
+            baseline=self.path("baseline_1.pt"),
+            baseline_metrics=self.path(bar),
+            selection=self.path("selection_1.json"),
+            checkpoint=self.path(f"{name}.pt"),
+            metrics=self.path(f"{name}.json"),
+            history=self.path(f"{name}.csv"),
+            target=replace(tiny.TARGET, **changes),
+            training=tiny.ADAMW,
+            resume=self.path(f"resume/{name}"),
+            **RUN,
+        )
+
+    def with_bar(self, accuracy: float) -> str:
+        """Write the baseline's metrics with another accuracy; return their name."""
+        metrics = self.json("baseline_1.json") | {"validation_accuracy": accuracy}
+        write_json(metrics, self.path("other_bar.json"))
+        return "other_bar.json"
+
+    def run(self) -> Chain:
+        """Do all of it."""
+        for data in (self.target, self.source):
+            self.train_baseline(data)
+        self.select()
+        self.prune()
+        self.choose()
+        self.swap()
+        self.train_target()
+        return self
+
+
+def chain_of(folder: Path, pair: str) -> Chain:
+    source, target = pair.split(" to ")
+    return Chain(folder, tiny.task_data(1, target), tiny.task_data(2, source, classes=3))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory) -> Callable[[str], Chain]:
+    """Finished chains, each run once; tests write beside their files, never over them."""
+    return cache(lambda pair: chain_of(tmp_path_factory.mktemp("chain"), pair).run())
+
+
+@pytest.fixture(params=PAIRS)
+def chain(request, finished) -> Chain:
+    """A finished chain of each pair."""
+    return finished(request.param)
+
+
+@pytest.fixture
+def crossing(finished) -> Chain:
+    """A finished chain from image to text."""
+    return finished("image to text")
+
+
+def state(path: Path) -> dict[str, torch.Tensor]:
+    return tiny.snapshot(load_checkpoint(path).network)
+
+
+# the product
+
+
+def test_the_metrics_of_a_target(chain):
+    metrics = chain.json("target_1.json")
+    choice, baseline = chain.json("selection_1.json"), chain.json("baseline_1.json")
+    assert metrics["target"] == 1 and metrics["backbone"] == 2
+    assert metrics["modality"] == chain.target.modality
+    assert metrics["backbone_modality"] == chain.source.modality
+    assert metrics["similarity"] == choice["similarity"] and 0 < choice["similarity"] <= 1
+    assert metrics["metric"] == "ddv_cosine"
+    for split in ("validation", "test"):
+        assert metrics[f"baseline_{split}_accuracy"] == baseline[f"{split}_accuracy"]
+        assert metrics["tried"][f"{split}_accuracy"] == metrics[f"{split}_accuracy"]
+    difference = metrics["validation_accuracy"] - metrics["baseline_validation_accuracy"]
+    verdicts = {True: "helps", False: "hurts"}
+    assert metrics["verdict"] == ("equal" if difference == 0 else verdicts[difference > 0])
+    assert metrics["width"] == 1.0 and metrics["sparsity"] == pytest.approx(0.8, abs=0.005)
+    assert metrics["checkpoint_bytes"] == chain.path("target_1.pt").stat().st_size
+    assert metrics["seconds"] > 0 and metrics["seed"] == 2
+    sizes = [metrics[f"{split}_samples"] for split in ("train", "validation", "test")]
+    assert sizes == [12, 6, 6]
+    assert json.loads(json.dumps(metrics, allow_nan=False)) == metrics
+
+
+def test_the_weights_of_a_target_add_up(chain):
+    """What the backbone left free is the target's; it picks among the rest."""
+    metrics = chain.json("target_1.json")
+    assert metrics["owned_fraction"] == pytest.approx(metrics["sparsity"])
+    assert metrics["free_fraction"] == 0.0
+    assert 0 < metrics["picked_fraction"] <= 1 - metrics["sparsity"] + 1e-9
+    parameters = load_checkpoint(chain.path("baseline_1.pt")).network.parameters()
+    assert metrics["dense_bytes"] == sum(4 * parameter.numel() for parameter in parameters)
+
+
+def test_the_backbones_task_is_as_it_was(chain):
+    """Computed by the stage, and once more here."""
+    data = chain.source
+    before, after = (
+        load_checkpoint(chain.path(name)).network for name in ("pruned.pt", "target_1.pt")
+    )
+    logits = [*tiny.logits_of(before, data), *tiny.logits_of(after, data)]
+    assert torch.equal(*logits)
+    accuracy = float((logits[0].argmax(1) == data.test.labels).double().mean())
+    assert chain.json("target_1.json")["earlier_tasks"] == [
+        {
+            "task": 2,
+            "test_accuracy_before": accuracy,
+            "test_accuracy_after": accuracy,
+            "logits_identical": True,
+        }
+    ]
+
+
+def test_the_product_serves_both_tasks(chain):
+    product = crossback_core.load(chain.path("target_1.pt"))
+    assert list(product.tasks) == [2, 1]
+    for split in ("validation", "test"):
+        found = product.evaluate(chain.path("task_1.pt"), split=split)["accuracy"]
+        assert found == chain.json("target_1.json")[f"{split}_accuracy"]
+    predicted = product.predict(task=2, inputs=chain.source.test.inputs())
+    assert predicted.shape == (6,) and int(predicted.max()) < 3
+    assert product.record["target"] == 1 and product.record["settings"]["target"]["swap"] == "auto"
+
+
+def test_where_a_product_comes_from(chain):
+    metrics = chain.json("target_1.json")
+    parents = {"task_file": "task_1.pt", "initial": "swapped.pt", "baseline": "baseline_1.pt"}
+    for role, name in parents.items():
+        assert metrics["parents"][role]["sha256"] == sha256(chain.path(name))
+    assert metrics["device"] == "cpu" and metrics["versions"]["numerics"] == NUMERICS
+    assert metrics["settings"]["training"]["learning_rate"] == tiny.ADAMW.learning_rate
+
+
+def test_histories_have_one_row_an_epoch(chain):
+    for name in ("baseline_1", "baseline_2", "target_1"):
+        history = pd.read_csv(chain.path(f"{name}.csv"))
+        assert history["epoch"].tolist() == [1, 2, 3]
+        last = history["validation_accuracy"].iloc[-1]
+        assert last == pytest.approx(chain.json(f"{name}.json")["validation_accuracy"])
+    assert history["width"].tolist() == [1.0] * 3
+
+
+def test_nothing_waits_to_be_resumed(chain):
+    assert list(chain.path("resume").iterdir()) == []
+
+
+# keeping the better one
+
+
+def test_by_default_the_product_is_the_network_on_its_backbone(crossing):
+    crossing.train_target("kept", bar=crossing.with_bar(1.01))
+    metrics = crossing.json("kept.json")
+    assert (metrics["verdict"], metrics["backbone"]) == ("hurts", 2)
+    assert metrics["baseline_validation_accuracy"] == 1.01
+    assert list(crossback_core.load(crossing.path("kept.pt")).tasks) == [2, 1]
+
+
+def test_the_baseline_is_kept_where_it_is_better(chain):
+    chain.train_target("kept", bar=chain.with_bar(1.01), keep_better=True)
+    metrics, baseline = chain.json("kept.json"), chain.json("baseline_1.json")
+    for key in ("backbone", "backbone_modality", "similarity", "sparsity"):
+        assert metrics[key] is None
+    assert (metrics["verdict"], metrics["target"], metrics["width"]) == ("hurts", 1, 1.0)
+    assert metrics["earlier_tasks"] == []
+    assert metrics["validation_accuracy"] == baseline["validation_accuracy"]
+    assert (metrics["owned_fraction"], metrics["picked_fraction"]) == (1.0, 0.0)
+    choice, tried = chain.json("selection_1.json"), metrics["tried"]
+    assert (tried["backbone"], tried["similarity"]) == (2, choice["similarity"])
+    assert tried["validation_accuracy"] == chain.json("target_1.json")["validation_accuracy"]
+    assert tiny.same_state(state(chain.path("kept.pt")), state(chain.path("baseline_1.pt")))
+
+
+def test_the_backbone_is_kept_where_it_is_as_good(crossing):
+    bar = crossing.with_bar(crossing.json("target_1.json")["validation_accuracy"])
+    crossing.train_target("kept", bar=bar, keep_better=True)
+    metrics = crossing.json("kept.json")
+    assert (metrics["verdict"], metrics["backbone"]) == ("equal", 2)
+    assert metrics["earlier_tasks"][0]["logits_identical"] is True
+
+
+def test_a_target_grows_until_it_clears_the_bar(crossing):
+    crossing.train_target("grown", bar=crossing.with_bar(1.01), max_width=1.5)
+    metrics = crossing.json("grown.json")
+    network = load_checkpoint(crossing.path("grown.pt")).network
+    assert network.width == metrics["width"] == metrics["tried"]["width"]
+    assert metrics["earlier_tasks"][0]["logits_identical"] is True
+    assert not crossing.path("resume/grown").exists()
+
+
+# selection and ladder
+
+
+def test_similarities_and_the_choice(chain):
+    rows = pd.read_csv(chain.path("similarity_1.csv"))
+    assert rows[["target", "candidate"]].to_numpy().tolist() == [[1, 2]]
+    assert rows["modality"].item() == chain.source.modality
+    assert rows["target_modality"].item() == chain.target.modality
+    assert chain.json("selection_1.json")["similarity"] == rows["ddv_cosine"].item()
+    stages.collect_similarity(
+        similarities=[chain.path("similarity_1.csv")] * 2, matrix=chain.path("matrix.csv")
+    )
+    matrix = pd.read_csv(chain.path("matrix.csv"))
+    pd.testing.assert_frame_equal(matrix, pd.concat([rows, rows], ignore_index=True))
+
+
+def test_every_level_is_on_disk_and_in_the_table(chain):
+    table = pd.read_csv(chain.path("pruning.csv"))
+    assert table["sparsity"].tolist() == [0.5, 0.8]
+    assert table["measured_sparsity"].tolist() == pytest.approx([0.5, 0.8], abs=0.005)
+    for row, path in zip(table.to_dict("records"), chain.levels, strict=True):
+        evaluated = crossback_core.load(path).evaluate(chain.source)
+        assert evaluated["accuracy"] == pytest.approx(row["test_accuracy"])
+    assert chain.json("choice.json")["sparsity"] == 0.8
+    assert sha256(chain.path("pruned.pt")) == sha256(chain.levels[1])
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "allowed_loss", "file", "sparsity"),
+    [
+        ([0.9, 0.85], 0.05, "ladder/0.8.pt", 0.8),
+        ([0.9, 0.84], 0.05, "ladder/0.5.pt", 0.5),
+        ([0.8, 0.84], 0.05, "baseline_2.pt", 0.0),  # none is good enough: the dense one
+    ],
+)
+def test_the_chosen_level_is_copied(crossing, accuracies, allowed_loss, file, sparsity, tmp_path):
+    table = pd.read_csv(crossing.path("pruning.csv")).assign(validation_accuracy=accuracies)
+    table.to_csv(tmp_path / "pruning.csv", index=False)
+    dense = crossing.json("baseline_2.json") | {"validation_accuracy": 0.9}
+    write_json(dense, tmp_path / "baseline_2.json")
+    stages.choose_sparsity(
+        baseline=crossing.path("baseline_2.pt"),
+        baseline_metrics=tmp_path / "baseline_2.json",
+        table=tmp_path / "pruning.csv",
+        levels=crossing.levels,
+        checkpoint=tmp_path / "pruned.pt",
+        choice=tmp_path / "choice.json",
+        allowed_loss=allowed_loss,
+    )
+    assert sha256(tmp_path / "pruned.pt") == sha256(crossing.path(file))
+    choice = read_json(tmp_path / "choice.json")
+    assert (choice["task"], choice["sparsity"]) == (2, sparsity)
+    expected = dict(zip([0.5, 0.8, 0.0], [*accuracies, 0.9], strict=True))[sparsity]
+    assert choice["validation_accuracy"] == pytest.approx(expected)
+    assert choice["baseline_validation_accuracy"] == 0.9
+
+
+def test_the_summary_of_a_finished_chain(crossing):
+    names = {"summary": "summary.csv", "text": "summary.txt", "report": "report.html"}
+    stages.collect_similarity(
+        similarities=[crossing.path("similarity_1.csv")], matrix=crossing.path("all.csv")
+    )
+    stages.summarize(
+        metrics=[crossing.path("target_1.json")],
+        histories=[crossing.path("target_1.csv")],
+        matrix=crossing.path("all.csv"),
+        tables=[crossing.path("pruning.csv")],
+        choices=[crossing.path("choice.json")],
+        **{key: crossing.path(name) for key, name in names.items()},
+    )
+    row = pd.read_csv(crossing.path("summary.csv")).iloc[0]
+    assert row["target"] == 1 and row["backbone"] == 2
+    assert "<html" in crossing.path("report.html").read_text()
+    assert crossing.path("summary.txt").read_text().strip()
+
+
+# repeatable, resumable, strict
+
+
+def test_the_same_chain_again_gives_equal_tensors(crossing, tmp_path):
+    again = chain_of(tmp_path, "image to text").run()
+    for name in ("baseline_1", "baseline_2", "pruned", "swapped", "target_1"):
+        assert tiny.same_state(state(again.path(f"{name}.pt")), state(crossing.path(f"{name}.pt")))
+    first, second = (each.json("target_1.json") for each in (crossing, again))
+    timed = {"seconds", "parents", "checkpoint_bytes"}
+    assert all(first[key] == second[key] for key in first.keys() - timed)
+    similarities = [each.path("similarity_1.csv").read_text() for each in (crossing, again)]
+    assert similarities[0] == similarities[1]
+
+
+def test_a_stage_run_again_replaces_its_results(finished):
+    chain = finished("image to image")
+    names = ("similarity_1.csv", "selection_1.json", "choice.json", "pruned.pt", "swapped.pt")
+    before = [sha256(chain.path(name)) for name in names]
+    chain.select()
+    chain.choose()
+    chain.swap()
+    assert [sha256(chain.path(name)) for name in names] == before
+
+
+class Cut(ResumeFile):
+    """Goes down after so many more saved epochs, of whatever training: the machine's end."""
+
+    left = 0
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Save, then go down if it is time."""
+        super().save(state)
+        Cut.left -= 1
+        if Cut.left == 0:
+            raise Interrupted
+
+
+STAGES: dict[str, tuple[int, str, Callable[[Chain], None]]] = {
+    "baseline_1.pt": (2, "resume/baseline_1", lambda chain: chain.train_baseline(chain.target)),
+    "ladder/0.8.pt": (5, "resume/backbone_2", Chain.prune),
+    "target_1.pt": (2, "resume/target_1", Chain.train_target),
+}
+
+
+@pytest.mark.parametrize("result", STAGES)
+def test_an_interrupted_stage_goes_on_where_it_was(crossing, result, tmp_path, monkeypatch):
+    epochs, folder, stage = STAGES[result]
+    again = chain_of(tmp_path, "image to text")
+    for name in ("task_1", "task_2", "baseline_1", "baseline_2", "pruned", "swapped"):
+        (tmp_path / f"{name}.pt").write_bytes(crossing.path(f"{name}.pt").read_bytes())
+    for name in ("baseline_1", "selection_1"):
+        (tmp_path / f"{name}.json").write_bytes(crossing.path(f"{name}.json").read_bytes())
+    again.path(result).unlink(missing_ok=True)
+    monkeypatch.setattr(Cut, "left", epochs)
+    with monkeypatch.context() as patched, pytest.raises(Interrupted):
+        patched.setattr(stages, "ResumeFile", Cut)
+        stage(again)
+    assert not again.path(result).exists() and any(again.path(folder).iterdir())
+    stage(again)
+    assert tiny.same_state(state(again.path(result)), state(crossing.path(result)))
+    assert not again.path(folder).exists()
+
+
+def test_a_backbone_that_is_not_the_selected_one_is_refused(crossing, tmp_path):
+    other = tmp_path / "selection.json"
+    write_json(crossing.json("selection_1.json") | {"backbone": 3}, other)
+    message = f"pruned.pt holds task 2, but {other} chose 3: remove both and run again"
+    with pytest.raises(ValueError, match=message):
+        stages.swap_kv(
+            selection=other,
+            backbone=crossing.path("pruned.pt"),
+            baseline=crossing.path("baseline_1.pt"),
+            checkpoint=tmp_path / "swapped.pt",
+            swap="auto",
+            seed=2,
+            version=NUMERICS,
+        )
+    assert list(tmp_path.iterdir()) == [other]
+
+
+@pytest.mark.parametrize("name", ["swapped.pt", "task_1.pt", "pruned.pt"])
+@pytest.mark.parametrize("damage", ["missing", "truncated"])
+def test_a_damaged_input_ends_the_stage_and_writes_nothing(crossing, name, damage, tmp_path):
+    again = chain_of(tmp_path, "image to text")
+    for path in crossing.folder.glob("*.*"):
+        if not path.name.startswith(("target", "kept", "grown")):
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+    if damage == "missing":
+        again.path(name).unlink()
+    else:
+        again.path(name).write_bytes(again.path(name).read_bytes()[:-100])
+    with pytest.raises((FileNotFoundError, ValueError), match=name):
+        again.train_target()
+    assert list(tmp_path.glob("target_1*")) == []
