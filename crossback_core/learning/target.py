@@ -68,17 +68,14 @@ def pick_and_grow(
         seed: Source of randomness.
         resume: Where to keep an interrupted training of a given width.
     """
-    best: Trained | None = None
+    tried: list[Trained] = []
     for width in widths(initial().width, step=target.width_step, maximum=target.max_width):
         trained = _train_at(initial(), width, data, target, training, seed, resume(width))
         logger.info("width %g: validation %.4f, bar %.4f", width, trained.validation_accuracy, bar)
-        if best is None or trained.validation_accuracy > best.validation_accuracy:
-            best = trained
         if trained.validation_accuracy >= bar:
             return trained
-    if best is None:
-        raise ValueError(f"no width to try up to {target.max_width}")
-    return best
+        tried.append(trained)
+    return max(tried, key=lambda trained: trained.validation_accuracy)  # the first among equals
 
 
 def _train_at(

@@ -145,6 +145,8 @@ class MaskedLinear(nn.Module):
 
     def release(self, count: int) -> None:
         """Free the `count` weights of smallest magnitude among those the newest task owns."""
+        if not self.newest:
+            raise ValueError("cannot free weights of a layer that has no task yet")
         own = (self.owner == self.newest).flatten()
         if not 0 <= count <= int(own.sum()):
             raise ValueError(f"cannot free {count} weights: the task owns {int(own.sum())}")

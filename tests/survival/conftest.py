@@ -1,0 +1,33 @@
+"""Copies of the project with the small configuration, and one undisturbed run of it."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from processes import kill_all_below
+from snakemake_project import ROOT, Project, copy_project
+
+MakeProject = Callable[[str], Project]
+
+
+@pytest.fixture(scope="session")
+def make_project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeProject]:
+    """Make copies; what still runs in them in the end is killed."""
+    made: list[Path] = []
+
+    def make(name: str) -> Project:
+        made.append(copy_project(tmp_path_factory.mktemp(name)))
+        return Project(made[-1], ("--configfile", str(ROOT / "tests" / "survival" / "small.yaml")))
+
+    yield make
+    for folder in made:
+        kill_all_below(folder)
+
+
+@pytest.fixture(scope="session")
+def undisturbed(make_project: MakeProject) -> Project:
+    """A finished run that nothing disturbed."""
+    project = make_project("undisturbed")
+    done = project.snakemake("--cores", "2")
+    assert done.code == 0, done.output
+    return project
