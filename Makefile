@@ -12,7 +12,7 @@ TOOLS := $(VENV)/.tools
 BUILDER := $(VENV)/.builder
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo test survive lint format data dag clean
+.PHONY: help install demo test survive slurm lint format data dag clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 17
@@ -27,6 +27,9 @@ test: $(TOOLS) ## run all tests: unit, workflow, one tiny real run
 
 survive: $(TOOLS) ## kill, damage, fill disks, fuzz: some minutes
 	$(BIN)/python -m pytest -m survival -s tests/survival
+
+slurm: $(TOOLS) ## run the tiny workflow, and jobs that fail, through a Slurm on this machine
+	$(BIN)/python -m pytest -m slurm -rs --durations=5 tests/slurm
 
 lint: $(TOOLS) ## run all linters and the type checker
 	$(BIN)/ruff check

@@ -12,11 +12,14 @@ import torch
 
 from crossback_core import __version__
 from crossback_core.files import sha256
+from crossback_core.gpus import own_gpu
 from crossback_core.settings import NUMERICS
 
 
 def resolve_device(name: str) -> torch.device:
     """Return the device that a configuration names; "auto" is a GPU where there is one.
+
+    A GPU is this process's own; see crossback_core.gpus.
 
     Raises:
         ValueError: A GPU is asked for and there is none.
@@ -25,7 +28,7 @@ def resolve_device(name: str) -> torch.device:
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and not torch.cuda.is_available():
         raise ValueError("device is cuda, but torch sees no GPU: set device to auto or cpu")
-    return torch.device(name)
+    return own_gpu() if name == "cuda" else torch.device(name)
 
 
 def provenance(

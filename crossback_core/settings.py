@@ -367,6 +367,17 @@ def _value_problems(path: str, preset: Mapping[str, Any]) -> Iterator[str]:
     ):
         if any(later <= earlier for earlier, later in pairwise(values)):
             yield f"{path}.{key}: {values} is not allowed; it must ascend"
+    target, candidates = preset["target"], preset["selection"]["candidates"]
+    if target["pick_initial"] <= target["pick_threshold"]:
+        yield (
+            f"{path}.target.pick_initial: {target['pick_initial']} is not allowed; it must be above"
+            f" pick_threshold = {target['pick_threshold']}, so that everything is picked at first"
+        )
+    if target["swap"] == "never" and candidates != "same_modal":
+        yield (
+            f"{path}.target.swap: 'never' is not allowed with selection.candidates = {candidates};"
+            " a backbone of the other modality has to be swapped: set candidates to same_modal"
+        )
     if pruning["ramp_epochs"] > pruning["epochs"]:
         yield (
             f"{path}.pruning.ramp_epochs: {pruning['ramp_epochs']} is not allowed; "
@@ -428,6 +439,12 @@ def _wide_problems(path: str, values: Mapping[str, Any]) -> Iterator[str]:
     for network in wide:
         if network in values["tasks"]:
             yield f"{path}.wide.{network}: is a task's id; a wide network needs an id of its own"
+        own = set(values["wide"][str(network)]["tasks"]) & set(values["targets"])
+        if network in values["candidates"] and own:
+            yield (
+                f"{path}.wide.{network}.tasks: {min(own)} is a target; a candidate made of a"
+                " target's own samples would know them all"
+            )
         for member in values["wide"][str(network)]["tasks"]:
             if member in wide:
                 yield f"{path}.wide.{network}.tasks: {member} is wide itself; give single tasks"

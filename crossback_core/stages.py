@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 import shutil
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,8 +25,8 @@ from crossback_core.files import atomic_write, read_json, sha256, write_csv, wri
 from crossback_core.learning.evaluation import accuracy, split_accuracy, split_logits
 from crossback_core.learning.kv_swap import Swap, reconstruct
 from crossback_core.learning.pruning import DENSE, climb, highest_sparsity, measured_sparsity
-from crossback_core.learning.target import Trained, pick_and_grow
-from crossback_core.learning.training import fit, step_count, weight_optimisation
+from crossback_core.learning.target import Outcome, pick_and_grow
+from crossback_core.learning.training import Row, fit, step_count, weight_optimisation
 from crossback_core.model.masked_linear import FREE
 from crossback_core.model.network import Network, TaskSpec
 from crossback_core.provenance import provenance, resolve_device
@@ -133,7 +132,6 @@ def train_baseline(
     version: int,
 ) -> None:
     """Train one task from scratch (rule train_baseline)."""
-    started = time.perf_counter()
     data, where = load_task(task_file), resolve_device(device)
     torch.manual_seed(seed)
     network = Network(model)
@@ -142,7 +140,7 @@ def train_baseline(
     weights = weight_optimisation(
         network.trainable_parameters(), training, step_count(data, training)
     )
-    key = (sha256(task_file), model, training, seed, where.type, version)
+    key = _key(task_file, settings=(model, training), seed=seed, device=where, version=version)
     rows = fit(
         network,
         data,
@@ -158,7 +156,7 @@ def train_baseline(
         "classes": list(data.classes),
         **_accuracies(network, data),
         **_sizes(data),
-        "seconds": _seconds_since(started),
+        "seconds": _seconds(rows),
         **provenance(
             seed=seed,
             device=where,
@@ -236,11 +234,11 @@ def prune_backbone(
     """Prune a task's network along the ladder of sparsities (rule prune_backbone)."""
     data, where, resume = load_task(task_file), resolve_device(device), Path(resume)
     network = _network(baseline).to(where)
-    key = (sha256(task_file), sha256(baseline), pruning, training, seed, where.type, version)
+    settings = (pruning, training)
+    key = _key(task_file, baseline, settings=settings, seed=seed, device=where, version=version)
     rows: list[dict[str, Any]] = []
     for sparsity, level in zip(pruning.sparsities, levels, strict=True):
-        started = time.perf_counter()
-        climb(
+        epochs = climb(
             network,
             data,
             sparsity,
@@ -253,7 +251,7 @@ def prune_backbone(
             "sparsity": sparsity,
             "measured_sparsity": measured_sparsity(network),
             **_accuracies(network, data),
-            "seconds": _seconds_since(started),
+            "seconds": _seconds(epochs),
         }
         save_checkpoint(network, level, {"task": data.task, **row})
         rows.append(row)
@@ -340,11 +338,11 @@ def train_target(
     version: int,
 ) -> None:
     """Train a target on its backbone and compare it with its baseline (rule train_target)."""
-    started = time.perf_counter()
     data, where = load_task(task_file), resolve_device(device)
     bar, folder = read_json(baseline_metrics), Path(resume)
-    key = (sha256(task_file), sha256(initial), target, training, seed, where.type, version)
-    trained = pick_and_grow(
+    settings = (target, training)
+    key = _key(task_file, initial, settings=settings, seed=seed, device=where, version=version)
+    outcome = pick_and_grow(
         lambda: _network(initial).to(where),
         data,
         bar=bar["validation_accuracy"],
@@ -353,31 +351,40 @@ def train_target(
         seed=seed,
         resume=lambda width: ResumeFile(folder / f"width_{width:g}.pt", (*key, width)),
     )
-    verdict = _verdict(trained.validation_accuracy, bar["validation_accuracy"])
+    tried = _tried(outcome, data, read_json(selection))
+    verdict = _verdict(tried["validation_accuracy"], bar["validation_accuracy"])
     kept_baseline = target.keep_better and verdict == "hurts"
-    product = _network(baseline) if kept_baseline else trained.network.cpu()
+    product = _network(baseline) if kept_baseline else outcome.kept.network.cpu()
+    accuracies = bar if kept_baseline else tried
     record = {
         **_selection_part(read_json(selection), kept_baseline),
         "verdict": verdict,
-        **_accuracies(product, data),
+        "validation_accuracy": accuracies["validation_accuracy"],
+        "test_accuracy": accuracies["test_accuracy"],
         "baseline_validation_accuracy": bar["validation_accuracy"],
         "baseline_test_accuracy": bar["test_accuracy"],
-        "tried": _tried(trained, data, read_json(selection)),
+        "tried": tried,
         **_sizes(data),
         "sparsity": None if kept_baseline else measured_sparsity(_network(backbone)),
         **_weights_part(product, data.task),
-        "seconds": _seconds_since(started),
+        "seconds": _seconds([row for trained in outcome.tried for row in trained.rows]),
         **provenance(
             seed=seed,
             device=where,
             settings={"target": target, "training": training},
-            parents={"task_file": task_file, "initial": initial, "baseline": baseline},
+            parents={
+                "task_file": task_file,
+                "selection": selection,
+                "backbone": backbone,
+                "initial": initial,
+                "baseline": baseline,
+            },
         ),
     }
     save_checkpoint(product, checkpoint, record)
     earlier = [] if kept_baseline else _earlier_tasks(backbone, checkpoint, backbone_data)
     size = {"checkpoint_bytes": Path(checkpoint).stat().st_size, "earlier_tasks": earlier}
-    write_csv(pd.DataFrame(trained.rows).assign(width=trained.width), history)
+    write_csv(pd.DataFrame(outcome.kept.rows).assign(width=outcome.kept.width), history)
     write_json(record | size, metrics)
     _forget(resume)
 
@@ -438,8 +445,17 @@ def _network(path: StrPath) -> Network:
     return load_checkpoint(path).network
 
 
-def _seconds_since(started: float) -> float:
-    return round(time.perf_counter() - started, 3)
+def _key(
+    *files: StrPath, settings: object, seed: int, device: torch.device, version: int
+) -> tuple[object, ...]:
+    """Everything that determines a training, down to what rounds differently."""
+    rounding = (device.type, torch.get_num_threads(), torch.__version__)
+    return (*map(sha256, files), settings, seed, *rounding, version)
+
+
+def _seconds(rows: Sequence[Row]) -> float:
+    """Duration of a training, also of one that was interrupted and resumed."""
+    return round(sum(row["seconds"] for row in rows), 3)
 
 
 def _forget(resume: StrPath) -> None:
@@ -482,13 +498,16 @@ def _selection_part(choice: dict[str, Any], kept_baseline: bool) -> dict[str, An
     }
 
 
-def _tried(trained: Trained, data: TaskData, choice: dict[str, Any]) -> dict[str, Any]:
+def _tried(outcome: Outcome, data: TaskData, choice: dict[str, Any]) -> dict[str, Any]:
     """What was measured on the backbone, also where the baseline was kept in the end."""
     return {
         "backbone": choice["backbone"],
         "similarity": choice["similarity"],
-        "width": trained.width,
-        **_accuracies(trained.network, data),
+        "width": outcome.kept.width,
+        **_accuracies(outcome.kept.network, data),
+        "validation_accuracy_by_width": {
+            f"{trained.width:g}": trained.validation_accuracy for trained in outcome.tried
+        },
     }
 
 

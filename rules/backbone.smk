@@ -9,12 +9,15 @@ rule prune_backbone:
         "logs/prune_backbone/{dataset}/{task}.log",
     benchmark:
         "benchmarks/prune_backbone/{dataset}/{task}.tsv"
+    group:
+        "backbone_{dataset}_{task}"
     conda:
         "../envs/crossback.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=480,
+        mem_mb=grows(TRAINING_MB),
+        runtime=grows(480),
+        gpu=GPUS,
     params:
         rerun_on("preset.pruning", "preset.training"),
         levels=ladder_levels,
@@ -43,12 +46,14 @@ rule choose_sparsity:
         "logs/choose_sparsity/{dataset}/{task}.log",
     benchmark:
         "benchmarks/choose_sparsity/{dataset}/{task}.tsv"
+    group:
+        "backbone_{dataset}_{task}"
     conda:
         "../envs/crossback.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=grows(1000),
+        runtime=grows(5),
     params:
         levels=ladder_levels,
         allowed_loss=setting("preset.allowed_loss"),

@@ -9,12 +9,15 @@ rule train_baseline:
         "logs/train_baseline/{dataset}/{task}.log",
     benchmark:
         "benchmarks/train_baseline/{dataset}/{task}.tsv"
+    group:
+        "baseline_{dataset}_{task}"
     conda:
         "../envs/crossback.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=240,
+        mem_mb=grows(TRAINING_MB),
+        runtime=grows(240),
+        gpu=GPUS,
     params:
         rerun_on("preset.model", "preset.training"),
         model=setting("preset.model"),

@@ -31,6 +31,8 @@ def checked_settings() -> Settings:
 
 
 SETTINGS = checked_settings()
+GPUS = int(SETTINGS.device == "cuda")  # of a training job
+TRAINING_MB = 8000 if GPUS else 2000  # of main memory
 STARTED = time.time()
 
 
@@ -40,7 +42,7 @@ def check_targets(targets: Iterable[str]) -> None:
     The wildcard constraints refuse them as well, but Snakemake does not say what there is.
     """
     for target in targets:
-        if not (found := re.match(r"results/([^/]+)/(?:.*?(task|target)_([^/.]*))?", target)):
+        if not (found := re.match(r"results/([^/]+)/(?:.*?(task|target)_([^/._]*))?", target)):
             continue
         name, role, id_ = found.groups()
         if name not in SETTINGS.datasets:
@@ -96,6 +98,11 @@ def experiment_of(wildcards: Wildcards) -> Experiment:
 def setting(path: str) -> Callable[[Wildcards], object]:
     """Give the params function that looks up a setting of a job's data set."""
     return lambda wildcards: attrgetter(path)(experiment_of(wildcards))
+
+
+def grows(amount: int) -> Callable[[Wildcards, int], int]:
+    """Give the resources function that asks for the amount again at each new attempt."""
+    return lambda wildcards, attempt: amount * attempt
 
 
 def rerun_on(*values: str | Callable[[Wildcards], object]) -> Callable[[Wildcards], str]:

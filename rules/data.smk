@@ -22,8 +22,8 @@ rule download_file:
         "../envs/crossback.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=720,
+        mem_mb=grows(1000),
+        runtime=grows(720),
     params:
         source=remote_file,
     message:
@@ -45,8 +45,8 @@ rule unpack_data:
         "../envs/crossback.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=240,
+        mem_mb=grows(1000),
+        runtime=grows(240),
     params:
         sources=remote_files_of,
     message:
@@ -69,8 +69,8 @@ rule prepare_index:
         "../envs/crossback.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=grows(1000),
+        runtime=grows(30),
     params:
         rerun_on("dataset"),
         raw=setting("dataset.raw"),
@@ -94,12 +94,14 @@ rule prepare_task:
         "logs/prepare_task/{dataset}/{task}.log",
     benchmark:
         "benchmarks/prepare_task/{dataset}/{task}.tsv"
+    group:
+        "baseline_{dataset}_{task}"
     conda:
         "../envs/crossback.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=30,
+        mem_mb=grows(4000),
+        runtime=grows(30),
     params:
         rerun_on("dataset", members, train_per_class),
         raw=setting("dataset.raw"),

@@ -17,8 +17,8 @@ rule summarize:
         "../envs/crossback.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=10,
+        mem_mb=grows(1000),
+        runtime=grows(10),
     message:
         "Summarise the results of {wildcards.dataset}"
     script:

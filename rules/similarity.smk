@@ -10,12 +10,14 @@ rule measure_similarity:
         "logs/measure_similarity/{dataset}/{target}.log",
     benchmark:
         "benchmarks/measure_similarity/{dataset}/{target}.tsv"
+    group:
+        "similarity_{dataset}_{target}"
     conda:
         "../envs/crossback.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=grows(2000),
+        runtime=grows(60),
     params:
         rerun_on("preset.selection.probing"),
         probing=setting("preset.selection.probing"),
@@ -40,8 +42,8 @@ rule collect_similarity:
         "../envs/crossback.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=grows(1000),
+        runtime=grows(5),
     message:
         "Collect the similarities of {wildcards.dataset}"
     script:
@@ -57,12 +59,14 @@ checkpoint select_backbone:
         "logs/select_backbone/{dataset}/{target}.log",
     benchmark:
         "benchmarks/select_backbone/{dataset}/{target}.tsv"
+    group:
+        "similarity_{dataset}_{target}"
     conda:
         "../envs/crossback.yaml"
     threads: 1
     resources:
-        mem_mb=500,
-        runtime=5,
+        mem_mb=grows(1000),
+        runtime=grows(5),
     params:
         target=target_id,
         candidates=setting("preset.selection.candidates"),

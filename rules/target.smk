@@ -9,12 +9,14 @@ rule swap_kv:
         "logs/swap_kv/{dataset}/{target}.log",
     benchmark:
         "benchmarks/swap_kv/{dataset}/{target}.tsv"
+    group:
+        "target_{dataset}_{target}"
     conda:
         "../envs/crossback.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=5,
+        mem_mb=grows(1000),
+        runtime=grows(5),
     params:
         rerun_on("preset.target.swap"),
         swap=setting("preset.target.swap"),
@@ -43,12 +45,15 @@ rule train_target:
         "logs/train_target/{dataset}/{target}.log",
     benchmark:
         "benchmarks/train_target/{dataset}/{target}.tsv"
+    group:
+        "target_{dataset}_{target}"
     conda:
         "../envs/crossback.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=480,
+        mem_mb=grows(TRAINING_MB),
+        runtime=grows(480),
+        gpu=GPUS,
     params:
         rerun_on("preset.target", "preset.training"),
         target=setting("preset.target"),

@@ -12,6 +12,7 @@ from crossback_core.data.task_file import Split
 from crossback_core.model.network import Network
 
 BATCH = 256
+VALUES = 2**22  # input values a batch: large pictures are evaluated a few at a time
 
 
 @contextmanager
@@ -46,8 +47,9 @@ def predict_logits(
     if mask is not None and len(mask) != len(values):
         raise ValueError(f"{len(values)} inputs, but the mask is of {len(mask)}")
     device = next(network.parameters()).device
-    parts = torch.split(values, BATCH)
-    masks = [None] * len(parts) if mask is None else torch.split(mask, BATCH)
+    batch = min(BATCH, max(1, VALUES // values[0].numel()))
+    parts = torch.split(values, batch)
+    masks = [None] * len(parts) if mask is None else torch.split(mask, batch)
     with evaluating(network):
         logits = [
             network(task, part.to(device), None if real is None else real.to(device)).cpu()

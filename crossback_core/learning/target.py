@@ -44,6 +44,14 @@ class Trained:
         return float(self.rows[-1]["validation_accuracy"])
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a target: the training that is kept, and all tried, narrowest first."""
+
+    kept: Trained
+    tried: tuple[Trained, ...]
+
+
 def pick_and_grow(
     initial: Callable[[], Network],
     data: TaskData,
@@ -53,7 +61,7 @@ def pick_and_grow(
     training: TrainingSettings,
     seed: int,
     resume: Callable[[float], Resume],
-) -> Trained:
+) -> Outcome:
     """Train a target, widening its network until its validation accuracy clears the bar.
 
     Every width starts again from the initial network. If no width clears the bar, the one with
@@ -72,10 +80,11 @@ def pick_and_grow(
     for width in widths(initial().width, step=target.width_step, maximum=target.max_width):
         trained = _train_at(initial(), width, data, target, training, seed, resume(width))
         logger.info("width %g: validation %.4f, bar %.4f", width, trained.validation_accuracy, bar)
-        if trained.validation_accuracy >= bar:
-            return trained
         tried.append(trained)
-    return max(tried, key=lambda trained: trained.validation_accuracy)  # the first among equals
+        if trained.validation_accuracy >= bar:
+            break
+    kept = max(tried, key=lambda trained: trained.validation_accuracy)  # the first among equals
+    return Outcome(kept, tuple(tried))
 
 
 def _train_at(

@@ -67,7 +67,8 @@ def _reader(network: Network, other: Network) -> Reader:
 def _probes(network: Network, data: TaskData, count: int, seed: int) -> ProbeHalf:
     """Draw probes from a task's training split."""
     split: Split = data.train
-    generator = torch.Generator().manual_seed(seed)
+    # a stream a task: two tasks of one size, in one order of classes, must not pair like with like
+    generator = torch.Generator().manual_seed((seed << 20) + data.task)
     rows = torch.randperm(len(split), generator=generator)[:count]
     values, mask = split.inputs(rows)
     return ProbeHalf(network.encode(data.task, values), mask, data.modality)

@@ -291,7 +291,8 @@ def test_the_baseline_is_kept_where_it_is_better(chain):
         assert metrics[key] is None
     assert (metrics["verdict"], metrics["target"], metrics["width"]) == ("hurts", 1, 1.0)
     assert metrics["earlier_tasks"] == []
-    assert metrics["validation_accuracy"] == baseline["validation_accuracy"]
+    assert metrics["validation_accuracy"] == 1.01  # what the doctored baseline says of itself
+    assert metrics["test_accuracy"] == baseline["test_accuracy"]
     assert (metrics["owned_fraction"], metrics["picked_fraction"]) == (1.0, 0.0)
     choice, tried = chain.json("selection_1.json"), metrics["tried"]
     assert (tried["backbone"], tried["similarity"]) == (2, choice["similarity"])

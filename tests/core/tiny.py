@@ -136,7 +136,7 @@ def train_target(
     resume: Resume | None = None,
 ) -> Trained:
     """Train the newest task's weights and picks at the present width, in place."""
-    return pick_and_grow(
+    outcome = pick_and_grow(
         lambda: initial,
         data,
         bar=1.0,
@@ -145,6 +145,7 @@ def train_target(
         seed=3,
         resume=lambda width: resume or NoResume(),
     )
+    return outcome.kept
 
 
 def disturb(changed: Network, scale: float = 0.3) -> None:

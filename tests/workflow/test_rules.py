@@ -14,7 +14,7 @@ from crossback_core import stages
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted((ROOT / "workflow_scripts").glob("*.py"))
-DIRECTIVES = ["input", "output", "log", "benchmark", "conda", "threads"] + [
+DIRECTIVES = ["input", "output", "log", "benchmark", "group", "conda", "threads"] + [
     "resources",
     "params",
     "message",
@@ -58,7 +58,7 @@ def test_every_script_belongs_to_a_rule() -> None:
 def test_directives_come_in_one_order(rule: Rule) -> None:
     expected = [name for name in DIRECTIVES if name in rule.directives]
     assert list(rule.directives) == expected
-    optional = {"params", "input"} if rule.name == "download_file" else {"params"}
+    optional = {"params", "group"} | ({"input"} if rule.name == "download_file" else set())
     assert set(DIRECTIVES) - set(rule.directives) <= optional
 
 

@@ -59,7 +59,8 @@ def scored(network, texts, monkeypatch):
             resume=lambda width: NoResume(),
         )
         assert tried == [width for width in scores if width <= tried[-1]]
-        return replace(found, rows=tried)
+        assert [trained.width for trained in found.tried] == tried
+        return replace(found.kept, rows=tried)
 
     return search
 
@@ -122,7 +123,7 @@ def test_growth_reaches_the_network(images, texts):
         layers = network.masked_layers()
         assert len(layers["feedforwards.0.value"].owner) == 16 * network.width
         assert torch.equal(tiny.logits_of(network, images)[0], before)
-    assert found.network in trained and found.network.width == found.width
+    assert found.kept.network in trained and found.kept.network.width == found.kept.width
 
 
 # picks

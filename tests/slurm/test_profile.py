@@ -1,0 +1,30 @@
+"""What the rules ask for and how the profile groups them; needs no Slurm."""
+
+import re
+from pathlib import Path
+
+import pytest
+from slurm_records import slurm_project
+from test_rules import Rule, each_rule
+
+
+@each_rule
+def test_who_trains_asks_for_a_gpu(rule: Rule) -> None:
+    assert ("device" in rule.names("params")) == ("gpu=GPUS" in rule.directives["resources"])
+
+
+@each_rule
+def test_a_job_says_its_memory_and_time_and_is_tried_again_with_more(rule: Rule) -> None:
+    asked = re.findall(r"(\w+)=grows\(", rule.directives["resources"])
+    assert asked == ["mem_mb", "runtime"]
+
+
+@pytest.mark.slow
+def test_the_profile_is_found_and_rules_that_follow_each_other_share_a_job(tmp_path: Path) -> None:
+    project = slurm_project(tmp_path, "--configfile", "tests/tiny.yaml")
+    planned = project.snakemake("--dry-run")
+    assert planned.code == 0
+    assert "Using profile slurm" in planned.output
+    groups = {f"baseline_icons_{task}" for task in (1, 3, 17, 19, 101, 102)}
+    groups |= {f"{step}_icons_{target}" for step in ("similarity", "target") for target in (3, 19)}
+    assert set(re.findall(r"Group job (\w+)", planned.output)) == groups
