@@ -24,10 +24,15 @@ def own_gpu() -> torch.device:
     """Take a GPU that no other process of this user has, until this process ends.
 
     Waits while all are taken. A killed process gives its GPU back, as the system drops its lock.
+
+    Raises:
+        ValueError: There is no GPU.
     """
     folder = Path(tempfile.gettempdir()) / f"crossback-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
     names, share = visible_gpus(), processes_per_gpu()
+    if not names:
+        raise ValueError("torch sees no GPU: set device to auto or cpu")
     while (taken := take_free(names, folder, share)) is None:
         logger.info("all %d GPUs are taken; waiting for one", len(names))
         time.sleep(5)

@@ -58,6 +58,7 @@ def test_a_parent_that_is_missing_is_an_error(tmp_path):
 )
 def test_the_device(name, available, device, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
+    monkeypatch.setattr("crossback_core.provenance.own_gpu", lambda: torch.device("cuda"))
     assert resolve_device(name).type == device
 
 

@@ -37,6 +37,7 @@ def failed_once(done: Outcome, *words: str) -> None:
 def finished(undisturbed: Project, make_project: MakeProject) -> Project:
     """A copy of the finished run that tests may spoil and repair."""
     project = make_project("spoilt")
+    shutil.rmtree(project.folder / "data")  # a link, which cannot be copied over
     shutil.copytree(undisturbed.folder, project.folder, dirs_exist_ok=True, symlinks=True)
     return project
 
