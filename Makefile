@@ -12,7 +12,7 @@ TOOLS := $(VENV)/.tools
 BUILDER := $(VENV)/.builder
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo test survive slurm lint format data dag clean
+.PHONY: help install demo test published survive slurm lint format data dag clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 17
@@ -24,6 +24,9 @@ demo: $(RUNTIME) ## run the whole method on the embedded icons data set
 
 test: $(TOOLS) ## run all tests: unit, workflow, one tiny real run
 	$(BIN)/python -m pytest
+
+published: $(TOOLS) ## take miniatures of the published data sets from download to target
+	$(BIN)/python -m pytest -m published tests/workflow/test_real_data.py
 
 survive: $(TOOLS) ## kill, damage, fill disks, fuzz: some minutes
 	$(BIN)/python -m pytest -m survival -s tests/survival

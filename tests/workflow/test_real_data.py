@@ -18,7 +18,7 @@ from snakemake_project import Outcome, Project, copy_project
 import crossback_core
 from crossback_core.data import load_task
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.published]
 
 MAKERS: dict[str, Callable[[Path], Path]] = {
     "cub": make_cub,
