@@ -339,7 +339,7 @@ def train_target(
 ) -> None:
     """Train a target on its backbone and compare it with its baseline (rule train_target)."""
     data, where = load_task(task_file), resolve_device(device)
-    bar, folder = read_json(baseline_metrics), Path(resume)
+    bar, choice, folder = read_json(baseline_metrics), read_json(selection), Path(resume)
     settings = (target, training)
     key = _key(task_file, initial, settings=settings, seed=seed, device=where, version=version)
     outcome = pick_and_grow(
@@ -351,13 +351,13 @@ def train_target(
         seed=seed,
         resume=lambda width: ResumeFile(folder / f"width_{width:g}.pt", (*key, width)),
     )
-    tried = _tried(outcome, data, read_json(selection))
+    tried = _tried(outcome, data, choice)
     verdict = _verdict(tried["validation_accuracy"], bar["validation_accuracy"])
     kept_baseline = target.keep_better and verdict == "hurts"
     product = _network(baseline) if kept_baseline else outcome.kept.network.cpu()
     accuracies = bar if kept_baseline else tried
     record = {
-        **_selection_part(read_json(selection), kept_baseline),
+        **_selection_part(choice, kept_baseline),
         "verdict": verdict,
         "validation_accuracy": accuracies["validation_accuracy"],
         "test_accuracy": accuracies["test_accuracy"],
