@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from crossback_core.data.task_file import Split
+from crossback_core.model.adapters import InputProjection
 from crossback_core.model.network import Network
 
 BATCH = 256
@@ -44,6 +46,13 @@ def predict_logits(
     Raises:
         ValueError: The network has no such task, or the inputs do not fit it.
     """
+    return _in_batches(network, partial(network, task), values, mask)
+
+
+def _in_batches(
+    network: Network, read: Callable[..., Tensor], values: Tensor, mask: Tensor | None
+) -> Tensor:
+    """Read inputs in batches of a size that fits the memory; returns what was read, on the CPU."""
     if mask is not None and len(mask) != len(values):
         raise ValueError(f"{len(values)} inputs, but the mask is of {len(mask)}")
     device = next(network.parameters()).device
@@ -51,11 +60,25 @@ def predict_logits(
     parts = torch.split(values, batch)
     masks = [None] * len(parts) if mask is None else torch.split(mask, batch)
     with evaluating(network):
-        logits = [
-            network(task, part.to(device), None if real is None else real.to(device)).cpu()
+        outputs = [
+            read(part.to(device), None if real is None else real.to(device)).cpu()
             for part, real in zip(parts, masks, strict=True)
         ]
-    return torch.cat(logits)
+    return torch.cat(outputs)
+
+
+def split_features(
+    network: Network, split: Split, *, projection: InputProjection | None = None
+) -> Tensor:
+    """Compute what the head of the newest task is given (samples, latent_dim) on a split.
+
+    Args:
+        network: Its newest task reads.
+        split: Of any task that the projection reads.
+        projection: Input projection to read through; the newest task's own if None.
+    """
+    read = partial(network.features, network.newest.task, projection=projection)
+    return _in_batches(network, read, *split.inputs())
 
 
 def split_logits(network: Network, task: int, split: Split) -> Tensor:

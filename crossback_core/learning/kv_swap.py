@@ -37,7 +37,7 @@ def reconstruct(backbone: Network, baseline: Network, *, swap: Swap) -> bool:
 
 
 def _is_swapped(source: TaskSpec, target: TaskSpec, swap: Swap) -> bool:
-    same_input = (source.modality, source.channels) == (target.modality, target.channels)
+    same_input = source.reads_like(target)
     if swap == "never" and not same_input:
         raise ValueError(
             f"target.swap is never, but backbone task {source.task} reads {source.modality}s of"

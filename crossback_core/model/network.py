@@ -39,6 +39,10 @@ class TaskSpec:
     channels: int
     width: float = 1.0
 
+    def reads_like(self, other: TaskSpec) -> bool:
+        """Say whether the input projections of two tasks read the same kind of input."""
+        return (self.modality, self.channels) == (other.modality, other.channels)
+
 
 class Network(nn.Module):
     """Perceiver IO (Jaegle et al., arXiv 2107.14795) with masked weights and per-task parameters.
@@ -147,6 +151,17 @@ class Network(nn.Module):
         Returns:
             (batch, classes of the task)
         """
+        return self.classify(task, self.features(task, values, mask, projection=projection))
+
+    def features(
+        self,
+        task: int,
+        values: Tensor,
+        mask: Tensor | None = None,
+        *,
+        projection: InputProjection | None = None,
+    ) -> Tensor:
+        """Compute what the head of one task is given, (batch, latent_dim), as `forward` does."""
         position = self.position(task)
         latents = self.latents[position - 1]
         reading = projection or self.input_projection(task)
@@ -157,7 +172,12 @@ class Network(nn.Module):
             state = state + feedforward(state, position)
         query = self.queries[position - 1].expand(len(state), 1, -1)  # (batch, 1, dim)
         answer = query + self.decoder(query, state, position)
-        logits: Tensor = self.heads[position - 1](self.decoder_norm(answer, position)[:, 0])
+        normed: Tensor = self.decoder_norm(answer, position)
+        return normed[:, 0]
+
+    def classify(self, task: int, features: Tensor) -> Tensor:
+        """Turn `features` of one task into its logits (batch, classes of the task)."""
+        logits: Tensor = self.heads[self.position(task) - 1](features)
         return logits
 
     def input_projection(self, task: int) -> InputProjection:
