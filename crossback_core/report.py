@@ -336,11 +336,10 @@ def _accuracy_label(row: Mapping[Any, Any]) -> str:
 
 def _similarity_section(matrix: pd.DataFrame) -> _Section:
     return _Section(
-        title="How alike the models decide",
-        alt="Heat map: similarity of each target's model to each candidate's, the selected one "
-        "framed.",
-        caption="Similarity of each target's baseline (row) to each candidate's (column); 1 is the "
-        "maximum. The selected candidate is framed. The colours span the values shown.",
+        title="How the candidates score",
+        alt="Heat map: score of each candidate for each target, the selected one framed.",
+        caption="Score of each candidate (column) for each target (row) by selection.metric; the "
+        "higher, the better. The selected candidate is framed. The colours span the values shown.",
         svg=_svg(lambda: _draw_matrix(matrix), salt="similarity"),
     )
 

@@ -16,6 +16,24 @@ NUMERICS = 1  # raised whenever results change in any digit: Snakemake then make
 Modality = Literal["image", "text"]
 MODALITIES: tuple[Modality, ...] = ("image", "text")
 Schedule = Literal["constant", "one_cycle", "steps"]
+# Scores of a candidate in the order of their columns; the functions are in selection/scores.py.
+Metric = Literal[
+    "ddv_euclidean",
+    "ddv_cosine",
+    "ddv_euclidean_plain",
+    "ddv_cosine_plain",
+    "ddv_distance",
+    "cka",
+    "label_cka",
+    "knn",
+    "logme",
+    "leep",
+    "h_score",
+    "probe",
+    "accuracy",
+    "classes",
+]
+METRICS: tuple[Metric, ...] = get_args(Metric)
 SPLITS = ("train", "validation", "test")
 ALL = "all"  # of the configuration: every task, every network
 Kind = Literal["icons", "cub", "coco", "oxford", "cifar100", "folder"]
@@ -81,9 +99,9 @@ class PruningSettings:
 
 @dataclass(frozen=True)
 class SelectionSettings:
-    """How the backbone is chosen (ModelDiff: Li et al., ISSTA 2021)."""
+    """How the backbone is chosen; probes and mutations are ModelDiff's (Li et al., ISSTA 2021)."""
 
-    metric: Literal["ddv_euclidean", "ddv_cosine"]
+    metric: Metric
     candidates: Literal["all", "same_modal", "cross_modal"]
     probes: int
     mutations: int

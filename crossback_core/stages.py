@@ -39,8 +39,8 @@ from crossback_core.report import (
     write_report,
 )
 from crossback_core.resume import ResumeFile
+from crossback_core.selection import comparison
 from crossback_core.selection.choice import Candidates, choose_backbone
-from crossback_core.selection.comparison import compare
 from crossback_core.settings import (
     DatasetSettings,
     ModelSettings,
@@ -181,18 +181,18 @@ def measure_similarity(
     seed: int,
     version: int,
 ) -> None:
-    """Compare a target's baseline with that of every candidate (rule measure_similarity)."""
-    target = _network(target_baseline), load_task(target_data)
+    """Score every candidate for a target by every metric (rule measure_similarity)."""
+    target = comparison.Target(_trained(target_baseline, target_data), probing, seed=seed)
     rows = []
     for baseline, task_file in zip(candidate_baselines, candidate_data, strict=True):
-        candidate = _network(baseline), load_task(task_file)
+        candidate = _trained(baseline, task_file)
         rows.append(
             {
-                "target": target[1].task,
-                "target_modality": target[1].modality,
-                "candidate": candidate[1].task,
-                "modality": candidate[1].modality,
-                **compare(target, candidate, probing, seed=seed),
+                "target": target.data.task,
+                "target_modality": target.data.modality,
+                "candidate": candidate.data.task,
+                "modality": candidate.data.modality,
+                **target.scores(candidate),
             }
         )
         logger.info("candidate %s: %s", rows[-1]["candidate"], rows[-1])
@@ -207,8 +207,12 @@ def collect_similarity(*, similarities: Sequence[StrPath], matrix: StrPath) -> N
 def select_backbone(
     *, similarity: StrPath, selection: StrPath, target: int, candidates: Candidates, metric: str
 ) -> None:
-    """Choose the most similar candidate as a target's backbone (rule select_backbone)."""
+    """Choose the candidate of the highest score as a target's backbone (rule select_backbone)."""
     scores = pd.read_csv(similarity)
+    if metric not in scores:
+        raise ValueError(
+            f"{similarity} has no scores {metric!r}: it has {', '.join(map(str, scores))}"
+        )
     choice = choose_backbone(
         scores.assign(similarity=scores[metric]),
         target=target,
@@ -443,6 +447,18 @@ def _training_curve(history: StrPath, record: dict[str, Any]) -> tuple[str, Trai
 
 def _network(path: StrPath) -> Network:
     return load_checkpoint(path).network
+
+
+def _trained(baseline: StrPath, task_file: StrPath) -> comparison.Trained:
+    """Load a baseline with its task and the validation accuracy that it recorded."""
+    checkpoint = load_checkpoint(baseline)
+    if "validation_accuracy" not in checkpoint.record:
+        raise ValueError(
+            f"{baseline} does not record its validation_accuracy: it is no baseline; run the rule"
+            " train_baseline that makes one"
+        )
+    accuracy = float(checkpoint.record["validation_accuracy"])
+    return comparison.Trained(checkpoint.network, load_task(task_file), accuracy)
 
 
 def _key(

@@ -12,7 +12,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.iocontainers import Wildcards
 
 from crossback_core.schema import unknown
-from crossback_core.settings import NUMERICS, Experiment, Settings, load_settings
+from crossback_core.settings import METRICS, NUMERICS, Experiment, Settings, load_settings
 from crossback_core.sources import RemoteFile
 
 
@@ -117,6 +117,11 @@ def rerun_on(*values: str | Callable[[Wildcards], object]) -> Callable[[Wildcard
     functions = [setting(value) if isinstance(value, str) else value for value in values]
     fixed = f"seed {SETTINGS.seed}, numerics {NUMERICS}"
     return lambda wildcards: "\n".join([fixed, *(repr(give(wildcards)) for give in functions)])
+
+
+def scored(wildcards: Wildcards) -> tuple[str, ...]:
+    """Give the columns of a target's scores: a new one has them measured anew."""
+    return METRICS
 
 
 def remote_files_of(wildcards: Wildcards) -> tuple[RemoteFile, ...]:

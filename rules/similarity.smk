@@ -19,12 +19,12 @@ rule measure_similarity:
         mem_mb=grows(2000),
         runtime=grows(60),
     params:
-        rerun_on("preset.selection.probing"),
+        rerun_on("preset.selection.probing", scored),
         probing=setting("preset.selection.probing"),
         seed=SETTINGS.seed,
         version=NUMERICS,
     message:
-        "Compare target {wildcards.target} of {wildcards.dataset} with its candidates"
+        "Score the candidates of target {wildcards.target} of {wildcards.dataset}"
     script:
         "../workflow_scripts/measure_similarity.py"
 

@@ -1,70 +1,129 @@
-"""Compare two trained networks of any modalities, each on its own task."""
+"""Score the candidates of one target: what both networks make of inputs, then every score of it."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from crossback_core.data.task_file import Split, TaskData
-from crossback_core.learning.evaluation import evaluating
+from crossback_core.learning.evaluation import evaluating, split_features
+from crossback_core.model.adapters import InputProjection
 from crossback_core.model.network import Network
-from crossback_core.selection.ddv import DISTANCES, decision_distances, similarity
-from crossback_core.selection.profiles import ProbeHalf, Probes, Reader, mutate, outputs
+from crossback_core.selection.profiles import ProbeHalf, Probes, Reader, mutate, outputs, read
+from crossback_core.selection.scores import METRICS
+from crossback_core.selection.view import View
 from crossback_core.settings import ProbeSettings
 
 
-def compare(
-    target: tuple[Network, TaskData],
-    candidate: tuple[Network, TaskData],
-    settings: ProbeSettings,
-    *,
-    seed: int,
-) -> dict[str, float]:
-    """Measure how alike two networks decide, by every distance of decisions.
+@dataclass(frozen=True)
+class Trained:
+    """A trained network, the task of its newest head, and its validation accuracy on that."""
 
-    Where the modalities differ, each network reads the other modality through the other network's
-    key/value projection, as the swap will have it. The same mutated probes serve all distances.
+    network: Network
+    data: TaskData
+    accuracy: float
+
+
+class Target:
+    """A target that candidates are scored for, and what is the same for all of them.
 
     Args:
-        target: The target's baseline network and its task.
-        candidate: The candidate's baseline network and its task.
+        trained: The target's baseline.
         settings: Number of probes and their mutation.
         seed: Decides the probes and their mutation.
-
-    Returns:
-        Similarity by metric: ddv_euclidean, ddv_cosine; higher is more alike.
     """
-    readers = (_reader(target[0], candidate[0]), _reader(candidate[0], target[0]))
-    count = min(settings.probes, len(target[1].train), len(candidate[1].train))
-    first, second = (_probes(*pair, count, seed) for pair in (target, candidate))
-    with evaluating(target[0]), evaluating(candidate[0]):
-        probes = mutate(
-            Probes(first, second),
-            readers,
-            rounds=settings.mutations,
-            step=settings.mutation_step,
-            seed=seed,
+
+    def __init__(self, trained: Trained, settings: ProbeSettings, *, seed: int) -> None:
+        self.network, self.data = trained.network, trained.data
+        self.settings, self.seed = settings, seed
+        self._features = split_features(self.network, self.data.train).double()
+        self._probes: dict[int, tuple[ProbeHalf, Tensor]] = {}
+
+    def scores(self, candidate: Trained) -> dict[str, float]:
+        """Score one candidate by every metric; higher is better.
+
+        Raises:
+            ValueError: A network's outputs are not finite, its width does not fit, or the target's
+                training samples are of one class.
+        """
+        view = self.view(candidate)
+        return {name: score(view) for name, score in METRICS.items()}
+
+    def view(self, candidate: Trained) -> View:
+        """Compute what scores of a candidate are made of."""
+        network, train, validation = candidate.network, self.data.train, self.data.validation
+        projection = self._projection_for(network)
+        features, held_out = (
+            split_features(network, split, projection=projection) for split in (train, validation)
         )
-        answers = [outputs(reader, probes) for reader in readers]
-    return {
-        f"ddv_{distance}": similarity(*(decision_distances(each, distance) for each in answers))
-        for distance in DISTANCES
-    }
+        with evaluating(self.network), evaluating(network):
+            logits = network.classify(network.newest.task, features)
+            drawn, mutated = self._answers(candidate)
+        return View(
+            features=features.double(),
+            labels=train.labels,
+            own_features=self._features,
+            probabilities=logits.double().softmax(dim=1),
+            held_out=held_out.double(),
+            held_out_labels=validation.labels,
+            drawn=drawn,
+            mutated=mutated,
+            accuracy=candidate.accuracy,
+        )
+
+    def _projection_for(self, candidate: Network) -> InputProjection | None:
+        """What a candidate reads the target's input through, as the swap will have it."""
+        own = self.network.newest
+        same = candidate.newest.reads_like(own)
+        return None if same else self.network.input_projection(own.task)
+
+    def _answers(self, candidate: Trained) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+        """Read the probes of both tasks by both networks: as drawn, then mutated.
+
+        Where the modalities differ, each network reads the other modality through the other
+        network's key/value projection. The same mutated probes serve all distances.
+        """
+        readers = (
+            _reader(self.network, candidate.network),
+            _reader(candidate.network, self.network),
+        )
+        count = min(self.settings.probes, len(self.data.train), len(candidate.data.train))
+        half, seen = self._own_half(count, readers[0])
+        probes = Probes(half, _draw(candidate.network, candidate.data, count, self.seed))
+        drawn = (torch.cat([seen, read(readers[0], probes.second)]), outputs(readers[1], probes))
+        mutated = mutate(
+            probes,
+            readers,
+            rounds=self.settings.mutations,
+            step=self.settings.mutation_step,
+            seed=self.seed,
+            start=drawn,
+        )
+        return drawn, (outputs(readers[0], mutated), outputs(readers[1], mutated))
+
+    def _own_half(self, count: int, reader: Reader) -> tuple[ProbeHalf, Tensor]:
+        """The target's own probes and its outputs on them, the same for all candidates."""
+        if count not in self._probes:
+            half = _draw(self.network, self.data, count, self.seed)
+            self._probes[count] = half, read(reader, half)
+        return self._probes[count]
 
 
 def _reader(network: Network, other: Network) -> Reader:
     """Let a network read its own modality, and any other through the other network's projection."""
     own, foreign = network.newest, other.newest
 
-    def read(half: ProbeHalf) -> Tensor:
+    def read_half(half: ProbeHalf) -> Tensor:
         projection = None if half.modality == own.modality else other.input_projection(foreign.task)
         logits: Tensor = network(own.task, half.values, half.mask, projection=projection)
         return logits
 
-    return read
+    return read_half
 
 
-def _probes(network: Network, data: TaskData, count: int, seed: int) -> ProbeHalf:
+def _draw(network: Network, data: TaskData, count: int, seed: int) -> ProbeHalf:
     """Draw probes from a task's training split."""
     split: Split = data.train
     # a stream a task: two tasks of one size, in one order of classes, must not pair like with like

@@ -96,10 +96,11 @@ def outputs(model: Reader, probes: Probes) -> Tensor:
     Raises:
         ValueError: If an output is not finite or has another shape.
     """
-    return torch.cat([_read(model, half) for half in probes.halves])
+    return torch.cat([read(model, half) for half in probes.halves])
 
 
-def _read(model: Reader, half: ProbeHalf) -> Tensor:
+def read(model: Reader, half: ProbeHalf) -> Tensor:
+    """Read inputs of one modality in one batch; see `outputs`."""
     with torch.no_grad():
         result = model(half).detach().to("cpu", torch.float64)
     if result.ndim != 2 or len(result) != len(half):
@@ -169,7 +170,13 @@ def _mutation(probes: Probes, half: int, row: int, fraction: float) -> Mutation:
 
 
 def mutate(
-    probes: Probes, models: tuple[Reader, Reader], *, rounds: int, step: float, seed: int
+    probes: Probes,
+    models: tuple[Reader, Reader],
+    *,
+    rounds: int,
+    step: float,
+    seed: int,
+    start: tuple[Tensor, Tensor] | None = None,
 ) -> Probes:
     """Search for probes on which both models decide differently from input to input.
 
@@ -182,8 +189,10 @@ def mutate(
         rounds: Coordinates tried; 0 returns equal probes.
         step: Size of a move, in units of the inputs.
         seed: Determines the coordinates.
+        start: Each model's `outputs` on the probes where they are known; else they are read.
     """
-    search = _Search(probes, models, step)
+    known = start or (outputs(models[0], probes), outputs(models[1], probes))
+    search = _Search(probes, models, known, step)
     for stretch in _stretches(draw_mutations(probes, rounds=rounds, seed=seed)):
         search.advance(stretch)
     return search.probes
@@ -210,13 +219,19 @@ def _stretches(mutations: list[Mutation]) -> Iterator[list[Mutation]]:
 class _Search:
     """The state of a hill climb: the probes so far, each model's outputs on them, their score."""
 
-    def __init__(self, probes: Probes, models: tuple[Reader, Reader], step: float) -> None:
+    def __init__(
+        self,
+        probes: Probes,
+        models: tuple[Reader, Reader],
+        start: tuple[Tensor, Tensor],
+        step: float,
+    ) -> None:
         first, second = (replace(half, values=half.values.clone()) for half in probes.halves)
         self.probes = Probes(first, second)
         self.models = models
         self.step = step
-        self.start = [outputs(model, probes) for model in models]
-        self.now = [start.clone() for start in self.start]
+        self.start = start
+        self.now = list(start)
         self.score = 0.0  # nothing has changed yet
 
     def advance(self, stretch: list[Mutation]) -> None:
@@ -231,8 +246,8 @@ class _Search:
         for index, half in enumerate(self.probes.halves):
             mutations = [mutation for mutation in stretch if mutation.half == index]
             if mutations:
-                read = _read(model, _moved(half, mutations, self.step))
-                up_and_down = read.view(2, len(mutations), -1).unbind(1)  # each (2, classes)
+                both = read(model, _moved(half, mutations, self.step))
+                up_and_down = both.view(2, len(mutations), -1).unbind(1)  # each (2, classes)
                 trials |= zip(mutations, up_and_down, strict=True)
         return trials
 

@@ -11,6 +11,7 @@ import yaml
 from crossback_core.schema import SCHEMA
 from crossback_core.settings import (
     DATASET_DEFAULTS,
+    METRICS,
     DatasetSettings,
     Experiment,
     ModelSettings,
@@ -113,6 +114,14 @@ def test_every_kind_has_defaults_and_is_in_the_schema() -> None:
     assert set(dataset["kind"]["enum"]) == set(DATASET_DEFAULTS)
     assert names <= set(dataset)
     assert all(set(values) == names - {"kind", "raw"} for values in DATASET_DEFAULTS.values())
+
+
+def test_every_metric_is_in_the_schema(config: Config) -> None:
+    selection = yaml.safe_load(SCHEMA.read_text())["$defs"]["selection"]["properties"]
+    assert selection["metric"]["enum"] == list(METRICS)
+    config["presets"]["demo"]["selection"]["metric"] = "luck"
+    with pytest.raises(ValueError, match=f"'luck' is not allowed; one of {', '.join(METRICS)}"):
+        load_settings(config)
 
 
 def test_the_paper_preset_holds_the_published_hyperparameters(config: Config) -> None:

@@ -17,11 +17,11 @@ from interruption import Interrupted
 
 import crossback_core
 from crossback_core import stages
-from crossback_core.checkpoint import load_checkpoint
+from crossback_core.checkpoint import load_checkpoint, save_checkpoint
 from crossback_core.data.task_file import TaskData, save_task
 from crossback_core.files import read_json, sha256, write_json
 from crossback_core.resume import ResumeFile
-from crossback_core.settings import NUMERICS, ProbeSettings
+from crossback_core.settings import METRICS, NUMERICS, ProbeSettings
 
 RUN = {"device": "cpu", "seed": 2, "version": NUMERICS}
 LEVELS = tiny.PRUNING.sparsities
@@ -326,6 +326,9 @@ def test_similarities_and_the_choice(chain):
     assert rows["modality"].item() == chain.source.modality
     assert rows["target_modality"].item() == chain.target.modality
     assert chain.json("selection_1.json")["similarity"] == rows["ddv_cosine"].item()
+    assert list(rows.columns)[4:] == list(METRICS) and rows.notna().all(axis=None)
+    assert rows["classes"].item() == 3
+    assert rows["accuracy"].item() == chain.json("baseline_2.json")["validation_accuracy"]
     stages.collect_similarity(
         similarities=[chain.path("similarity_1.csv")] * 2, matrix=chain.path("matrix.csv")
     )
@@ -342,6 +345,42 @@ def test_every_level_is_on_disk_and_in_the_table(chain):
         assert evaluated["accuracy"] == pytest.approx(row["test_accuracy"])
     assert chain.json("choice.json")["sparsity"] == 0.8
     assert sha256(chain.path("pruned.pt")) == sha256(chain.levels[1])
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_any_metric_can_choose(crossing, metric, tmp_path):
+    choosing = {"similarity": crossing.path("similarity_1.csv"), "target": 1, "candidates": "all"}
+    stages.select_backbone(selection=tmp_path / "choice.json", metric=metric, **choosing)
+    rows = pd.read_csv(crossing.path("similarity_1.csv"))
+    choice = read_json(tmp_path / "choice.json")
+    assert (choice["metric"], choice["similarity"]) == (metric, rows[metric].item())
+
+
+def test_a_metric_that_was_not_measured_is_refused(crossing, tmp_path):
+    with pytest.raises(ValueError, match="has no scores 'luck': it has .*ddv_cosine.*classes"):
+        stages.select_backbone(
+            similarity=crossing.path("similarity_1.csv"),
+            selection=tmp_path / "choice.json",
+            target=1,
+            candidates="all",
+            metric="luck",
+        )
+
+
+def test_a_candidate_is_a_baseline(crossing, tmp_path):
+    nameless = tmp_path / "nameless.pt"
+    save_checkpoint(load_checkpoint(crossing.path("baseline_2.pt")).network, nameless)
+    with pytest.raises(ValueError, match="nameless.pt does not record its validation_accuracy"):
+        stages.measure_similarity(
+            target_data=crossing.path("task_1.pt"),
+            target_baseline=crossing.path("baseline_1.pt"),
+            candidate_data=[crossing.path("task_2.pt")],
+            candidate_baselines=[nameless],
+            similarity=tmp_path / "similarity.csv",
+            probing=ProbeSettings(probes=6, mutations=6, mutation_step=0.1),
+            seed=2,
+            version=NUMERICS,
+        )
 
 
 @pytest.mark.parametrize(

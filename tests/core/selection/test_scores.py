@@ -1,0 +1,447 @@
+"""Every score against an independent implementation, hand-worked cases, and what it is for."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import optimize, stats
+from scipy.spatial import distance
+
+from crossback_core import settings as configured
+from crossback_core.selection import METRICS, View, decision_distances, scores, similarity
+
+OF_FEATURES = ["label_cka", "knn", "logme", "h_score", "probe"]
+SAMPLES = 24
+
+
+def normal(*shape: int, seed: int) -> torch.Tensor:
+    random = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=random, dtype=torch.float64)
+
+
+def view(features: torch.Tensor | None = None, **changes: object) -> View:
+    """A view of a candidate of four classes by a target of three; random unless told otherwise."""
+    features = normal(SAMPLES, 6, seed=1) if features is None else features
+    labels = torch.arange(len(features)) % 3
+    made = View(
+        features=features,
+        labels=labels,
+        own_features=normal(len(features), 5, seed=2),
+        probabilities=normal(len(features), 4, seed=3).softmax(dim=1),
+        held_out=normal(9, features.shape[1], seed=4),
+        held_out_labels=torch.arange(9) % 3,
+        drawn=(normal(8, 3, seed=5), normal(8, 4, seed=6)),
+        mutated=(normal(8, 3, seed=7), normal(8, 4, seed=8)),
+        accuracy=0.75,
+    )
+    return replace(made, **changes)
+
+
+def informative(spread: float, *, seed: int = 0) -> View:
+    """A view of features that hold the class, under noise of some spread."""
+    centres = 3 * normal(3, 6, seed=100)
+    labels, held_out = torch.arange(SAMPLES) % 3, torch.arange(9) % 3
+    return view(
+        centres[labels] + spread * normal(SAMPLES, 6, seed=seed),
+        held_out=centres[held_out] + spread * normal(9, 6, seed=seed + 1),
+    )
+
+
+# the registry
+
+
+def test_every_metric_of_the_configuration_has_its_function():
+    assert tuple(METRICS) == configured.METRICS
+    assert [function.__name__ for function in METRICS.values()] == list(METRICS)
+    assert all(function.__doc__ for function in METRICS.values())
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_score_is_a_finite_number_and_leaves_its_view_alone(metric):
+    seen, same = view(), view()
+    score = METRICS[metric](seen)
+    assert type(score) is float and math.isfinite(score)
+    assert score == METRICS[metric](seen)
+    for name in ("features", "labels", "own_features", "probabilities", "held_out"):
+        assert torch.equal(getattr(seen, name), getattr(same, name))
+
+
+@pytest.mark.parametrize("metric", OF_FEATURES)
+def test_features_that_hold_the_classes_beat_random_ones(metric):
+    score = METRICS[metric]
+    for seed in range(5):
+        good, poor = informative(0.5, seed=seed), informative(3.0, seed=seed)
+        random = view(normal(SAMPLES, 6, seed=50 + seed), held_out=normal(9, 6, seed=60 + seed))
+        assert score(good) > score(random)
+        assert score(good) >= score(poor)
+
+
+@pytest.mark.parametrize("metric", [*OF_FEATURES, "cka", "leep"])
+def test_the_order_of_samples_and_the_names_of_classes_do_not_matter(metric):
+    seen = informative(2.0)
+    order = torch.randperm(SAMPLES, generator=torch.Generator().manual_seed(1))
+    names = torch.tensor([7, 2, 4])
+    other = view(
+        seen.features[order],
+        labels=names[seen.labels[order]],
+        own_features=seen.own_features[order],
+        probabilities=seen.probabilities[order],
+        held_out=seen.held_out,
+        held_out_labels=names[seen.held_out_labels],
+    )
+    assert METRICS[metric](other) == pytest.approx(METRICS[metric](seen), abs=1e-9)
+
+
+# decision distances
+
+
+def test_decision_distances_of_the_right_probes():
+    seen = view()
+    for name in ("euclidean", "cosine"):
+        for suffix, answers in (("", seen.mutated), ("_plain", seen.drawn)):
+            vectors = [decision_distances(outputs, name) for outputs in answers]
+            assert METRICS[f"ddv_{name}{suffix}"](seen) == similarity(*vectors)
+
+
+def test_a_decision_distance_by_scipy():
+    seen = view()
+    vectors = [
+        [distance.euclidean(a, b) for a, b in zip(*np.split(each.numpy(), 2), strict=True)]
+        for each in seen.drawn
+    ]
+    assert scores.ddv_euclidean_plain(seen) == pytest.approx(1 - distance.cosine(*vectors))
+
+
+def test_the_ancestors_distance_reverses_the_order():
+    """It took the highest distance, that is, the least similar candidate."""
+    alike = view(mutated=(normal(8, 3, seed=7), 2 * normal(8, 3, seed=7)))
+    other = view()
+    assert scores.ddv_cosine(alike) > scores.ddv_cosine(other)
+    assert scores.ddv_distance(alike) < scores.ddv_distance(other)
+    assert scores.ddv_distance(alike) == pytest.approx(-1)
+
+
+# linear CKA
+
+
+def hsic(first: np.ndarray, second: np.ndarray) -> float:
+    """The Hilbert-Schmidt independence criterion with centred Gram matrices."""
+    count = len(first)
+    centring = np.eye(count) - np.ones((count, count)) / count
+    grams = [centring @ values @ values.T @ centring for values in (first, second)]
+    return np.trace(grams[0] @ grams[1])
+
+
+@pytest.mark.parametrize("offset", [0.0, 10.0])
+def test_cka_is_normalised_hsic(offset):
+    seen = view(normal(SAMPLES, 6, seed=1) + offset)
+    x, y, classes = seen.features.numpy(), seen.own_features.numpy(), np.eye(3)[seen.labels]
+    for found, other in ((scores.cka(seen), y), (scores.label_cka(seen), classes)):
+        assert found == pytest.approx(hsic(x, other) / math.sqrt(hsic(x, x) * hsic(other, other)))
+        assert 0 < found < 1
+
+
+def test_cka_by_hand():
+    x = torch.tensor([[1.0], [-1.0], [0.0]]).double()
+    y = torch.tensor([[1.0], [0.0], [-1.0]]).double()
+    # centred already: (x . y)^2 / (x . x) (y . y) = 1 / (2 * 2)
+    assert scores.cka(view(x, own_features=y)) == pytest.approx(0.25)
+
+
+def test_cka_ignores_rotation_scale_and_offset():
+    seen = view()
+    rotation = torch.linalg.qr(normal(6, 6, seed=9)).Q
+    moved = replace(seen, features=3 * seen.features @ rotation + 5)
+    assert scores.cka(moved) == pytest.approx(scores.cka(seen))
+    assert scores.cka(replace(seen, own_features=seen.features @ rotation)) == pytest.approx(1)
+
+
+# nearest neighbours
+
+
+def plain_knn(features: np.ndarray, labels: np.ndarray, k: int) -> float:
+    """Leave each sample out and count the votes of those nearest, one at a time."""
+    right = []
+    for row, own in enumerate(features):
+        others = [other for other in range(len(features)) if other != row]
+        others.sort(key=lambda other, own=own: distance.cosine(own, features[other]))
+        votes = Counter(labels[other] for other in others[:k]).most_common()
+        winners = [label for label, count in votes if count == votes[0][1]]
+        right.append((labels[row] in winners) / len(winners))
+    return float(np.mean(right))
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 1000), st.integers(3, 30), st.integers(1, 5))
+def test_knn_by_brute_force(seed, count, dim):
+    seen = view(normal(count, dim, seed=seed) + torch.linspace(0, 1, count)[:, None])
+    if dim > 1:  # in one dimension all cosines are equal or opposite
+        expected = plain_knn(seen.features.numpy(), seen.labels.numpy(), scores.NEIGHBOURS)
+        assert scores.knn(seen) == pytest.approx(expected)
+
+
+def test_knn_by_hand():
+    """Two directions: 6 samples of class 0 and 1 of class 1 on one, 3 of class 1 on the other."""
+    features = torch.tensor([[1.0, 0.0]] * 7 + [[0.0, 1.0]] * 3).double()
+    labels = torch.tensor([0] * 6 + [1] * 4)
+    # The six see five of class 0 and one of 1, all equally near: right. The seventh sees six of
+    # class 0: wrong. Each of the three sees two of class 1, then all seven others, equally far:
+    # six of class 0 and three of class 1, wrong.
+    assert scores.knn(view(features, labels=labels)) == pytest.approx(6 / 10)
+
+
+def test_knn_shares_a_tied_vote():
+    features = torch.ones(4, 2).double()
+    labels = torch.tensor([0, 0, 1, 1])
+    # three others, all equally near: one of the own class, two of the other
+    assert scores.knn(view(features, labels=labels)) == 0.0
+    labels = torch.tensor([0, 0, 1, 2])
+    # class 0: votes 1, 1, 1, a third; the other two: two votes for class 0
+    assert scores.knn(view(features, labels=labels)) == pytest.approx(2 / 3 / 4)
+
+
+# LogME
+
+
+def negative_evidence(logarithms: np.ndarray, features: np.ndarray, target: np.ndarray) -> float:
+    """Minus the log density of a class's indicator under its Gaussian."""
+    alpha, beta = np.exp(logarithms)
+    covariance = np.eye(len(target)) / beta + features @ features.T / alpha
+    return -stats.multivariate_normal.logpdf(target, cov=covariance)
+
+
+def plain_logme(features: np.ndarray, labels: np.ndarray) -> float:
+    """Maximise the evidence over alpha and beta from many starts."""
+    evidences = []
+    for label in np.unique(labels):
+        target = (labels == label).astype(float)
+        found = [
+            optimize.minimize(
+                negative_evidence, start, args=(features, target), bounds=[(-12, 25), (-12, 12)]
+            ).fun
+            for start in np.array(np.meshgrid([-4, 0, 4], [-4, 0, 4])).reshape(2, -1).T
+        ]
+        evidences.append(-min(found) / len(labels))
+    return float(np.mean(evidences))
+
+
+@pytest.mark.parametrize("dim", [2, 6, 40])
+@pytest.mark.parametrize("spread", [1.0, 4.0])
+def test_logme_by_direct_maximisation(dim, spread):
+    """Fewer features than samples, and more."""
+    labels = torch.arange(SAMPLES) % 3
+    features = normal(3, dim, seed=1)[labels] + spread * normal(SAMPLES, dim, seed=2) + 0.5
+    expected = plain_logme(features.numpy(), labels.numpy())
+    assert scores.logme(view(features)) == pytest.approx(expected, abs=1e-5)
+
+
+def test_logme_by_hand():
+    """Features of zero: y is noise alone, of the mean square of the indicator."""
+    seen = view(torch.zeros(SAMPLES, 6).double())
+    # a class is a third of the samples: beta = 3, and the evidence -log(2 pi e / 3) / 2
+    assert scores.logme(seen) == pytest.approx(-math.log(2 * math.pi * math.e / 3) / 2)
+
+
+def test_logme_of_features_without_noise_is_finite():
+    labels = torch.arange(SAMPLES) % 3
+    exact = scores.logme(view(torch.eye(3, dtype=torch.float64)[labels]))
+    assert math.isfinite(exact) and exact > scores.logme(informative(0.5))
+
+
+# LEEP
+
+
+def plain_leep(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """Count the joint distribution, then condition it, sample by sample."""
+    count, sources = probabilities.shape
+    joint = {(y, z): 0.0 for y in set(labels) for z in range(sources)}
+    for row, label in zip(probabilities, labels, strict=True):
+        for z in range(sources):
+            joint[label, z] += row[z] / count
+    total = 0.0
+    for row, label in zip(probabilities, labels, strict=True):
+        given_z = [joint[label, z] / sum(joint[y, z] for y in set(labels)) for z in range(sources)]
+        total += math.log(sum(p * q for p, q in zip(row, given_z, strict=True)))
+    return total / count
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_leep_by_loops(seed):
+    seen = view(probabilities=normal(SAMPLES, 4, seed=seed).softmax(dim=1))
+    expected = plain_leep(seen.probabilities.numpy(), seen.labels.tolist())
+    assert scores.leep(seen) == pytest.approx(expected)
+
+
+def test_leep_by_hand():
+    labels = torch.tensor([0, 0, 1, 1])
+    certain = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]).double()
+    features = normal(4, 6, seed=1)
+    assert scores.leep(view(features, labels=labels, probabilities=certain)) == 0.0
+    undecided = torch.full((4, 2), 0.5).double()
+    found = scores.leep(view(features, labels=labels, probabilities=undecided))
+    assert found == pytest.approx(math.log(0.5))
+
+
+def test_leep_prefers_classes_that_tell_the_targets_apart():
+    labels = torch.arange(SAMPLES) % 3
+    telling = torch.eye(4, dtype=torch.float64)[labels] * 0.8 + 0.05  # .85 and three times .05
+    assert scores.leep(view(probabilities=telling)) > scores.leep(view())
+
+
+# H-score and probe
+
+
+def plain_shrinkage(features: np.ndarray) -> tuple[np.ndarray, float]:
+    """Ledoit and Wolf (2004), section 3.2, sample by sample."""
+    count, dim = features.shape
+    rows = features - features.mean(axis=0)
+    covariance = sum(np.outer(row, row) for row in rows) / count
+    scale = np.trace(covariance) / dim
+    apart = np.linalg.norm(covariance - scale * np.eye(dim)) ** 2
+    error = sum(np.linalg.norm(np.outer(row, row) - covariance) ** 2 for row in rows) / count**2
+    shrinkage = min(error, apart) / apart
+    return (1 - shrinkage) * covariance + shrinkage * scale * np.eye(dim), shrinkage
+
+
+@pytest.mark.parametrize("dim", [1, 6, 40])
+def test_shrinkage_by_loops(dim):
+    features = normal(SAMPLES, dim, seed=1) * torch.linspace(0.1, 2, dim).double()
+    centred = features - features.mean(dim=0)
+    covariance, shrinkage = scores.ledoit_wolf(centred)
+    if dim == 1:  # nothing to shrink towards but itself
+        assert covariance.item() == pytest.approx(centred.square().mean().item())
+        return
+    expected = plain_shrinkage(features.numpy())
+    assert 0 < shrinkage < 1 and shrinkage == pytest.approx(expected[1])
+    assert covariance.numpy() == pytest.approx(expected[0])
+
+
+@pytest.mark.parametrize("dim", [6, 40])
+def test_h_score_by_class_means(dim):
+    labels = torch.arange(SAMPLES) % 3
+    features = (normal(3, dim, seed=1)[labels] + normal(SAMPLES, dim, seed=2)).numpy()
+    means = np.stack([features[labels == label].mean(axis=0) for label in range(3)])[labels]
+    covariance, shrinkage = plain_shrinkage(features)
+    between = np.cov(means.T, bias=True)
+    expected = np.trace(np.linalg.inv(covariance) @ between) * (1 - shrinkage)
+    assert scores.h_score(view(torch.tensor(features))) == pytest.approx(expected)
+    assert 0 < expected < 2  # at most the classes less one
+
+
+def test_h_score_by_hand():
+    """One feature, two classes at 1 and -1, each with a spread of 1: half of the variance."""
+    features = torch.tensor([[2.0], [0.0], [0.0], [-2.0]]).double()
+    labels = torch.tensor([0, 0, 1, 1])
+    covariance, shrinkage = scores.ledoit_wolf(features)
+    assert covariance.item() == 2.0  # in one dimension shrunk towards itself
+    found = scores.h_score(view(features, labels=labels))
+    assert found == pytest.approx((1 - shrinkage) * 0.5)
+
+
+@pytest.mark.parametrize("dim", [6, 40])
+@pytest.mark.parametrize("spread", [0.5, 1.0, 3.0])
+def test_probe_by_densities(dim, spread):
+    """The class of highest density times frequency, from scipy; the classes are not balanced."""
+    labels = torch.tensor([0] * 12 + [1] * 8 + [2] * 4)
+    centres, held_out = normal(3, dim, seed=1), torch.arange(30) % 3
+    features = (centres[labels] + spread * normal(SAMPLES, dim, seed=2)).numpy()
+    others = (centres[held_out] + spread * normal(30, dim, seed=3)).numpy()
+    means = [features[labels == label].mean(axis=0) for label in range(3)]
+    covariance, _ = plain_shrinkage(features - np.stack(means)[labels])
+    densities = [
+        stats.multivariate_normal.logpdf(others, mean, covariance) + math.log(frequency)
+        for mean, frequency in zip(means, (1 / 2, 1 / 3, 1 / 6), strict=True)
+    ]
+    expected = (np.argmax(densities, axis=0) == held_out.numpy()).mean()
+    seen = view(
+        torch.tensor(features),
+        labels=labels,
+        held_out=torch.tensor(others),
+        held_out_labels=held_out,
+    )
+    assert scores.probe(seen) == pytest.approx(expected)
+
+
+def test_a_class_that_never_trained_is_never_guessed():
+    seen = replace(informative(0.1), held_out_labels=torch.full((9,), 3))
+    assert scores.probe(seen) == 0.0
+
+
+# nothing of the target
+
+
+def test_what_a_candidate_brings_along():
+    assert scores.accuracy(view()) == 0.75
+    assert scores.classes(view()) == 4.0
+
+
+# degenerate views
+
+
+@pytest.mark.parametrize("noise", [0.0, 1e-8], ids=["constant", "but for rounding"])
+@pytest.mark.parametrize("metric", ["cka", "label_cka", "knn", "h_score"])
+def test_constant_features_are_worth_nothing(metric, noise):
+    """To the neighbours all others are equally near: 7 of the own class, 8 of each other one."""
+    features = torch.full((SAMPLES, 6), 0.3).double() + noise * normal(SAMPLES, 6, seed=1)
+    assert METRICS[metric](view(features)) == 0.0
+
+
+@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize(
+    "features",
+    [
+        torch.full((SAMPLES, 6), 0.3),
+        torch.zeros(SAMPLES, 6),
+        torch.eye(3)[torch.arange(SAMPLES) % 3],
+    ],
+    ids=["constant", "zero", "the classes themselves"],
+)
+def test_degenerate_features_have_finite_scores(metric, features):
+    features = features.double()
+    assert math.isfinite(METRICS[metric](view(features, held_out=features[:9])))
+
+
+def test_a_constant_candidate_guesses_the_most_frequent_class():
+    labels = torch.tensor([0] * 7 + [1] * 9 + [2] * 8)
+    constant = torch.full((SAMPLES, 6), 0.3).double()
+    seen = view(constant, labels=labels, held_out=constant[:9])
+    assert scores.probe(seen) == pytest.approx(3 / 9)
+
+
+def test_collapsed_classes_score_best():
+    """No variance but between classes: every score of features takes them for the best."""
+    features = torch.eye(3, dtype=torch.float64)[torch.arange(SAMPLES) % 3]
+    seen = view(features, held_out=features[:9])
+    assert scores.probe(seen) == scores.knn(seen) == 1.0
+    assert scores.label_cka(seen) == pytest.approx(1.0)
+    assert scores.h_score(seen) > 1.5
+
+
+def test_two_samples_are_enough():
+    features = normal(2, 6, seed=1)
+    seen = view(features, labels=torch.tensor([0, 1]))
+    assert all(math.isfinite(score(seen)) for score in METRICS.values())
+    assert scores.knn(seen) == 0.0  # the only neighbour is of the other class
+
+
+@pytest.mark.parametrize("name", ["features", "own_features", "probabilities", "held_out"])
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_values_that_are_not_finite_are_refused(name, bad):
+    values = getattr(view(), name).clone()
+    values[1, 1] = bad
+    with pytest.raises(ValueError, match="features hold NaN or infinity.*train it again"):
+        view(**{name: values})
+
+
+def test_views_that_do_not_fit_together_are_refused():
+    with pytest.raises(ValueError, match=r"24 labels want \(24, any\) values, not \(23, 5\)"):
+        view(own_features=normal(23, 5, seed=2))
+    with pytest.raises(ValueError, match="are of one class"):
+        view(labels=torch.ones(SAMPLES, dtype=torch.int64))
