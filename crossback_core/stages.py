@@ -103,8 +103,12 @@ def prepare_task(
     train_per_class: int | None,
     seed: int,
     version: int,
+    threads: int = 1,
 ) -> None:
-    """Make the tensors of one task or wide task (rule prepare_task)."""
+    """Make the tensors of one task or wide task (rule prepare_task).
+
+    The number of threads, which decode pictures, has no influence on the result.
+    """
     data, left_out = make_task(
         load_index(index),
         raw,
@@ -113,6 +117,7 @@ def prepare_task(
         members=members,
         train_per_class=train_per_class,
         seed=seed,
+        threads=threads,
     )
     write_csv(left_out, skipped)
     save_task(data, task_file)

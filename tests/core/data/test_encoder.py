@@ -14,6 +14,7 @@ import pytest
 import torch
 from miniatures import captions, make_encoder, settings_of
 
+from crossback_core.data import encoder as encoder_module
 from crossback_core.data.encoder import encode, read_text_files
 from crossback_core.data.text import pack
 
@@ -119,6 +120,24 @@ def test_too_short_a_text_length_is_refused(settings, representation, length):
     settings = replace(settings, text_length=length, representation=representation)
     with pytest.raises(ValueError, match=f"text_length is {length}: encoder .* takes texts of 3"):
         encode(TEXTS, settings)
+
+
+def test_hidden_states_do_not_depend_on_a_jobs_threads(settings, monkeypatch):
+    seen = []
+    states = encoder_module._hidden_states
+    monkeypatch.setattr(
+        encoder_module,
+        "_hidden_states",
+        lambda *given: seen.append(torch.get_num_threads()) or states(*given),
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        encode(TEXTS, replace(settings, representation="contextual"))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {1}
 
 
 def test_hidden_states_need_positions(settings):
