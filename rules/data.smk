@@ -69,7 +69,7 @@ rule prepare_index:
         "../envs/crossback.yaml"
     threads: 1
     resources:
-        mem_mb=grows(1000),
+        mem_mb=grows(2000),  # COCO's annotations: 1.4 GB
         runtime=grows(30),
     params:
         rerun_on("dataset"),
