@@ -119,6 +119,17 @@ def rerun_on(*values: str | Callable[[Wildcards], object]) -> Callable[[Wildcard
     return lambda wildcards: "\n".join([fixed, *(repr(give(wildcards)) for give in functions)])
 
 
+def index_settings(wildcards: Wildcards) -> dict[str, object]:
+    """Give the settings that the index of a job's data set depends on."""
+    return experiment_of(wildcards).dataset.determining()
+
+
+def sample_settings(wildcards: Wildcards) -> dict[str, object]:
+    """Give the settings that the samples of a job's task depend on."""
+    experiment = experiment_of(wildcards)
+    return experiment.dataset.determining(*experiment.modalities(task_id(wildcards)))
+
+
 def remote_files_of(wildcards: Wildcards) -> tuple[RemoteFile, ...]:
     """Give the files that a job's data set is published in."""
     return experiment_of(wildcards).downloads
