@@ -29,7 +29,7 @@ from crossback_core.learning.target import Outcome, pick_and_grow
 from crossback_core.learning.training import Row, fit, step_count, weight_optimisation
 from crossback_core.model.masked_linear import FREE
 from crossback_core.model.network import Network, TaskSpec
-from crossback_core.provenance import provenance, resolve_device
+from crossback_core.provenance import origin, provenance, resolve_device
 from crossback_core.report import (
     PruningCurve,
     ReportInputs,
@@ -220,7 +220,9 @@ def select_backbone(
         candidates=candidates,
         metric=metric,
     )
-    write_json(choice.to_dict(), selection)
+    settings = {"candidates": candidates, "metric": metric}
+    record = origin(settings=settings, parents={"similarity": similarity})
+    write_json(choice.to_dict() | record, selection)
 
 
 def prune_backbone(
@@ -288,16 +290,16 @@ def choose_sparsity(
         logger.warning("every level lost more than %g: the dense baseline is taken", allowed_loss)
     with atomic_write(checkpoint) as file, Path(files[sparsity]).open("rb") as source:
         shutil.copyfileobj(source, file)
-    write_json(
-        {
-            "task": dense["task"],
-            "sparsity": sparsity,
-            "validation_accuracy": accuracies.get(sparsity, bar),
-            "baseline_validation_accuracy": bar,
-            "allowed_loss": allowed_loss,
-        },
-        choice,
-    )
+    parents = {"baseline_metrics": baseline_metrics, "table": table, "level": files[sparsity]}
+    record = {
+        "task": dense["task"],
+        "sparsity": sparsity,
+        "validation_accuracy": accuracies.get(sparsity, bar),
+        "baseline_validation_accuracy": bar,
+        "allowed_loss": allowed_loss,
+        **origin(settings={"allowed_loss": allowed_loss}, parents=parents),
+    }
+    write_json(record, choice)
 
 
 def swap_kv(

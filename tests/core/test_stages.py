@@ -374,6 +374,16 @@ def test_the_chosen_level_is_copied(crossing, accuracies, allowed_loss, file, sp
     assert choice["baseline_validation_accuracy"] == 0.9
 
 
+def test_choices_tell_what_they_were_made_from(chain):
+    choice, selection = chain.json("choice.json"), chain.json("selection_1.json")
+    assert choice["settings"] == {"allowed_loss": 1.0}
+    assert selection["settings"] == {"candidates": "all", "metric": "ddv_cosine"}
+    assert choice["versions"] == selection["versions"] == chain.json("target_1.json")["versions"]
+    parents = {**choice["parents"], **selection["parents"]}
+    assert parents.keys() == {"baseline_metrics", "table", "level", "similarity"}
+    assert all(sha256(parent["path"]) == parent["sha256"] for parent in parents.values())
+
+
 def test_the_summary_of_a_finished_chain(crossing):
     names = {"summary": "summary.csv", "text": "summary.txt", "report": "report.html"}
     stages.collect_similarity(
