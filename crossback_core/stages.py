@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -406,16 +406,19 @@ def summarize(
     summary: StrPath,
     text: StrPath,
     report: StrPath,
+    wide: Mapping[int, str],
 ) -> None:
     """Make the table of a data set's targets and the report (rule summarize)."""
     records = [read_json(path) for path in metrics]
     folder = Path(summary).parent
     frame = summary_table(records)
     write_csv(frame, summary)
-    write_text(format_table(frame, folder=folder.as_posix()), text)
+    write_text(format_table(frame, folder=folder.as_posix(), wide=wide), text)
     inputs = ReportInputs(
         dataset=folder.name,
         metrics=records,
+        summary=frame,
+        wide=wide,
         matrix=_scored_matrix(pd.read_csv(matrix), records),
         pruning=dict(map(_pruning_curve, tables, choices)),
         histories=dict(map(_training_curve, histories, records)),

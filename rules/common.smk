@@ -183,6 +183,11 @@ def train_per_class(wildcards: Wildcards) -> int | None:
     return experiment_of(wildcards).training_samples(task_id(wildcards))
 
 
+def wide_names(wildcards: Wildcards) -> dict[int, str]:
+    """Give the names of a data set's wide networks."""
+    return {id_: network.name for id_, network in experiment_of(wildcards).wide.items()}
+
+
 def of_candidates(pattern: str) -> Callable[[Wildcards], list[str]]:
     """Give the input function for one file of each candidate of a target."""
 

@@ -395,12 +395,13 @@ def test_the_summary_of_a_finished_chain(crossing):
         matrix=crossing.path("all.csv"),
         tables=[crossing.path("pruning.csv")],
         choices=[crossing.path("choice.json")],
+        wide={2: "many texts"},
         **{key: crossing.path(name) for key, name in names.items()},
     )
     row = pd.read_csv(crossing.path("summary.csv")).iloc[0]
     assert row["target"] == 1 and row["backbone"] == 2
     assert "<html" in crossing.path("report.html").read_text()
-    assert crossing.path("summary.txt").read_text().strip()
+    assert "2 (many texts)" in crossing.path("summary.txt").read_text()
 
 
 # repeatable, resumable, strict
