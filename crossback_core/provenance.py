@@ -46,6 +46,18 @@ def provenance(
         "seed": seed,
         "device": device.type,
         "threads": torch.get_num_threads(),
+        **origin(settings=settings, parents=parents),
+    }
+
+
+def origin(*, settings: Mapping[str, Any], parents: Mapping[str, Any]) -> dict[str, Any]:
+    """Describe what determined a choice among results, which draws and computes nothing.
+
+    Args:
+        settings: Plain values or dataclasses, by name.
+        parents: Files that it was made from, by role; each is hashed.
+    """
+    return {
         "settings": {name: _plain(value) for name, value in settings.items()},
         "versions": {
             "crossback_core": __version__,

@@ -99,6 +99,8 @@ class ReportInputs:
     Attributes:
         dataset: Its name.
         metrics: The targets' records, as `summary_table` takes them.
+        summary: What it makes of them.
+        wide: Names of the wide networks, by id.
         matrix: One row a pair: target, target_modality, candidate, modality (the candidate's),
             similarity, selected (bool).
         pruning: Ladder of each pruned backbone.
@@ -107,6 +109,8 @@ class ReportInputs:
 
     dataset: str
     metrics: Sequence[Mapping[str, Any]]
+    summary: pd.DataFrame
+    wide: Mapping[int, str]
     matrix: pd.DataFrame
     pruning: Mapping[int, PruningCurve]
     histories: Mapping[str, TrainingCurve]
@@ -171,12 +175,13 @@ def _summary_row(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def format_table(frame: pd.DataFrame, *, folder: str) -> str:
+def format_table(frame: pd.DataFrame, *, folder: str, wide: Mapping[int, str]) -> str:
     """Return the summary as plain text: the table, what it says, and where everything lies.
 
     Args:
         frame: From `summary_table`.
         folder: Where the products lie, such as "results/icons".
+        wide: Names of the wide networks, by id.
     """
     targets = ", ".join(str(target) for target in frame["target"])
     return "\n".join(
@@ -184,6 +189,7 @@ def format_table(frame: pd.DataFrame, *, folder: str) -> str:
             _readable(frame).to_string(index=False, line_width=None),
             "",
             textwrap.fill(verdict_sentence(frame), _TEXT_WIDTH),
+            *textwrap.wrap(wide_sentence(wide), _TEXT_WIDTH),
             f"Models: {folder}/target_N.pt with .json and .csv, N = {targets}",
             f"Report: {folder}/report.html; the table as {folder}/summary.csv",
         ]
@@ -203,6 +209,12 @@ def verdict_sentence(frame: pd.DataFrame) -> str:
         f"standard error of about {100 * error:.1f} points: smaller gains of a single target are "
         f"within the noise."
     )
+
+
+def wide_sentence(wide: Mapping[int, str]) -> str:
+    """Say what the wide networks know; nothing where there are none."""
+    names = ", ".join(f"{network} ({name})" for network, name in wide.items())
+    return f"Trained on several tasks at once: {names}." if names else ""
 
 
 def _standard_error(accuracy: pd.Series[float], samples: pd.Series[int]) -> pd.Series[float]:
@@ -266,19 +278,18 @@ def write_report(inputs: ReportInputs, path: str | Path) -> None:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("crossback_core"), autoescape=True, trim_blocks=True
     )
-    summary = summary_table(inputs.metrics)
     page = environment.get_template("report.html").render(
         dataset=inputs.dataset,
-        sentence=verdict_sentence(summary),
-        table=_readable(summary),
-        sections=_sections(inputs, summary),
+        sentences=[verdict_sentence(inputs.summary), wide_sentence(inputs.wide)],
+        table=_readable(inputs.summary),
+        sections=_sections(inputs),
         records=sorted(inputs.metrics, key=lambda record: int(record["target"])),
     )
     write_text(page, path)
 
 
-def _sections(inputs: ReportInputs, summary: pd.DataFrame) -> list[_Section]:
-    sections = [_accuracy_section(summary)]
+def _sections(inputs: ReportInputs) -> list[_Section]:
+    sections = [_accuracy_section(inputs.summary)]
     if len(inputs.matrix):
         sections.append(_similarity_section(inputs.matrix))
     if inputs.pruning:

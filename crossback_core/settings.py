@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from itertools import pairwise
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -191,6 +191,17 @@ class DatasetSettings:
     test_fraction: float
     validation_fraction: float
 
+    def determining(self, *modalities: Modality) -> dict[str, Any]:
+        """Give what samples of some modalities depend on; without any, what the index does."""
+        others = [key for name in MODALITIES if name not in modalities for key in _READ_BY[name]]
+        return {key: value for key, value in asdict(self).items() if key not in others}
+
+
+# Settings by which samples of a modality alone are read; the index is made without them.
+_READ_BY: dict[Modality, tuple[str, ...]] = {
+    "image": ("image_size",),
+    "text": ("encoder", "representation", "text_length"),
+}
 
 _COMMON: dict[str, Any] = {
     "encoder": "bert-base-uncased",
@@ -250,6 +261,12 @@ class Experiment:
     def members(self, network: int) -> tuple[int, ...]:
         """Tasks whose classes a network knows: itself, unless it is wide."""
         return self.wide[network].members if network in self.wide else (network,)
+
+    def modalities(self, network: int) -> tuple[Modality, ...]:
+        """Modalities that a network may be of, as far as the ids of its tasks tell."""
+        if not self.dataset.groups:
+            return MODALITIES  # the data decide
+        return ("image",) if self.members(network)[0] <= self.dataset.groups else ("text",)
 
     def training_samples(self, network: int) -> int | None:
         """Training samples a class; None stands for all."""

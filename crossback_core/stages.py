@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from crossback_core.learning.target import Outcome, pick_and_grow
 from crossback_core.learning.training import Row, fit, step_count, weight_optimisation
 from crossback_core.model.masked_linear import FREE
 from crossback_core.model.network import Network, TaskSpec
-from crossback_core.provenance import provenance, resolve_device
+from crossback_core.provenance import origin, provenance, resolve_device
 from crossback_core.report import (
     PruningCurve,
     ReportInputs,
@@ -103,8 +103,12 @@ def prepare_task(
     train_per_class: int | None,
     seed: int,
     version: int,
+    threads: int = 1,
 ) -> None:
-    """Make the tensors of one task or wide task (rule prepare_task)."""
+    """Make the tensors of one task or wide task (rule prepare_task).
+
+    The number of threads, which decode pictures, has no influence on the result.
+    """
     data, left_out = make_task(
         load_index(index),
         raw,
@@ -113,6 +117,7 @@ def prepare_task(
         members=members,
         train_per_class=train_per_class,
         seed=seed,
+        threads=threads,
     )
     write_csv(left_out, skipped)
     save_task(data, task_file)
@@ -219,7 +224,9 @@ def select_backbone(
         candidates=candidates,
         metric=metric,
     )
-    write_json(choice.to_dict(), selection)
+    settings = {"candidates": candidates, "metric": metric}
+    record = origin(settings=settings, parents={"similarity": similarity})
+    write_json(choice.to_dict() | record, selection)
 
 
 def prune_backbone(
@@ -287,16 +294,16 @@ def choose_sparsity(
         logger.warning("every level lost more than %g: the dense baseline is taken", allowed_loss)
     with atomic_write(checkpoint) as file, Path(files[sparsity]).open("rb") as source:
         shutil.copyfileobj(source, file)
-    write_json(
-        {
-            "task": dense["task"],
-            "sparsity": sparsity,
-            "validation_accuracy": accuracies.get(sparsity, bar),
-            "baseline_validation_accuracy": bar,
-            "allowed_loss": allowed_loss,
-        },
-        choice,
-    )
+    parents = {"baseline_metrics": baseline_metrics, "table": table, "level": files[sparsity]}
+    record = {
+        "task": dense["task"],
+        "sparsity": sparsity,
+        "validation_accuracy": accuracies.get(sparsity, bar),
+        "baseline_validation_accuracy": bar,
+        "allowed_loss": allowed_loss,
+        **origin(settings={"allowed_loss": allowed_loss}, parents=parents),
+    }
+    write_json(record, choice)
 
 
 def swap_kv(
@@ -403,16 +410,19 @@ def summarize(
     summary: StrPath,
     text: StrPath,
     report: StrPath,
+    wide: Mapping[int, str],
 ) -> None:
     """Make the table of a data set's targets and the report (rule summarize)."""
     records = [read_json(path) for path in metrics]
     folder = Path(summary).parent
     frame = summary_table(records)
     write_csv(frame, summary)
-    write_text(format_table(frame, folder=folder.as_posix()), text)
+    write_text(format_table(frame, folder=folder.as_posix(), wide=wide), text)
     inputs = ReportInputs(
         dataset=folder.name,
         metrics=records,
+        summary=frame,
+        wide=wide,
         matrix=_scored_matrix(pd.read_csv(matrix), records),
         pruning=dict(map(_pruning_curve, tables, choices)),
         histories=dict(map(_training_curve, histories, records)),

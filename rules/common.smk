@@ -124,6 +124,17 @@ def scored(wildcards: Wildcards) -> tuple[str, ...]:
     return METRICS
 
 
+def index_settings(wildcards: Wildcards) -> dict[str, object]:
+    """Give the settings that the index of a job's data set depends on."""
+    return experiment_of(wildcards).dataset.determining()
+
+
+def sample_settings(wildcards: Wildcards) -> dict[str, object]:
+    """Give the settings that the samples of a job's task depend on."""
+    experiment = experiment_of(wildcards)
+    return experiment.dataset.determining(*experiment.modalities(task_id(wildcards)))
+
+
 def remote_files_of(wildcards: Wildcards) -> tuple[RemoteFile, ...]:
     """Give the files that a job's data set is published in."""
     return experiment_of(wildcards).downloads
@@ -175,6 +186,11 @@ def members(wildcards: Wildcards) -> tuple[int, ...]:
 def train_per_class(wildcards: Wildcards) -> int | None:
     """Give the number of training samples a class; None stands for all."""
     return experiment_of(wildcards).training_samples(task_id(wildcards))
+
+
+def wide_names(wildcards: Wildcards) -> dict[int, str]:
+    """Give the names of a data set's wide networks."""
+    return {id_: network.name for id_, network in experiment_of(wildcards).wide.items()}
 
 
 def of_candidates(pattern: str) -> Callable[[Wildcards], list[str]]:

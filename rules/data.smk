@@ -69,10 +69,10 @@ rule prepare_index:
         "../envs/crossback.yaml"
     threads: 1
     resources:
-        mem_mb=grows(1000),
+        mem_mb=grows(2000),  # COCO's annotations: 1.4 GB
         runtime=grows(30),
     params:
-        rerun_on("dataset"),
+        rerun_on(index_settings),
         raw=setting("dataset.raw"),
         dataset=setting("dataset"),
         seed=SETTINGS.seed,
@@ -103,7 +103,7 @@ rule prepare_task:
         mem_mb=grows(4000),
         runtime=grows(30),
     params:
-        rerun_on("dataset", members, train_per_class),
+        rerun_on(sample_settings, members, train_per_class),
         raw=setting("dataset.raw"),
         task=task_id,
         members=members,

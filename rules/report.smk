@@ -19,6 +19,8 @@ rule summarize:
     resources:
         mem_mb=grows(1000),
         runtime=grows(10),
+    params:
+        wide=wide_names,
     message:
         "Summarise the results of {wildcards.dataset}"
     script:

@@ -5,4 +5,4 @@ from crossback_core.files import run_log
 with run_log(snakemake.log[0]):
     from crossback_core.stages import summarize  # here, so that an import error is logged
 
-    summarize(**snakemake.input, **snakemake.output)
+    summarize(**snakemake.input, **snakemake.output, **snakemake.params)

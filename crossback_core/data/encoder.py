@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,8 @@ def encode(texts: Sequence[str], settings: DatasetSettings) -> Texts:
         list(texts), truncation=True, max_length=settings.text_length, padding=False
     )["input_ids"]
     if settings.representation == "contextual":
-        return _contextual(model, ids, settings.encoder)
+        with _one_thread():
+            return _contextual(model, ids, settings.encoder)
     table = model.get_input_embeddings().weight.detach().numpy()
     return Texts(ids, _half(table, settings.encoder))
 
@@ -113,6 +115,17 @@ def _contextual(model: Any, ids: list[list[int]], name: str) -> Texts:
         ):
             table[rows[place]] = _half(states[: lengths[place]], name)
     return Texts(rows, table)
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Compute on one thread, however many a job has: more of them round differently."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _hidden_states(model: Any, ids: list[list[int]]) -> npt.NDArray[np.float32]:

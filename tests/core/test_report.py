@@ -64,6 +64,9 @@ KEPT = record(
 )
 
 
+WIDE = {29: "fifty kinds of icons", 30: "many glosses"}
+
+
 def curve(epochs=5):
     """Return a training that starts its epochs again, as one that grew does."""
     return pd.DataFrame(
@@ -106,7 +109,8 @@ def inputs(**changes):
             "baseline 3": TrainingCurve(curve()),
         },
     }
-    return ReportInputs(**(values | changes))
+    values |= changes
+    return ReportInputs(summary=summary_table(values["metrics"]), wide=WIDE, **values)
 
 
 class Elements(HTMLParser):
@@ -161,7 +165,7 @@ def test_only_the_backbones_own_task_is_shown_but_every_earlier_one_must_be_iden
     row = summary_table([record(3, earlier_tasks=[other, *record(3)["earlier_tasks"]])]).iloc[0]
     assert row["backbone_test_accuracy_after"] == 0.75
     assert not row["identical"]
-    assert " NO " in format_table(pd.DataFrame([row]), folder="results/icons")
+    assert " NO " in format_table(pd.DataFrame([row]), folder="results/icons", wide=WIDE)
 
 
 def test_records_that_cannot_be_summarised_are_refused():
@@ -173,7 +177,7 @@ def test_records_that_cannot_be_summarised_are_refused():
 
 
 def test_the_text_is_a_neat_table_and_says_where_everything_lies():
-    text = format_table(summary_table([KEPT, record(3)]), folder="results/icons")
+    text = format_table(summary_table([KEPT, record(3)]), folder="results/icons", wide=WIDE)
     lines = text.splitlines()
     assert lines[0].split()[:3] == ["target", "modality", "backbone"]
     assert lines[1].split() == [
@@ -189,6 +193,14 @@ def test_the_text_is_a_neat_table_and_says_where_everything_lies():
     assert "results/icons/target_N.pt" in text
     assert "N = 3, 5" in text
     assert "results/icons/report.html" in text
+
+
+def test_wide_networks_are_named(page):
+    sentence = "Trained on several tasks at once: 29 (fifty kinds of icons), 30 (many glosses)."
+    frame = summary_table([record(3)])
+    assert sentence in format_table(frame, folder="results/icons", wide=WIDE)
+    assert sentence in page
+    assert "several tasks" not in format_table(frame, folder="results/icons", wide={})
 
 
 def test_the_sentence_counts_and_doubts():

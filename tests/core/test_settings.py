@@ -1,7 +1,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,27 @@ def test_kinds_have_the_published_sizes(shipped: Config) -> None:
         kind="icons", raw="data/icons", **DATASET_DEFAULTS["icons"]
     )
     assert (datasets["icons"].test_fraction, datasets["icons"].validation_fraction) == (0.2, 0.2)
+
+
+def test_what_is_read_alone_does_not_determine_the_index(shipped: Config) -> None:
+    cub = load_settings(shipped).datasets["cub"].dataset
+    by_images = {"image_size"}
+    by_texts = {"encoder", "representation", "text_length"}
+    assert cub.determining("image", "text") == asdict(cub)
+    assert asdict(cub).keys() - cub.determining().keys() == by_images | by_texts
+    assert asdict(cub).keys() - cub.determining("image").keys() == by_texts
+    assert asdict(cub).keys() - cub.determining("text").keys() == by_images
+
+
+def test_ids_tell_the_modality_where_groups_are_numbered(shipped: Config) -> None:
+    shipped["datasets"]["cub"]["wide"] = {"101": {"name": "texts", "tasks": [55, 56]}}
+    shipped["datasets"]["cub"]["targets"] = [1]
+    datasets = load_settings(shipped).datasets
+    found = {id_: datasets["cub"].modalities(id_) for id_ in (1, 28, 29, 56, 101)}
+    texts = ("text",)
+    assert found == {1: ("image",), 28: ("image",), 29: texts, 56: texts, 101: texts}
+    assert datasets["cifar100"].modalities(20) == ("image",)
+    assert datasets["icons"].modalities(1) == ("image", "text")
 
 
 def test_every_kind_has_defaults_and_is_in_the_schema() -> None:

@@ -413,6 +413,16 @@ def test_the_chosen_level_is_copied(crossing, accuracies, allowed_loss, file, sp
     assert choice["baseline_validation_accuracy"] == 0.9
 
 
+def test_choices_tell_what_they_were_made_from(chain):
+    choice, selection = chain.json("choice.json"), chain.json("selection_1.json")
+    assert choice["settings"] == {"allowed_loss": 1.0}
+    assert selection["settings"] == {"candidates": "all", "metric": "ddv_cosine"}
+    assert choice["versions"] == selection["versions"] == chain.json("target_1.json")["versions"]
+    parents = {**choice["parents"], **selection["parents"]}
+    assert parents.keys() == {"baseline_metrics", "table", "level", "similarity"}
+    assert all(sha256(parent["path"]) == parent["sha256"] for parent in parents.values())
+
+
 def test_the_summary_of_a_finished_chain(crossing):
     names = {"summary": "summary.csv", "text": "summary.txt", "report": "report.html"}
     stages.collect_similarity(
@@ -424,12 +434,13 @@ def test_the_summary_of_a_finished_chain(crossing):
         matrix=crossing.path("all.csv"),
         tables=[crossing.path("pruning.csv")],
         choices=[crossing.path("choice.json")],
+        wide={2: "many texts"},
         **{key: crossing.path(name) for key, name in names.items()},
     )
     row = pd.read_csv(crossing.path("summary.csv")).iloc[0]
     assert row["target"] == 1 and row["backbone"] == 2
     assert "<html" in crossing.path("report.html").read_text()
-    assert crossing.path("summary.txt").read_text().strip()
+    assert "2 (many texts)" in crossing.path("summary.txt").read_text()
 
 
 # repeatable, resumable, strict

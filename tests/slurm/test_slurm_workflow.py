@@ -75,7 +75,7 @@ def test_every_job_ended_well_on_a_node_of_the_partition(run: Run) -> None:
 @pytest.mark.parametrize(
     ("comment", "memory", "time"),
     [
-        ("rule_prepare_index", "1000M", "00:30:00"),
+        ("rule_prepare_index", "2000M", "00:30:00"),
         ("rule_baseline_icons_101", "4000M", "04:30:00"),  # two rules in one Slurm job
         ("rule_similarity_icons_3", "2000M", "01:05:00"),
         ("rule_collect_similarity", "1000M", "00:05:00"),

@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,13 +21,14 @@ from crossback_core.data import load_task
 
 pytestmark = [pytest.mark.slow, pytest.mark.published]
 
-MAKERS: dict[str, Callable[[Path], Path]] = {
+MAKERS: dict[str, Callable[..., Path]] = {
     "cub": make_cub,
     "coco": make_coco,
     "oxford": make_oxford,
     "cifar100": make_cifar100,
 }
 CUB, CAPTIONS = "CUB_200_2011.tgz", "cvpr2016_cub.tar.gz"
+TARGET = "results/cub/target_14.pt"
 UNPACKED = "resources/cub/raw/SOURCES.txt"
 
 
@@ -81,12 +83,12 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def build(tmp_path_factory: pytest.TempPathFactory, encoder: Path) -> Callable[[str], Site]:
+def build(tmp_path_factory: pytest.TempPathFactory, encoder: Path) -> Callable[..., Site]:
     """Give the function that makes the archives of a data set and a project."""
 
-    def make(kind: str) -> Site:
+    def make(kind: str, **sizes: int) -> Site:
         folder = tmp_path_factory.mktemp(kind)
-        archives = pack(kind, MAKERS[kind](folder / "miniature"), folder / "archives")
+        archives = pack(kind, MAKERS[kind](folder / "miniature", **sizes), folder / "archives")
         files = {name: path.read_bytes() for name, path in archives.items()}
         (folder / "project").mkdir()
         options = ("--configfile", "tests/tiny.yaml", "real.yaml")
@@ -97,23 +99,23 @@ def build(tmp_path_factory: pytest.TempPathFactory, encoder: Path) -> Callable[[
 
 
 @pytest.fixture(scope="module")
-def cub(build: Callable[[str], Site]) -> Iterator[Site]:
-    """CUB, from nothing to a target, over a server that is busy at first."""
-    site = build("cub")
+def cub(build: Callable[..., Site]) -> Iterator[Site]:
+    """CUB in seven groups, from nothing to a target, over a server that is busy at first."""
+    site = build("cub", groups=7)
     site.server.busy[CUB] = 2
     with serve(site.server):
-        site.configure("cub", groups=2, samples_per_class=10, tasks="1-4")
-        done = site.run("results/cub/target_3.pt", "--cores", "2")
+        site.configure("cub", groups=7, samples_per_class=10, tasks="1-14")
+        done = site.run(TARGET, "--cores", "2")
         assert done.code == 0, done.output
         yield site
 
 
 def test_one_command_leads_from_nothing_to_a_target(cub: Site) -> None:
     results = cub.folder / "results" / "cub"
-    metrics = json.loads((results / "target_3.json").read_text())
-    product = crossback_core.load(results / "target_3.pt")
+    metrics = json.loads((results / "target_14.json").read_text())
+    product = crossback_core.load(cub.folder / TARGET)
     assert metrics["modality"] == "text"
-    assert set(product.tasks) == {3, metrics["backbone"]}
+    assert set(product.tasks) == {14, metrics["backbone"]}
     assert [name for name, _ in cub.server.requests].count(CUB) == 3
     assert "Retrying" in (cub.folder / f"logs/download_file/cub/{CUB}.log").read_text()
 
@@ -121,11 +123,11 @@ def test_one_command_leads_from_nothing_to_a_target(cub: Site) -> None:
 def test_an_image_and_its_caption_share_a_split(cub: Site) -> None:
     with (cub.folder / "results/cub/data/index.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert {row["task"] for row in rows} == {"1", "2", "3", "4"}
+    assert {row["task"] for row in rows} == set(map(str, range(1, 15)))
     splits: dict[str, set[str]] = {}
     for row in rows:
         splits.setdefault(row["group"], set()).add(row["split"])
-    assert len(splits) == 100 and all(len(found) == 1 for found in splits.values())
+    assert len(splits) == 350 and all(len(found) == 1 for found in splits.values())
 
 
 def test_checksums_are_kept_where_none_are_published(cub: Site) -> None:
@@ -141,17 +143,30 @@ def test_archives_may_be_removed_once_they_are_unpacked(cub: Site) -> None:
     moved.mkdir()
     for name in (CUB, CAPTIONS):
         (cub.folder / "resources" / "cub" / name).rename(moved / name)
-    done = cub.run("results/cub/target_3.pt", "--cores", "2")
+    done = cub.run(TARGET, "--cores", "2", "--set-threads", "prepare_task=2")
     for name in (CUB, CAPTIONS):
         (moved / name).rename(cub.folder / "resources" / "cub" / name)
     assert "Nothing to be done" in done.output
+
+
+@pytest.mark.parametrize(
+    ("change", "prepared"), [("image_size: 20", range(1, 8)), ("text_length: 8", range(8, 15))]
+)
+def test_a_setting_of_one_modality_prepares_its_tasks_alone(
+    cub: Site, change: str, prepared: range
+) -> None:
+    config = f"datasets={{cub: {{{change}}}}}"
+    done = cub.run(TARGET, "--dry-run", "--config", config)
+    tasks = re.findall(r"Prepare task (\d+) of cub", done.output)
+    assert sorted(map(int, tasks)) == list(prepared)
+    assert "prepare_index" not in done.plan
 
 
 def test_data_on_disk_are_not_downloaded(cub: Site) -> None:
     (cub.folder / "results" / "cub").rename(cub.folder / "results" / "kept")
     config = "datasets={cub: {raw: resources/cub/raw}}"
     arguments = ("--dry-run", "--quiet", "rules", "--config", config)
-    plan = cub.run("results/cub/target_3.pt", *arguments).plan
+    plan = cub.run(TARGET, *arguments).plan
     (cub.folder / "results" / "kept").rename(cub.folder / "results" / "cub")
     assert plan["prepare_index"] == 1
     assert not {"download_file", "unpack_data"} & set(plan)
@@ -176,7 +191,7 @@ def test_a_smaller_copy_that_lacks_the_published_numbers_is_refused(cub: Site) -
     ],
 )
 def test_other_data_sets_come_to_prepared_tasks(
-    build: Callable[[str], Site], kind: str, groups: int, modalities: dict[int, str]
+    build: Callable[..., Site], kind: str, groups: int, modalities: dict[int, str]
 ) -> None:
     site = build(kind)
     files = [f"results/{kind}/data/task_{task}.pt" for task in modalities]
@@ -190,7 +205,7 @@ def test_other_data_sets_come_to_prepared_tasks(
 
 
 @pytest.fixture(scope="module")
-def shop(build: Callable[[str], Site]) -> Iterator[Site]:
+def shop(build: Callable[..., Site]) -> Iterator[Site]:
     """CUB on a server, for failures."""
     site = build("cub")
     with serve(site.server):

