@@ -21,12 +21,12 @@ from crossback_core.data import load_index, load_task, make_index, make_task, sa
 from crossback_core.data.download import check_file, download
 from crossback_core.data.task_file import TaskData
 from crossback_core.data.unpack import unpack
-from crossback_core.files import atomic_write, read_json, sha256, write_csv, write_json, write_text
-from crossback_core.learning.evaluation import accuracy, split_accuracy, split_logits
+from crossback_core.files import atomic_write, read_json, write_csv, write_json, write_text
+from crossback_core.learning.evaluation import accuracy, split_logits
 from crossback_core.learning.kv_swap import Swap, reconstruct
 from crossback_core.learning.pruning import DENSE, climb, highest_sparsity, measured_sparsity
 from crossback_core.learning.target import Outcome, pick_and_grow
-from crossback_core.learning.training import Row, fit, step_count, weight_optimisation
+from crossback_core.learning.training import fit, step_count, weight_optimisation
 from crossback_core.model.masked_linear import FREE
 from crossback_core.model.network import Network, TaskSpec
 from crossback_core.provenance import origin, provenance, resolve_device
@@ -50,10 +50,17 @@ from crossback_core.settings import (
     TrainingSettings,
 )
 from crossback_core.sources import RemoteFile
+from crossback_core.stage_parts import (
+    StrPath,
+    accuracies_of,
+    forget,
+    network_of,
+    seconds_of,
+    sizes_of,
+    training_key,
+)
 
 logger = logging.getLogger(__name__)
-
-StrPath = str | Path
 
 
 def download_file(*, file: StrPath, source: RemoteFile) -> None:
@@ -145,7 +152,9 @@ def train_baseline(
     weights = weight_optimisation(
         network.trainable_parameters(), training, step_count(data, training)
     )
-    key = _key(task_file, settings=(model, training), seed=seed, device=where, version=version)
+    key = training_key(
+        task_file, settings=(model, training), seed=seed, device=where, version=version
+    )
     rows = fit(
         network,
         data,
@@ -159,9 +168,9 @@ def train_baseline(
         "task": data.task,
         "modality": data.modality,
         "classes": list(data.classes),
-        **_accuracies(network, data),
-        **_sizes(data),
-        "seconds": _seconds(rows),
+        **accuracies_of(network, data),
+        **sizes_of(data),
+        "seconds": seconds_of(rows),
         **provenance(
             seed=seed,
             device=where,
@@ -172,7 +181,7 @@ def train_baseline(
     save_checkpoint(network, checkpoint, record)
     write_csv(pd.DataFrame(rows), history)
     write_json(record, metrics)
-    _forget(resume)
+    forget(resume)
 
 
 def measure_similarity(
@@ -244,9 +253,11 @@ def prune_backbone(
 ) -> None:
     """Prune a task's network along the ladder of sparsities (rule prune_backbone)."""
     data, where, resume = load_task(task_file), resolve_device(device), Path(resume)
-    network = _network(baseline).to(where)
+    network = network_of(baseline).to(where)
     settings = (pruning, training)
-    key = _key(task_file, baseline, settings=settings, seed=seed, device=where, version=version)
+    key = training_key(
+        task_file, baseline, settings=settings, seed=seed, device=where, version=version
+    )
     rows: list[dict[str, Any]] = []
     for sparsity, level in zip(pruning.sparsities, levels, strict=True):
         epochs = climb(
@@ -261,14 +272,14 @@ def prune_backbone(
         row = {
             "sparsity": sparsity,
             "measured_sparsity": measured_sparsity(network),
-            **_accuracies(network, data),
-            "seconds": _seconds(epochs),
+            **accuracies_of(network, data),
+            "seconds": seconds_of(epochs),
         }
         save_checkpoint(network, level, {"task": data.task, **row})
         rows.append(row)
         logger.info("sparsity %g: validation %.4f", sparsity, row["validation_accuracy"])
     write_csv(pd.DataFrame(rows), table)
-    _forget(resume)
+    forget(resume)
 
 
 def choose_sparsity(
@@ -317,14 +328,14 @@ def swap_kv(
     version: int,
 ) -> None:
     """Let a backbone read its target's modality (rule swap_kv)."""
-    choice, network = read_json(selection), _network(backbone)
+    choice, network = read_json(selection), network_of(backbone)
     if network.newest.task != choice["backbone"]:
         raise ValueError(
             f"{backbone} holds task {network.newest.task}, but {selection} chose"
             f" {choice['backbone']}: remove both and run again"
         )
     torch.manual_seed(seed)
-    swapped = reconstruct(network, _network(baseline), swap=swap)
+    swapped = reconstruct(network, network_of(baseline), swap=swap)
     record = {"backbone": choice["backbone"], "target": choice["target"], "swapped": swapped}
     save_checkpoint(network, checkpoint, record)
 
@@ -352,9 +363,11 @@ def train_target(
     data, where = load_task(task_file), resolve_device(device)
     bar, choice, folder = read_json(baseline_metrics), read_json(selection), Path(resume)
     settings = (target, training)
-    key = _key(task_file, initial, settings=settings, seed=seed, device=where, version=version)
+    key = training_key(
+        task_file, initial, settings=settings, seed=seed, device=where, version=version
+    )
     outcome = pick_and_grow(
-        lambda: _network(initial).to(where),
+        lambda: network_of(initial).to(where),
         data,
         bar=bar["validation_accuracy"],
         target=target,
@@ -365,7 +378,7 @@ def train_target(
     tried = _tried(outcome, data, choice)
     verdict = _verdict(tried["validation_accuracy"], bar["validation_accuracy"])
     kept_baseline = target.keep_better and verdict == "hurts"
-    product = _network(baseline) if kept_baseline else outcome.kept.network.cpu()
+    product = network_of(baseline) if kept_baseline else outcome.kept.network.cpu()
     accuracies = bar if kept_baseline else tried
     record = {
         **_selection_part(choice, kept_baseline),
@@ -375,10 +388,10 @@ def train_target(
         "baseline_validation_accuracy": bar["validation_accuracy"],
         "baseline_test_accuracy": bar["test_accuracy"],
         "tried": tried,
-        **_sizes(data),
-        "sparsity": None if kept_baseline else measured_sparsity(_network(backbone)),
+        **sizes_of(data),
+        "sparsity": None if kept_baseline else measured_sparsity(network_of(backbone)),
         **_weights_part(product, data.task),
-        "seconds": _seconds([row for trained in outcome.tried for row in trained.rows]),
+        "seconds": seconds_of([row for trained in outcome.tried for row in trained.rows]),
         **provenance(
             seed=seed,
             device=where,
@@ -397,7 +410,7 @@ def train_target(
     size = {"checkpoint_bytes": Path(checkpoint).stat().st_size, "earlier_tasks": earlier}
     write_csv(pd.DataFrame(outcome.kept.rows).assign(width=outcome.kept.width), history)
     write_json(record | size, metrics)
-    _forget(resume)
+    forget(resume)
 
 
 def summarize(
@@ -455,10 +468,6 @@ def _training_curve(history: StrPath, record: dict[str, Any]) -> tuple[str, Trai
     return f"target {record['target']}", TrainingCurve(pd.read_csv(history), bar)
 
 
-def _network(path: StrPath) -> Network:
-    return load_checkpoint(path).network
-
-
 def _trained(baseline: StrPath, task_file: StrPath) -> comparison.Trained:
     """Load a baseline with its task and the validation accuracy that it recorded."""
     checkpoint = load_checkpoint(baseline)
@@ -469,40 +478,6 @@ def _trained(baseline: StrPath, task_file: StrPath) -> comparison.Trained:
         )
     accuracy = float(checkpoint.record["validation_accuracy"])
     return comparison.Trained(checkpoint.network, load_task(task_file), accuracy)
-
-
-def _key(
-    *files: StrPath, settings: object, seed: int, device: torch.device, version: int
-) -> tuple[object, ...]:
-    """Everything that determines a training, down to what rounds differently."""
-    rounding = (device.type, torch.get_num_threads(), torch.__version__)
-    return (*map(sha256, files), settings, seed, *rounding, version)
-
-
-def _seconds(rows: Sequence[Row]) -> float:
-    """Duration of a training, also of one that was interrupted and resumed."""
-    return round(sum(row["seconds"] for row in rows), 3)
-
-
-def _forget(resume: StrPath) -> None:
-    """Remove the state of a training whose artifacts are written."""
-    shutil.rmtree(resume, ignore_errors=True)
-
-
-def _accuracies(network: Network, data: TaskData) -> dict[str, float]:
-    """Accuracy on what decides and on what is only reported."""
-    return {
-        "validation_accuracy": split_accuracy(network, data.task, data.validation),
-        "test_accuracy": split_accuracy(network, data.task, data.test),
-    }
-
-
-def _sizes(data: TaskData) -> dict[str, int]:
-    return {
-        "train_samples": len(data.train),
-        "validation_samples": len(data.validation),
-        "test_samples": len(data.test),
-    }
 
 
 def _verdict(accuracy: float, bar: float) -> str:
@@ -530,7 +505,7 @@ def _tried(outcome: Outcome, data: TaskData, choice: dict[str, Any]) -> dict[str
         "backbone": choice["backbone"],
         "similarity": choice["similarity"],
         "width": outcome.kept.width,
-        **_accuracies(outcome.kept.network, data),
+        **accuracies_of(outcome.kept.network, data),
         "validation_accuracy_by_width": {
             f"{trained.width:g}": trained.validation_accuracy for trained in outcome.tried
         },
@@ -556,7 +531,7 @@ def _earlier_tasks(
     backbone: StrPath, checkpoint: StrPath, backbone_data: StrPath
 ) -> list[dict[str, Any]]:
     """Measure the backbone's task before and after, each from the file on disk."""
-    data, before, after = load_task(backbone_data), _network(backbone), _network(checkpoint)
+    data, before, after = load_task(backbone_data), network_of(backbone), network_of(checkpoint)
     logits = [split_logits(network, data.task, data.test) for network in (before, after)]
     return [
         {

@@ -78,7 +78,7 @@ def pick_and_grow(
     """
     tried: list[Trained] = []
     for width in widths(initial().width, step=target.width_step, maximum=target.max_width):
-        trained = _train_at(initial(), width, data, target, training, seed, resume(width))
+        trained = train_at(initial(), width, data, target, training, seed, resume(width))
         logger.info("width %g: validation %.4f, bar %.4f", width, trained.validation_accuracy, bar)
         tried.append(trained)
         if trained.validation_accuracy >= bar:
@@ -87,7 +87,7 @@ def pick_and_grow(
     return Outcome(kept, tuple(tried))
 
 
-def _train_at(
+def train_at(
     network: Network,
     width: float,
     data: TaskData,
@@ -96,7 +96,7 @@ def _train_at(
     seed: int,
     resume: Resume,
 ) -> Trained:
-    """Train at one width."""
+    """Train the newest task of a network, grown to a width; see `pick_and_grow`."""
     torch.manual_seed(seed)
     if width > network.width:
         network.grow(width)

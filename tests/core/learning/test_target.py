@@ -48,7 +48,7 @@ def scored(network, texts, monkeypatch):
             tried.append(width)
             return Trained(start, width, [{"validation_accuracy": scores[width]}])
 
-        monkeypatch.setattr(target, "_train_at", train_at)
+        monkeypatch.setattr(target, "train_at", train_at)
         found = pick_and_grow(
             lambda: network,
             texts,
@@ -212,7 +212,7 @@ def test_a_resumed_target_ends_with_the_same_bits(images, texts, width, epochs, 
 
     def train(resume):
         network = initial(images, texts)
-        trained = target._train_at(network, width, texts, tiny.TARGET, tiny.ADAMW, 3, resume)
+        trained = target.train_at(network, width, texts, tiny.TARGET, tiny.ADAMW, 3, resume)
         return tiny.timeless(trained.rows), tiny.snapshot(network)
 
     expected = train(NoResume())
