@@ -23,6 +23,7 @@ include: "rules/similarity.smk"
 include: "rules/backbone.smk"
 include: "rules/target.smk"
 include: "rules/report.smk"
+include: "rules/study.smk"
 
 
 localrules:

@@ -34,6 +34,9 @@ Metric = Literal[
     "classes",
 ]
 METRICS: tuple[Metric, ...] = get_args(Metric)
+# What a target of a study starts from, the controls after the backbone; see study/starts.py.
+Start = Literal["backbone", "shuffled", "fresh", "unpicked"]
+STARTS: tuple[Start, ...] = get_args(Start)
 SPLITS = ("train", "validation", "test")
 ALL = "all"  # of the configuration: every task, every network
 Kind = Literal["icons", "cub", "coco", "oxford", "cifar100", "folder"]
@@ -237,6 +240,21 @@ class WideTask:
 
 
 @dataclass(frozen=True)
+class StudySettings:
+    """Which trainings the study of the selection compares, beside all targets and candidates.
+
+    Args:
+        seeds: Each draws the targets' training samples and trains baseline and target anew.
+        train_per_class: Training samples a class of the targets; None takes all.
+        controlled: Candidates from which the controls are trained as well.
+    """
+
+    seeds: tuple[int, ...]
+    train_per_class: tuple[int | None, ...]
+    controlled: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Experiment:
     """What is done with one data set; `train_per_class` applies to the targets alone.
 
@@ -251,6 +269,7 @@ class Experiment:
     targets: tuple[int, ...]
     candidates: tuple[int, ...]
     train_per_class: int | None
+    study: StudySettings | None
     preset: Preset
 
     @property
@@ -496,6 +515,9 @@ def _role_problems(path: str, values: Mapping[str, Any]) -> Iterator[str]:
     for candidate in candidates:
         if candidate not in networks:
             yield f"{path}.candidates: {unknown('task or wide id', candidate, networks)}"
+    for candidate in values.get("study", {}).get("controlled", ()):
+        if candidate not in candidates:
+            yield f"{path}.study.controlled: {unknown('candidate', candidate, candidates)}"
 
 
 def _preset(values: Mapping[str, Any]) -> Preset:
@@ -520,9 +542,14 @@ def _experiment(name: str, values: Mapping[str, Any], presets: Mapping[str, Pres
         downloads=() if "raw" in values else remote_files(kind, values.get("urls", {})),
         wide=wide,
         train_per_class=values.get("train_per_class"),
+        study=_study(values["study"]) if "study" in values else None,
         preset=presets[values["preset"]],
         **ids,
     )
+
+
+def _study(values: Mapping[str, Any]) -> StudySettings:
+    return StudySettings(**{key: tuple(given) for key, given in values.items()})
 
 
 Section = TypeVar("Section")

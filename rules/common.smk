@@ -4,7 +4,8 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 
@@ -12,7 +13,16 @@ from snakemake.exceptions import WorkflowError
 from snakemake.iocontainers import Wildcards
 
 from crossback_core.schema import unknown
-from crossback_core.settings import METRICS, NUMERICS, Experiment, Settings, load_settings
+from crossback_core.settings import (
+    METRICS,
+    NUMERICS,
+    STARTS,
+    Experiment,
+    Settings,
+    StudySettings,
+    TrainingSettings,
+    load_settings,
+)
 from crossback_core.sources import RemoteFile
 
 
@@ -244,3 +254,84 @@ def of_backbones(pattern: str) -> Callable[[Wildcards], list[str]]:
         return expand(pattern, dataset=wildcards.dataset, task=sorted(backbones))
 
     return files
+
+
+STUDY_FIGURES = ("regret", "transfer", "gains", "sizes")
+
+
+def requested_studies(wildcards: Wildcards) -> list[str]:
+    """List what `snakemake study` makes: the study of each data set that has one."""
+    names = [name for name, experiment in SETTINGS.datasets.items() if experiment.study]
+    if not names:
+        raise Refused("no data set of the configuration has a `study`: see config.yaml for one")
+    files = ("summary.csv", *(f"{figure}.png" for figure in STUDY_FIGURES))
+    return [f"results/{name}/study/{file}" for name in names for file in files]
+
+
+def study_of(wildcards: Wildcards) -> StudySettings:
+    """Give the study of a job's data set."""
+    experiment = experiment_of(wildcards)
+    if experiment.study is None:
+        raise Refused(f"data set {experiment.name} has no `study` in the configuration")
+    return experiment.study
+
+
+def study_size(wildcards: Wildcards) -> int | None:
+    """Give the number of training samples a class of a job of a study; None stands for all."""
+    return None if wildcards.size == "all" else int(wildcards.size)
+
+
+def study_draw(wildcards: Wildcards) -> int:
+    """Give the seed of a job of a study."""
+    return int(wildcards.draw)
+
+
+def study_samples(wildcards: Wildcards) -> dict[str, object]:
+    """Give the settings that the samples of a target of a study depend on."""
+    experiment = experiment_of(wildcards)
+    return experiment.dataset.determining(*experiment.modalities(target_id(wildcards)))
+
+
+def target_alone(wildcards: Wildcards) -> tuple[int, ...]:
+    """Give the tasks that a target of a study consists of: itself."""
+    return (target_id(wildcards),)
+
+
+def longer_training(wildcards: Wildcards) -> TrainingSettings:
+    """Give the training of a baseline that takes as many steps as baseline and target together."""
+    training = experiment_of(wildcards).preset.training
+    return replace(training, epochs=2 * training.epochs, min_steps=2 * training.min_steps)
+
+
+def wide_ids(wildcards: Wildcards) -> tuple[int, ...]:
+    """Give the ids of a data set's wide networks."""
+    return tuple(experiment_of(wildcards).wide)
+
+
+def of_cells(pattern: str) -> Callable[[Wildcards], list[str]]:
+    """Give the input function for a file of each target, size and seed of a study."""
+
+    def files(wildcards: Wildcards) -> list[str]:
+        study = study_of(wildcards)
+        return expand(
+            pattern,
+            dataset=wildcards.dataset,
+            size=["all" if size is None else size for size in study.train_per_class],
+            draw=study.seeds,
+            target=experiment_of(wildcards).targets,
+        )
+
+    return files
+
+
+def study_pairs(wildcards: Wildcards) -> list[str]:
+    """List the trainings of a study: each target from each candidate, and from the controls."""
+    experiment, study = experiment_of(wildcards), study_of(wildcards)
+
+    def pairs(folder: str) -> Iterator[str]:
+        target = int(folder.rstrip("/").rpartition("_")[2])
+        for candidate in experiment.candidates_of(target):
+            starts = STARTS if candidate in study.controlled else STARTS[:1]
+            yield from (f"{folder}{start}_{candidate}.json" for start in starts)
+
+    return [pair for folder in of_cells(STUDIED)(wildcards) for pair in pairs(folder)]

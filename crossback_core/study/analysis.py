@@ -1,0 +1,220 @@
+"""What the trainings of a study say of the scores, and of where gains come from.
+
+A *cell* is a target with a number of training samples a class and a seed. All accuracies reported
+are of the test split. Gains are over the *longer* baseline of the cell: the target's own network
+from scratch, trained for as many steps as its baseline and the target take together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.stats import rankdata, weightedtau
+
+from crossback_core.settings import METRICS
+
+CELL = ["size", "target", "seed"]
+SCORES = (*METRICS, "sparsity")
+RANDOM, VALIDATION, ORACLE = "random", "validation", "oracle"
+RESAMPLES = 4000
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean with its 95 % interval; NaN where there is nothing to average."""
+
+    mean: float
+    low: float
+    high: float
+
+    def named(self, name: str) -> dict[str, float]:
+        """Return the columns name, name_low and name_high."""
+        return {name: self.mean, f"{name}_low": self.low, f"{name}_high": self.high}
+
+
+def bootstrap(values: pd.DataFrame, column: str) -> Interval:
+    """Average a column over targets, with an interval from resampled targets and seeds.
+
+    Seeds of a target are averaged first. A resample draws as many targets as there are, with
+    replacement, and for each as many of its seeds as it has (a two-stage bootstrap: Davison and
+    Hinkley, "Bootstrap Methods and their Application", section 3.8). The resamples are seeded.
+
+    Args:
+        values: Columns target and seed and the one to average; rows of one cell are averaged.
+        column: What is averaged.
+    """
+    cells = values.dropna(subset=[column]).groupby(["target", "seed"])[column].mean()
+    targets = [part.to_numpy() for _, part in cells.groupby("target")]
+    if not targets:
+        return Interval(np.nan, np.nan, np.nan)
+    random = np.random.default_rng(0)
+    means = np.stack([_resampled_means(seeds, random) for seeds in targets])  # (targets, resamples)
+    drawn = random.integers(len(targets), size=(len(targets), RESAMPLES))
+    low, high = np.quantile(np.take_along_axis(means, drawn, axis=0).mean(axis=0), [0.025, 0.975])
+    return Interval(float(np.mean([part.mean() for part in targets])), float(low), float(high))
+
+
+def _resampled_means(seeds: Floats, random: np.random.Generator) -> Floats:
+    means: Floats = seeds[random.integers(len(seeds), size=(len(seeds), RESAMPLES))].mean(axis=0)
+    return means
+
+
+def with_gains(trainings: pd.DataFrame) -> pd.DataFrame:
+    """Add to each training its cell's baselines, and its gain over the longer one.
+
+    Returns:
+        The rows with baseline_validation_accuracy, baseline_test_accuracy, longer_test_accuracy,
+        gain (of the test accuracy) and validation_gain, both over the longer baseline.
+
+    Raises:
+        ValueError: A cell lacks its baseline or longer baseline.
+    """
+    bars = trainings.set_index(CELL)
+    columns = ["validation_accuracy", "test_accuracy"]
+    frame = trainings
+    for start in ("baseline", "longer"):
+        bar = bars[bars["start"] == start][columns].add_prefix(f"{start}_")
+        frame = frame.join(bar, on=CELL, validate="many_to_one")
+        if frame[f"{start}_test_accuracy"].isna().any():
+            raise ValueError(f"a target of the study has no {start} training: run the study again")
+    return frame.assign(
+        gain=frame["test_accuracy"] - frame["longer_test_accuracy"],
+        validation_gain=frame["validation_accuracy"] - frame["longer_validation_accuracy"],
+    )
+
+
+def judge_metrics(
+    trainings: pd.DataFrame, scores: pd.DataFrame, *, wide: Sequence[int]
+) -> pd.DataFrame:
+    """Judge each score by the backbones that it picks, beside picks at random and by training all.
+
+    Args:
+        trainings: As of `collect_study`.
+        scores: As of `collect_study`: a row a target and candidate, a column a score.
+        wide: Candidates trained on many classes; the same-modality ones are the planted useful
+            backbones.
+
+    Returns:
+        A row for each size and score: accuracy of the pick, its gain over the longer baseline, its
+        regret (the best candidate's accuracy minus the pick's) and Kendall's weighted tau of score
+        and accuracy, each with an interval; mean rank of the pick (1 is best), the share of cells
+        in which the pick is a planted one, and what `target.keep_better` makes of it.
+    """
+    picks = pd.DataFrame(list(_picks(with_gains(trainings), scores, wide)))
+    rows = []
+    for (size, metric), part in picks.groupby(["size", "metric"], sort=False):
+        row: dict[str, Any] = {"size": size, "metric": metric, "cells": len(part)}
+        for column in ("accuracy", "gain", "regret", "tau", "kept_gain"):
+            row |= bootstrap(part, column).named(column)
+        row["worst_kept_gain"] = part.groupby("target")["kept_gain"].mean().min()
+        row |= {column: part[column].mean() for column in ("rank", "planted")}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _picks(
+    trainings: pd.DataFrame, scores: pd.DataFrame, wide: Sequence[int]
+) -> Iterator[dict[str, Any]]:
+    """One row for each cell and score, or other way to pick."""
+    tried = trainings[trainings["start"] == "backbone"]
+    columns = [name for name in SCORES if name in scores]
+    joined = tried.drop(columns=["sparsity"]).merge(
+        scores[[*CELL, "candidate", *columns]], on=[*CELL, "candidate"], validate="one_to_one"
+    )
+    planted = joined["candidate"].isin(wide) & (joined["modality"] == joined["target_modality"])
+    joined = joined.assign(
+        planted=planted, kept_gain=_gain_of_the_better(joined), validation=joined["validation_gain"]
+    )
+    for cell, part in joined.sort_values("candidate").groupby(CELL):
+        place = dict(zip(CELL, cell, strict=True))
+        yield place | {"metric": RANDOM} | _random_pick(part)
+        for name in (*columns, VALIDATION):
+            yield place | {"metric": name} | _pick(part, part[name].to_numpy(float))
+        yield place | {"metric": ORACLE} | _pick(part, part["test_accuracy"].to_numpy(float))
+
+
+def _gain_of_the_better(trainings: pd.DataFrame) -> pd.Series[float]:
+    """Gain where the baseline is kept unless the target's validation accuracy reaches its."""
+    kept = trainings["validation_accuracy"] < trainings["baseline_validation_accuracy"]
+    product = trainings["test_accuracy"].mask(kept, trainings["baseline_test_accuracy"])
+    return product - trainings["longer_test_accuracy"]
+
+
+def _pick(part: pd.DataFrame, score: Floats) -> dict[str, float]:
+    """What the candidate of the highest score is worth; the lowest id among equals."""
+    accuracies = part["test_accuracy"].to_numpy(float)
+    best = int(np.argmax(np.where(np.isfinite(score), score, -np.inf)))
+    row = part.iloc[best]
+    return {
+        "accuracy": row["test_accuracy"],
+        "gain": row["gain"],
+        "kept_gain": row["kept_gain"],
+        "regret": accuracies.max() - accuracies[best],
+        "tau": _tau(score, accuracies),
+        "rank": float(rankdata(-accuracies)[best]),
+        "planted": float(row["planted"]),
+    }
+
+
+def _tau(score: Floats, accuracies: Floats) -> float:
+    """Kendall's weighted tau; 0 for a score that ranks nothing, NaN where there is nothing."""
+    if np.ptp(accuracies) == 0:
+        return np.nan
+    return 0.0 if np.ptp(score) == 0 else float(weightedtau(score, accuracies).statistic)
+
+
+def _random_pick(part: pd.DataFrame) -> dict[str, float]:
+    """What a candidate drawn at random is worth on average."""
+    accuracies = part["test_accuracy"]
+    return {
+        "accuracy": accuracies.mean(),
+        "gain": part["gain"].mean(),
+        "kept_gain": part["kept_gain"].mean(),
+        "regret": accuracies.max() - accuracies.mean(),
+        "tau": 0.0,
+        "rank": (len(part) + 1) / 2,
+        "planted": part["planted"].mean(),
+    }
+
+
+def gains_by_group(trainings: pd.DataFrame, *, wide: Sequence[int]) -> pd.DataFrame:
+    """Split accuracies and gains by direction, kind of candidate and start.
+
+    Returns:
+        A row for each size, modality of the target, modality and kind of the candidate (single or
+        wide; empty for the two baselines) and start: number of targets and trainings, accuracy,
+        gain over the longer baseline and over the same candidate shuffled, each with an interval,
+        and the validation accuracy on the way.
+    """
+    frame = _over_shuffled(with_gains(trainings))
+    kinds = np.where(frame["candidate"].isin(wide), "wide", "single")
+    frame["kind"] = pd.Series(kinds, index=frame.index).where(frame["candidate"].notna())
+    rows = []
+    keys = ["size", "target_modality", "modality", "kind", "start"]
+    for key, part in frame.groupby(keys, dropna=False, sort=True):
+        row = dict(zip(keys, key, strict=True))
+        row |= {"targets": part["target"].nunique(), "trainings": len(part)}
+        for name, column in _MEASURED.items():
+            row |= bootstrap(part, column).named(name)
+        for column in ("quarter_validation_accuracy", "half_validation_accuracy", "weights"):
+            row[column] = part[column].mean()
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+_MEASURED = {"accuracy": "test_accuracy", "gain": "gain", "over_shuffled": "over_shuffled"}
+
+
+def _over_shuffled(trainings: pd.DataFrame) -> pd.DataFrame:
+    """Add the test accuracy's difference to that from the same candidate with shuffled weights."""
+    keys = [*CELL, "candidate"]
+    shuffled = trainings[trainings["start"] == "shuffled"].set_index(keys)["test_accuracy"]
+    joined = trainings.join(shuffled.rename("shuffled_test_accuracy"), on=keys)
+    return joined.assign(over_shuffled=joined["test_accuracy"] - joined["shuffled_test_accuracy"])

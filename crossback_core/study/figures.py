@@ -1,0 +1,182 @@
+"""The figures of a study."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from crossback_core.files import atomic_write
+from crossback_core.study.analysis import ORACLE, RANDOM, VALIDATION, with_gains
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ACCENT, MARK, QUIET = "#2b6cb0", "#c05621", "#8a8f98"
+_STYLE: dict[Any, Any] = {
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 10,
+    "font.size": 9,
+    "grid.color": "#e2e4e8",
+    "legend.frameon": False,
+    "savefig.dpi": 130,
+}
+_STARTS = ("backbone", "shuffled", "fresh", "unpicked")
+
+
+def draw_all(
+    trainings: pd.DataFrame,
+    summary: pd.DataFrame,
+    gains: pd.DataFrame,
+    paths: Sequence[str | Path],
+) -> None:
+    """Draw regret.png, transfer.png, gains.png and sizes.png to paths that end so."""
+    figures: dict[str, Callable[[], Figure]] = {
+        "regret.png": lambda: draw_regret(summary),
+        "transfer.png": lambda: draw_transfer(trainings),
+        "gains.png": lambda: draw_gains(gains),
+        "sizes.png": lambda: draw_sizes(gains),
+    }
+    for path in map(Path, paths):
+        _save(figures[path.name], path)
+
+
+def _save(draw: Callable[[], Figure], path: Path) -> None:
+    import matplotlib
+
+    with matplotlib.rc_context(_STYLE), atomic_write(path) as file:
+        draw().savefig(file, format="png")
+
+
+def draw_regret(summary: pd.DataFrame) -> Figure:
+    """Regret of each score's picks, the lowest on top, a panel for each size."""
+    sizes = sorted(summary["size"].unique())
+    rows = summary["metric"].nunique()
+    figure, panels = _panels(len(sizes), size=(4.2, 0.6 + 0.24 * rows))
+    for axes, size in zip(panels, sizes, strict=True):
+        part = summary[(summary["size"] == size) & (summary["metric"] != ORACLE)]
+        part = part.sort_values("regret", ascending=False)
+        others = part["metric"].isin([RANDOM, VALIDATION])
+        colours = np.where(others, QUIET, ACCENT)
+        _draw_intervals(axes, part, "regret", colours, part["metric"].tolist())
+        axes.set_title(_size_name(size))
+        axes.set_xlim(left=0)
+    figure.supxlabel("regret: accuracy of the best candidate minus that of the pick", fontsize=9)
+    return figure
+
+
+def draw_transfer(trainings: pd.DataFrame) -> Figure:
+    """Mean gain of each target from each candidate, a panel for each size."""
+    frame = with_gains(trainings)
+    frame = frame[frame["start"] == "backbone"]
+    sizes = sorted(frame["size"].unique())
+    targets, candidates = frame["target"].nunique(), frame["candidate"].nunique()
+    figure, panels = _panels(
+        len(sizes), size=(1.6 + 0.3 * candidates, 1.2 + 0.3 * targets), columns=1
+    )
+    limit = float(frame.groupby(["size", "target", "candidate"])["gain"].mean().abs().max())
+    for axes, size in zip(panels, sizes, strict=True):
+        part = frame[frame["size"] == size]
+        cells = part.pivot_table(index="target", columns="candidate", values="gain")
+        mesh = axes.pcolormesh(cells.to_numpy(), cmap="PuOr", vmin=-limit, vmax=limit)
+        axes.set_xticks(np.arange(cells.shape[1]) + 0.5, _names(part, "candidate", "modality"))
+        axes.tick_params(axis="x", rotation=90)
+        axes.set_yticks(np.arange(cells.shape[0]) + 0.5, _names(part, "target", "target_modality"))
+        axes.invert_yaxis()
+        axes.grid(False)
+        axes.set_title(f"gain over the longer baseline, {_size_name(size)}")
+        figure.colorbar(mesh, ax=axes, format=lambda value, _: f"{100 * value:+.0f}")
+    return figure
+
+
+def draw_gains(gains: pd.DataFrame) -> Figure:
+    """Gain by direction and start, a panel for each size."""
+    rows = gains[gains["start"].isin(_STARTS)]
+    sizes = sorted(rows["size"].unique())
+    figure, panels = _panels(len(sizes), size=(4.6, 0.6 + 0.2 * len(rows) / len(sizes)))
+    for axes, size in zip(panels, sizes, strict=True):
+        part = rows[rows["size"] == size].iloc[::-1]
+        names = [
+            f"{row.target_modality} from {row.kind} {row.modality}, {row.start}"
+            for row in part.itertuples()
+        ]
+        colours = np.where(part["start"] == "backbone", ACCENT, QUIET)
+        _draw_intervals(axes, part, "gain", colours, names)
+        axes.axvline(0, color=MARK, linewidth=1)
+        axes.set_title(_size_name(size))
+    figure.supxlabel("gain over the longer baseline (test)", fontsize=9)
+    return figure
+
+
+def draw_sizes(gains: pd.DataFrame) -> Figure:
+    """Accuracy against the number of training samples a class, a panel for each modality."""
+    modalities = sorted(gains["target_modality"].unique())
+    figure, panels = _panels(len(modalities), size=(4.6, 3.2))
+    sizes = _in_order(gains["size"].unique())
+    for axes, modality in zip(panels, modalities, strict=True):
+        part = gains[gains["target_modality"] == modality]
+        for label, row_filter, style in _LINES:
+            line = part.query(row_filter).set_index("size").reindex(sizes)
+            if line["accuracy"].notna().any():
+                axes.plot(range(len(sizes)), line["accuracy"], style, label=label)
+        axes.set_xticks(range(len(sizes)), [_size_name(size) for size in sizes])
+        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
+        axes.set_title(f"{modality} targets")
+    panels[0].legend()
+    return figure
+
+
+_SAME, _OTHER = "modality == target_modality", "modality != target_modality"
+_LINES = (
+    ("wide, same modality", f"start == 'backbone' and kind == 'wide' and {_SAME}", "o-"),
+    ("wide, other modality", f"start == 'backbone' and kind == 'wide' and {_OTHER}", "s--"),
+    ("one task, same modality", f"start == 'backbone' and kind == 'single' and {_SAME}", "^-"),
+    ("longer baseline", "start == 'longer'", "k:"),
+)
+
+
+def _in_order(sizes: Any) -> list[int]:
+    """Ascending, with all samples (0) last."""
+    return sorted(sizes, key=lambda size: (size == 0, size))
+
+
+def _size_name(size: int) -> str:
+    return f"{size} samples a class" if size else "all samples"
+
+
+def _names(frame: pd.DataFrame, task: str, modality: str) -> list[str]:
+    rows = frame.drop_duplicates(task).sort_values(task)
+    return [f"{row[modality]} {row[task]:.0f}" for _, row in rows.iterrows()]
+
+
+def _draw_intervals(
+    axes: Axes, part: pd.DataFrame, column: str, colours: Any, names: list[str]
+) -> None:
+    places = np.arange(len(part))
+    low, high = part[column] - part[f"{column}_low"], part[f"{column}_high"] - part[column]
+    for place, colour, value, *errors in zip(places, colours, part[column], low, high, strict=True):
+        axes.errorbar(value, place, xerr=np.array(errors)[:, None], ecolor=colour, elinewidth=1.4)
+    axes.scatter(part[column], places, c=list(colours), s=22, zorder=3)
+    axes.set_yticks(places, names)
+    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}")
+
+
+def _panels(
+    count: int, *, size: tuple[float, float], columns: int = 3
+) -> tuple[Figure, list[Axes]]:
+    from matplotlib.figure import Figure  # 0.3 s that only figures need
+
+    columns = min(count, columns)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).flat
+    for place in range(count, rows * columns):
+        axes[place].remove()
+    return figure, list(axes[:count])

@@ -1,0 +1,184 @@
+"""One function a rule of the study; see `crossback_core.stages`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from crossback_core.data.task_file import load_task
+from crossback_core.files import read_json, write_csv, write_json
+from crossback_core.learning.pruning import measured_sparsity
+from crossback_core.learning.target import train_at
+from crossback_core.model.network import Network
+from crossback_core.provenance import provenance, resolve_device
+from crossback_core.resume import ResumeFile
+from crossback_core.settings import Start, TargetSettings, TrainingSettings
+from crossback_core.stage_parts import (
+    StrPath,
+    accuracies_of,
+    forget,
+    network_of,
+    seconds_of,
+    sizes_of,
+    training_key,
+)
+from crossback_core.study.analysis import gains_by_group, judge_metrics
+from crossback_core.study.figures import draw_all
+from crossback_core.study.starts import begin
+
+PLACE = re.compile(r"size_(all|\d+)/seed_(\d+)/target_(\d+)")
+ALL_SAMPLES = 0  # stands for all training samples in the tables
+
+
+def train_pair(
+    *,
+    task_file: StrPath,
+    backbone: StrPath,
+    baseline: StrPath,
+    metrics: StrPath,
+    start: Start,
+    target: TargetSettings,
+    training: TrainingSettings,
+    device: str,
+    seed: int,
+    resume: StrPath,
+    version: int,
+) -> None:
+    """Train a target from one candidate, or from a control of it (rule train_pair).
+
+    The network does not grow, so that all trainings of a target are equally long.
+    """
+    data, where, network = load_task(task_file), resolve_device(device), network_of(backbone)
+    source, sparsity, own = network.newest, measured_sparsity(network), network_of(baseline)
+    torch.manual_seed(seed)
+    begin(network, own, start=start, swap=target.swap)
+    key = training_key(
+        *(task_file, backbone, baseline),
+        settings=(start, target, training),
+        seed=seed,
+        device=where,
+        version=version,
+    )
+    state = ResumeFile(Path(resume) / "training.pt", key)
+    trained = train_at(
+        network.to(where), network.width, data, target, training, seed=seed, resume=state
+    )
+    record = {
+        "target": data.task,
+        "target_modality": data.modality,
+        "start": start,
+        "candidate": source.task,
+        "modality": source.modality,
+        "classes": len(source.classes),
+        "sparsity": sparsity,
+        **accuracies_of(trained.network, data),
+        **_on_the_way([float(row["validation_accuracy"]) for row in trained.rows]),
+        "weights": _values(network) / (_values(own) + _values(network_of(backbone))),
+        **sizes_of(data),
+        "seconds": seconds_of(trained.rows),
+        **provenance(
+            seed=seed,
+            device=where,
+            settings={"target": target, "training": training},
+            parents={"task_file": task_file, "backbone": backbone, "baseline": baseline},
+        ),
+    }
+    write_json(record, metrics)
+    forget(resume)
+
+
+def _on_the_way(accuracies: Sequence[float]) -> dict[str, float]:
+    """Validation accuracy after a quarter and after half of the epochs."""
+    points = {"quarter": len(accuracies) // 4, "half": len(accuracies) // 2}
+    return {
+        f"{name}_validation_accuracy": accuracies[max(0, epochs - 1)]
+        for name, epochs in points.items()
+    }
+
+
+def _values(network: Network) -> int:
+    """Number of values that a network stores: weights that any task owns, parameters of tasks."""
+    weights = {id(layer.weight) for layer in network.masked_layers().values()}
+    owned = sum(int((layer.owner != 0).sum()) for layer in network.masked_layers().values())
+    return owned + sum(p.numel() for p in network.parameters() if id(p) not in weights)
+
+
+def collect_study(
+    *,
+    baselines: Sequence[StrPath],
+    histories: Sequence[StrPath],
+    longer: Sequence[StrPath],
+    longer_histories: Sequence[StrPath],
+    pairs: Sequence[StrPath],
+    scores: Sequence[StrPath],
+    trainings: StrPath,
+    score_table: StrPath,
+) -> None:
+    """Put all trainings of a study into one table, all scores into another (rule collect_study)."""
+    rows = [
+        *(_baseline_row(*each, "baseline") for each in zip(baselines, histories, strict=True)),
+        *(_baseline_row(*each, "longer") for each in zip(longer, longer_histories, strict=True)),
+        *(_place(path) | read_json(path) for path in pairs),
+    ]
+    table = pd.DataFrame(rows)[list(TRAINING_COLUMNS)]
+    table = table.astype({"candidate": "Int64", "classes": "Int64"})
+    sparsities = table[table["start"] == "backbone"].groupby("candidate")["sparsity"].first()
+    scored = pd.concat([pd.read_csv(path).assign(**_place(path)) for path in scores])
+    write_csv(table, trainings)
+    write_csv(scored.assign(sparsity=scored["candidate"].map(sparsities)), score_table)
+
+
+TRAINING_COLUMNS = (
+    *("size", "seed", "target", "target_modality", "start", "candidate", "modality", "classes"),
+    *("sparsity", "validation_accuracy", "test_accuracy", "quarter_validation_accuracy"),
+    *("half_validation_accuracy", "weights", "test_samples", "seconds"),
+)
+
+
+def _place(path: StrPath) -> dict[str, int]:
+    """Read training samples a class, seed and target off the path of an artifact."""
+    found = PLACE.search(Path(path).as_posix())
+    if found is None:
+        raise ValueError(f"{path} is not the path of an artifact of a study")
+    size, seed, target = found.groups()
+    number = ALL_SAMPLES if size == "all" else int(size)
+    return {"size": number, "seed": int(seed), "target": int(target)}
+
+
+def _baseline_row(metrics: StrPath, history: StrPath, start: str) -> dict[str, Any]:
+    record = read_json(metrics)
+    return {
+        **record,
+        **_place(metrics),
+        **_on_the_way(pd.read_csv(history)["validation_accuracy"].tolist()),
+        "start": start,
+        "target_modality": record["modality"],
+        "modality": None,
+        "candidate": None,
+        "classes": None,
+        "sparsity": None,
+        "weights": None,
+    }
+
+
+def summarize_study(
+    *,
+    trainings: StrPath,
+    score_table: StrPath,
+    summary: StrPath,
+    gains: StrPath,
+    figures: Sequence[StrPath],
+    wide: Sequence[int],
+) -> None:
+    """Judge the scores and the controls of a study, and draw them (rule summarize_study)."""
+    table, scores = pd.read_csv(trainings), pd.read_csv(score_table)
+    judged = judge_metrics(table, scores, wide=wide)
+    grouped = gains_by_group(table, wide=wide)
+    write_csv(judged, summary)
+    write_csv(grouped, gains)
+    draw_all(table, judged, grouped, figures)

@@ -1,0 +1,82 @@
+"""What a target may start from: its backbone, or a control that lacks one part of it.
+
+A gain over the baseline may come from what the backbone knows, from the shape of its weights, or
+from nothing but more training. Each control takes one explanation away.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from crossback_core.learning.kv_swap import Swap, reconstruct
+from crossback_core.model.network import Network
+from crossback_core.settings import Start
+
+
+def begin(backbone: Network, baseline: Network, *, start: Start, swap: Swap) -> None:
+    """Add a target to a backbone, in place, as the workflow does or as a control.
+
+    Args:
+        backbone: The pruned backbone.
+        baseline: The target's own network of one task.
+        start: "backbone" as the workflow does; "shuffled", "fresh" or "unpicked" as a control.
+        swap: As of `reconstruct`.
+    """
+    _BEGIN[start](backbone, baseline, swap)
+
+
+def _from_backbone(backbone: Network, baseline: Network, swap: Swap) -> None:
+    reconstruct(backbone, baseline, swap=swap)
+
+
+def _from_shuffled(backbone: Network, baseline: Network, swap: Swap) -> None:
+    """Structure without knowledge: all that comes from the backbone, shuffled tensor by tensor."""
+    swapped = reconstruct(backbone, baseline, swap=swap)
+    with torch.no_grad():
+        for layer in backbone.masked_layers().values():
+            held = layer.frozen != 0
+            layer.frozen[held] = _shuffled(layer.frozen[held])
+        for parameter in _copied(backbone, swapped=swapped):
+            parameter.copy_(_shuffled(parameter))
+
+
+def _from_fresh(backbone: Network, baseline: Network, swap: Swap) -> None:
+    """No key/value projection that was trained, neither the backbone's nor the target's."""
+    backbone.add_task(baseline.newest, like=backbone.newest.task)
+
+
+def _from_unpicked(backbone: Network, baseline: Network, swap: Swap) -> None:
+    """Nothing is picked: the free weights alone, which therefore start at random."""
+    reconstruct(backbone, baseline, swap=swap)
+    with torch.no_grad():
+        for layer in backbone.masked_layers().values():
+            bound = layer.owner.shape[1] ** -0.5  # as a new layer starts
+            layer.frozen.zero_()
+            layer.weight.uniform_(-bound, bound)
+
+
+_BEGIN: dict[Start, Callable[[Network, Network, Swap], None]] = {
+    "backbone": _from_backbone,
+    "shuffled": _from_shuffled,
+    "fresh": _from_fresh,
+    "unpicked": _from_unpicked,
+}
+
+
+def _copied(network: Network, *, swapped: bool) -> Iterator[Tensor]:
+    """The newest task's parameters that it starts with a copy of; a swapped projection is none."""
+    task = network.newest.task
+    fresh = [*network.heads[-1].parameters()]
+    fresh += [layer.weight for layer in network.masked_layers().values()]
+    if swapped:
+        fresh += network.input_projection(task).parameters()
+    kept = {id(parameter) for parameter in fresh}
+    return (each for each in network.trainable_parameters() if id(each) not in kept)
+
+
+def _shuffled(values: Tensor) -> Tensor:
+    order = torch.randperm(values.numel())
+    return values.flatten()[order].view_as(values)

@@ -1,0 +1,171 @@
+"""Scores judged, and gains split, on tables small enough to work out by hand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from crossback_core.study.analysis import (
+    ORACLE,
+    RANDOM,
+    VALIDATION,
+    bootstrap,
+    gains_by_group,
+    judge_metrics,
+    with_gains,
+)
+
+WIDE = (100,)
+
+
+def training(
+    target: int, seed: int, start: str, candidate: int | None, validation: float, test: float
+) -> dict[str, Any]:
+    """One row of the table of trainings."""
+    return {
+        "size": 10,
+        "seed": seed,
+        "target": target,
+        "target_modality": "image",
+        "start": start,
+        "candidate": candidate,
+        "modality": None if candidate is None else "image",
+        "sparsity": None if candidate is None else 0.5,
+        "validation_accuracy": validation,
+        "test_accuracy": test,
+        "quarter_validation_accuracy": validation / 2,
+        "half_validation_accuracy": validation,
+        "weights": 0.6,
+    }
+
+
+@pytest.fixture
+def trainings() -> pd.DataFrame:
+    """One target, one seed: three candidates of which 100 is the best on test, 2 on validation."""
+    rows = [
+        training(1, 1, "baseline", None, 0.50, 0.55),
+        training(1, 1, "longer", None, 0.50, 0.60),
+        training(1, 1, "backbone", 2, 0.70, 0.65),
+        training(1, 1, "backbone", 3, 0.40, 0.40),
+        training(1, 1, "backbone", 100, 0.60, 0.80),
+        training(1, 1, "shuffled", 100, 0.50, 0.50),
+    ]
+    return pd.DataFrame(rows)
+
+
+@pytest.fixture
+def scores() -> pd.DataFrame:
+    """A score that ranks the candidates rightly, one that ranks them wrongly, one that is flat."""
+    place = {"size": 10, "seed": 1, "target": 1}
+    values = {2: (0.2, 0.8, 1.0), 3: (0.1, 0.9, 1.0), 100: (0.3, 0.7, 1.0)}
+    return pd.DataFrame(
+        {**place, "candidate": candidate, "knn": right, "cka": wrong, "accuracy": flat}
+        for candidate, (right, wrong, flat) in values.items()
+    )
+
+
+def judged(trainings: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
+    return judge_metrics(trainings, scores, wide=WIDE).set_index("metric")
+
+
+def test_regret_is_what_the_pick_lacks_to_the_best_candidate(
+    trainings: pd.DataFrame, scores: pd.DataFrame
+) -> None:
+    regrets = judged(trainings, scores)["regret"]
+    assert regrets["knn"] == regrets[ORACLE] == 0
+    assert regrets["cka"] == pytest.approx(0.4)
+    assert regrets[VALIDATION] == pytest.approx(0.15)
+    assert regrets[RANDOM] == pytest.approx(0.8 - (0.65 + 0.4 + 0.8) / 3)
+
+
+def test_among_equal_scores_the_lowest_id_is_picked(
+    trainings: pd.DataFrame, scores: pd.DataFrame
+) -> None:
+    shuffled = scores.sample(frac=1, random_state=3)
+    assert judged(trainings, shuffled)["accuracy"]["accuracy"] == pytest.approx(0.65)
+
+
+def test_a_score_that_is_not_finite_is_never_picked(
+    trainings: pd.DataFrame, scores: pd.DataFrame
+) -> None:
+    scores.loc[scores["candidate"] == 100, "knn"] = np.nan
+    assert judged(trainings, scores)["accuracy"]["knn"] == pytest.approx(0.65)
+
+
+def test_ranks_taus_and_planted_picks(trainings: pd.DataFrame, scores: pd.DataFrame) -> None:
+    table = judged(trainings, scores)
+    assert table["rank"].to_dict() == {
+        RANDOM: 2, "cka": 3, "knn": 1, "accuracy": 2, VALIDATION: 2, ORACLE: 1
+    }  # fmt: skip
+    assert table["tau"]["knn"] == pytest.approx(1)
+    assert table["tau"]["cka"] == pytest.approx(-1)
+    assert table["tau"]["accuracy"] == 0
+    assert table["planted"]["knn"] == 1
+    assert table["planted"][RANDOM] == pytest.approx(1 / 3)
+
+
+def test_the_better_of_target_and_baseline_is_chosen_by_validation(
+    trainings: pd.DataFrame, scores: pd.DataFrame
+) -> None:
+    table = judged(trainings, scores)
+    assert table["kept_gain"]["knn"] == pytest.approx(0.8 - 0.6)
+    assert table["kept_gain"]["cka"] == pytest.approx(0.55 - 0.6)  # 3 is worse: the baseline stays
+    assert table["gain"]["cka"] == pytest.approx(0.4 - 0.6)
+
+
+def test_gains_are_over_the_longer_baseline(trainings: pd.DataFrame) -> None:
+    gains = with_gains(trainings).set_index(["start", "candidate"])["gain"]
+    assert gains["backbone", 100] == pytest.approx(0.2)
+
+
+def test_a_target_without_its_longer_baseline_is_refused(trainings: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match="no longer training"):
+        with_gains(trainings[trainings["start"] != "longer"])
+
+
+def test_gains_are_split_by_kind_and_start(trainings: pd.DataFrame) -> None:
+    table = gains_by_group(trainings, wide=WIDE).set_index(["kind", "start"])
+    assert table.loc[("single", "backbone"), "accuracy"] == pytest.approx(0.525)
+    assert table.loc[("wide", "backbone"), "over_shuffled"] == pytest.approx(0.3)
+    assert np.isnan(table.loc[("single", "backbone"), "over_shuffled"])
+    assert table.loc[("single", "backbone"), "trainings"] == 2
+    assert table.loc[("wide", "backbone"), "quarter_validation_accuracy"] == pytest.approx(0.3)
+
+
+def cells(values: dict[tuple[int, int], float]) -> pd.DataFrame:
+    """A value for each target and seed."""
+    return pd.DataFrame(
+        [{"target": target, "seed": seed, "x": value} for (target, seed), value in values.items()]
+    )
+
+
+def test_the_mean_weighs_targets_equally() -> None:
+    interval = bootstrap(cells({(1, 1): 0.0, (1, 2): 0.0, (1, 3): 0.0, (2, 1): 1.0}), "x")
+    assert interval.mean == pytest.approx(0.5)
+    assert (interval.low, interval.high) == (0, 1)
+
+
+def test_equal_values_have_an_interval_of_no_width() -> None:
+    interval = bootstrap(cells({(1, 1): 0.3, (2, 1): 0.3}), "x")
+    assert interval.mean == interval.low == interval.high == pytest.approx(0.3)
+
+
+def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    random = np.random.default_rng(3)
+    covered = 0
+    for _ in range(150):
+        values = {
+            (target, seed): effect + random.normal(0, 0.5)
+            for target, effect in enumerate(random.normal(0, 1, size=20))
+            for seed in range(3)
+        }
+        interval = bootstrap(cells(values), "x")
+        covered += interval.low <= 0 <= interval.high
+    assert covered / 150 > 0.87
+
+
+def test_nothing_to_average_is_no_number() -> None:
+    assert np.isnan(bootstrap(cells({(1, 1): np.nan}), "x").mean)
