@@ -85,6 +85,7 @@ class TrainingSettings:
     batch_size: int
     flip: bool
     shift: int
+    token_dropout: float
     precision: Literal["float32", "bfloat16"]
 
 

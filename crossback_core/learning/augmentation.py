@@ -1,4 +1,4 @@
-"""Random changes of training images that keep their class."""
+"""Random changes of training samples that keep their class."""
 
 from __future__ import annotations
 
@@ -23,6 +23,26 @@ def augment(pixels: Tensor, *, flip: bool, shift: int, generator: torch.Generato
         mirrored = torch.rand(len(pixels), generator=generator) < 0.5
         pixels = torch.where(mirrored[:, None, None, None], pixels.flip(-1), pixels)
     return _shifted(pixels, shift, generator) if shift else pixels
+
+
+def drop_tokens(mask: Tensor, *, fraction: float, generator: torch.Generator) -> Tensor:
+    """Hide tokens of each text at random; a text that would lose all keeps all.
+
+    Source: word dropout (Iyyer et al., "Deep Unordered Composition Rivals Syntactic Methods for
+    Text Classification", ACL 2015), without scaling what is left.
+
+    Args:
+        mask: (batch, tokens) bool, True where a token is real.
+        fraction: Probability of a token to be hidden.
+        generator: Source of randomness; not used where the fraction is 0.
+
+    Returns:
+        (batch, tokens) bool
+    """
+    if not fraction:
+        return mask
+    kept = mask & (torch.rand(mask.shape, generator=generator) >= fraction)
+    return torch.where(kept.any(dim=1, keepdim=True), kept, mask)
 
 
 def _shifted(pixels: Tensor, shift: int, generator: torch.Generator) -> Tensor:

@@ -16,7 +16,7 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 from tqdm import tqdm
 
 from crossback_core.data.task_file import Split, TaskData
-from crossback_core.learning.augmentation import augment
+from crossback_core.learning.augmentation import augment, drop_tokens
 from crossback_core.learning.evaluation import split_accuracy
 from crossback_core.model.network import Network
 from crossback_core.settings import TrainingSettings
@@ -236,6 +236,8 @@ def _train_step(
     values, mask = split.inputs(batch)
     if mask is None:
         values = augment(values, flip=settings.flip, shift=settings.shift, generator=generator)
+    else:
+        mask = drop_tokens(mask, fraction=settings.token_dropout, generator=generator)
     labels = split.labels[batch].to(device)
     low = settings.precision == "bfloat16"
     with torch.autocast(device.type, torch.bfloat16, enabled=low):

@@ -125,7 +125,7 @@ def _picks(
     """One row for each cell and score, or other way to pick."""
     tried = trainings[trainings["start"] == "backbone"]
     columns = [name for name in SCORES if name in scores]
-    joined = tried.drop(columns=["sparsity"]).merge(
+    joined = tried.drop(columns=columns, errors="ignore").merge(
         scores[[*CELL, "candidate", *columns]], on=[*CELL, "candidate"], validate="one_to_one"
     )
     planted = joined["candidate"].isin(wide) & (joined["modality"] == joined["target_modality"])

@@ -56,6 +56,7 @@ ADAMW = TrainingSettings(
     batch_size=5,
     flip=True,
     shift=1,
+    token_dropout=0.0,
     precision="float32",
 )
 SGD = replace(ADAMW, optimizer="sgd", learning_rate=0.05, schedule="steps")

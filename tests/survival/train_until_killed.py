@@ -37,6 +37,7 @@ def settings(epochs: int) -> TrainingSettings:
         batch_size=8,
         flip=True,
         shift=1,
+        token_dropout=0.2,
         precision="float32",
     )
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from crossback_core.learning.augmentation import augment
+from crossback_core.learning.augmentation import augment, drop_tokens
 
 
 def random(seed: int = 0) -> torch.Generator:
@@ -77,3 +77,35 @@ def test_same_generator_same_images_and_the_argument_stays(shape, flip, shift, s
 def test_without_flip_and_shift_nothing_changes():
     pixels = distinct(3, 4, 4)
     assert torch.equal(augment(pixels, flip=False, shift=0, generator=random()), pixels)
+
+
+def a_mask() -> torch.Tensor:
+    """Return the mask of texts of one to twenty tokens, a thousand of each length."""
+    return torch.arange(20) <= torch.arange(20).repeat_interleave(1000)[:, None]
+
+
+def test_tokens_are_hidden_as_often_as_asked_and_padding_stays_hidden():
+    mask = a_mask()
+    kept = drop_tokens(mask, fraction=0.3, generator=random())
+    assert not (kept & ~mask).any()
+    long = slice(10_000, None)  # too long to lose all tokens
+    assert abs(float(kept[long].sum() / mask[long].sum()) - 0.7) < 0.01
+
+
+def test_no_text_loses_all_its_tokens():
+    mask = a_mask()
+    kept = drop_tokens(mask, fraction=0.9, generator=random())
+    assert kept.any(dim=1).all()
+    assert torch.equal(kept[:1000], mask[:1000])  # texts of one token
+
+
+def test_hiding_no_tokens_draws_nothing():
+    generator = random()
+    mask = a_mask()
+    assert torch.equal(drop_tokens(mask, fraction=0.0, generator=generator), mask)
+    assert torch.equal(generator.get_state(), random().get_state())
+
+
+def test_the_same_generator_hides_the_same_tokens():
+    first, second = (drop_tokens(a_mask(), fraction=0.5, generator=random(3)) for _ in range(2))
+    assert torch.equal(first, second)

@@ -33,6 +33,7 @@ def training(
         "start": start,
         "candidate": candidate,
         "modality": None if candidate is None else "image",
+        "classes": None if candidate is None else 5,
         "sparsity": None if candidate is None else 0.5,
         "validation_accuracy": validation,
         "test_accuracy": test,
@@ -62,7 +63,14 @@ def scores() -> pd.DataFrame:
     place = {"size": 10, "seed": 1, "target": 1}
     values = {2: (0.2, 0.8, 1.0), 3: (0.1, 0.9, 1.0), 100: (0.3, 0.7, 1.0)}
     return pd.DataFrame(
-        {**place, "candidate": candidate, "knn": right, "cka": wrong, "accuracy": flat}
+        {
+            **place,
+            "candidate": candidate,
+            "classes": 5,
+            "knn": right,
+            "cka": wrong,
+            "accuracy": flat,
+        }
         for candidate, (right, wrong, flat) in values.items()
     )
 
@@ -98,7 +106,7 @@ def test_a_score_that_is_not_finite_is_never_picked(
 def test_ranks_taus_and_planted_picks(trainings: pd.DataFrame, scores: pd.DataFrame) -> None:
     table = judged(trainings, scores)
     assert table["rank"].to_dict() == {
-        RANDOM: 2, "cka": 3, "knn": 1, "accuracy": 2, VALIDATION: 2, ORACLE: 1
+        RANDOM: 2, "classes": 2, "cka": 3, "knn": 1, "accuracy": 2, VALIDATION: 2, ORACLE: 1
     }  # fmt: skip
     assert table["tau"]["knn"] == pytest.approx(1)
     assert table["tau"]["cka"] == pytest.approx(-1)
