@@ -27,10 +27,9 @@ def spoilt(part: Path, whole: Path) -> list[str]:
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """Read all files of a folder but hidden ones."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    named = {str(path.relative_to(folder)): path for path in files}
-    return {name: named[name].read_bytes() for name in sorted(named) if not name.startswith(".")}
+    """Read all files of a folder but hidden ones and what is in hidden folders."""
+    names = [name for name in sorted(_files(folder)) if "/." not in f"/{name}"]
+    return {name: (folder / name).read_bytes() for name in names}
 
 
 def largest_difference(one: Path, other: Path) -> float:
