@@ -21,7 +21,7 @@ help: ## show this list
 install: $(RUNTIME) ## make the virtual environment .venv
 
 demo: $(RUNTIME) ## run the whole method on the embedded icons data set
-	$(BIN)/snakemake --cores all
+	$(BIN)/snakemake --cores all --rerun-incomplete
 
 test: $(TOOLS) ## run all tests: unit, workflow, one tiny real run
 	$(BIN)/python -m pytest

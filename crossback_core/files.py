@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import errno
 import glob
 import hashlib
@@ -113,6 +114,43 @@ def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
     write_text(frame.to_csv(index=False, lineterminator="\n"), path)
 
 
+def read_csv(path: str | Path, *, as_text: bool = False) -> pd.DataFrame:
+    """Read a table that `write_csv` wrote.
+
+    A table has no hash: one that is cut off is refused, unless it was cut exactly between two
+    rows; a changed digit is not noticed.
+
+    Args:
+        path: The file.
+        as_text: Leave all values as they are written, also "null" and "".
+
+    Raises:
+        FileNotFoundError: If there is no such file.
+        ValueError: If the file is cut off or is no table.
+    """
+    import pandas as pd
+
+    content = _existing(path).read_bytes()
+    try:
+        _check_rows(content.decode())
+        options: dict[str, Any] = {"dtype": str, "keep_default_na": False} if as_text else {}
+        frame: pd.DataFrame = pd.read_csv(io.BytesIO(content), **options)
+    except (ValueError, csv.Error) as error:  # those of pandas are ValueErrors
+        raise ValueError(
+            f"{path} is damaged or not a table ({error}): remove it and run again"
+        ) from error
+    return frame
+
+
+def _check_rows(text: str) -> None:
+    """Refuse a table whose last row is not ended or whose rows differ in length."""
+    if not text.endswith("\n"):
+        raise ValueError("it is cut off")
+    lengths = {len(row) for row in csv.reader(io.StringIO(text, newline=""), strict=True)}
+    if len(lengths) != 1:
+        raise ValueError("its rows differ in length")
+
+
 def write_json(value: Any, path: str | Path) -> None:
     """Write `value` as JSON, keys in the order given, atomically.
 
@@ -208,6 +246,8 @@ def run_log(path: str | Path) -> Iterator[None]:
     descriptor 2 is left alone. An error is logged with its traceback and shown as one line; the
     process then ends with a non-zero status. SIGTERM and Ctrl-C are logged as interruptions.
 
+    A log that no longer fits on the disk is cut off; it does not stop the run or hide its error.
+
     Args:
         path: The log file; one of an earlier run is replaced.
 
@@ -216,9 +256,8 @@ def run_log(path: str | Path) -> Iterator[None]:
             process may end; raising on would make Python print the traceback once more.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     with (
-        open(path, "w", encoding="utf-8", errors="backslashreplace", buffering=1) as file,
+        _open_log(path) as file,
         _records_to(file),
         _terminate_as_interrupt(),
     ):
@@ -238,8 +277,17 @@ def run_log(path: str | Path) -> Iterator[None]:
             raise SystemExit(1) from error
 
 
+def _open_log(path: Path) -> _Log:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return _Log(path)
+    except OSError as error:
+        why = _FULL.get(error.errno or 0, str(error))
+        raise SystemExit(f"OSError: {why}: the log {path} could not be opened") from error
+
+
 @contextlib.contextmanager
-def _records_to(file: TextIO) -> Iterator[None]:
+def _records_to(file: io.TextIOBase) -> Iterator[None]:
     """Send log records and warnings to `file` while the block runs."""
     root = logging.getLogger()
     level = root.level
@@ -274,7 +322,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 @contextlib.contextmanager
-def _stderr_to(file: TextIO) -> Iterator[None]:
+def _stderr_to(file: io.TextIOBase) -> Iterator[None]:
     """Send what Python code prints to stderr to `file`, and to the screen if that is a terminal."""
     stderr = _Stderr(file, sys.stderr)
     try:
@@ -284,10 +332,29 @@ def _stderr_to(file: TextIO) -> Iterator[None]:
         stderr.end_line()
 
 
+class _Log(io.TextIOBase):
+    """A text file that drops what cannot be written, on a full disk for instance."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = io.FileIO(path, "w")
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError):
+            self._file.write(text.encode("utf-8", "backslashreplace"))
+        return len(text)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
 class _Stderr(io.TextIOBase):
     """A stderr that writes whole lines to a log and everything to a terminal."""
 
-    def __init__(self, file: TextIO, screen: TextIO) -> None:
+    def __init__(self, file: io.TextIOBase, screen: TextIO) -> None:
         self._file = file
         self._screen = screen
         self._line = ""

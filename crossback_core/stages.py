@@ -21,7 +21,14 @@ from crossback_core.data import load_index, load_task, make_index, make_task, sa
 from crossback_core.data.download import check_file, download
 from crossback_core.data.task_file import TaskData
 from crossback_core.data.unpack import unpack
-from crossback_core.files import atomic_write, read_json, write_csv, write_json, write_text
+from crossback_core.files import (
+    atomic_write,
+    read_csv,
+    read_json,
+    write_csv,
+    write_json,
+    write_text,
+)
 from crossback_core.learning.evaluation import accuracy, split_logits
 from crossback_core.learning.kv_swap import Swap, reconstruct
 from crossback_core.learning.pruning import DENSE, climb, highest_sparsity, measured_sparsity
@@ -215,14 +222,14 @@ def measure_similarity(
 
 def collect_similarity(*, similarities: Sequence[StrPath], matrix: StrPath) -> None:
     """Put the similarities of all targets into one table (rule collect_similarity)."""
-    write_csv(pd.concat([pd.read_csv(path) for path in similarities]), matrix)
+    write_csv(pd.concat([read_csv(path) for path in similarities]), matrix)
 
 
 def select_backbone(
     *, similarity: StrPath, selection: StrPath, target: int, candidates: Candidates, metric: str
 ) -> None:
     """Choose the candidate of the highest score as a target's backbone (rule select_backbone)."""
-    scores = pd.read_csv(similarity)
+    scores = read_csv(similarity)
     if metric not in scores:
         raise ValueError(
             f"{similarity} has no scores {metric!r}: it has {', '.join(map(str, scores))}"
@@ -296,7 +303,7 @@ def choose_sparsity(
 
     The dense baseline is the answer where every level lost too much.
     """
-    rungs, dense = pd.read_csv(table), read_json(baseline_metrics)
+    rungs, dense = read_csv(table), read_json(baseline_metrics)
     bar = dense["validation_accuracy"]
     accuracies = dict(zip(rungs["sparsity"], rungs["validation_accuracy"], strict=True))
     sparsity = highest_sparsity(accuracies, baseline=bar, allowed_loss=allowed_loss)
@@ -436,7 +443,7 @@ def summarize(
         metrics=records,
         summary=frame,
         wide=wide,
-        matrix=_scored_matrix(pd.read_csv(matrix), records),
+        matrix=_scored_matrix(read_csv(matrix), records),
         pruning=dict(map(_pruning_curve, tables, choices)),
         histories=dict(map(_training_curve, histories, records)),
     )
@@ -455,7 +462,7 @@ def _scored_matrix(matrix: pd.DataFrame, records: Sequence[dict[str, Any]]) -> p
 def _pruning_curve(table: StrPath, choice: StrPath) -> tuple[int, PruningCurve]:
     chosen = read_json(choice)
     curve = PruningCurve(
-        levels=pd.read_csv(table),
+        levels=read_csv(table),
         baseline=chosen["baseline_validation_accuracy"],
         allowed_loss=chosen["allowed_loss"],
         chosen=chosen["sparsity"],
@@ -465,7 +472,7 @@ def _pruning_curve(table: StrPath, choice: StrPath) -> tuple[int, PruningCurve]:
 
 def _training_curve(history: StrPath, record: dict[str, Any]) -> tuple[str, TrainingCurve]:
     bar = record["baseline_validation_accuracy"]
-    return f"target {record['target']}", TrainingCurve(pd.read_csv(history), bar)
+    return f"target {record['target']}", TrainingCurve(read_csv(history), bar)
 
 
 def _trained(baseline: StrPath, task_file: StrPath) -> comparison.Trained:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -40,6 +41,18 @@ def checked_settings() -> Settings:
         raise Refused(str(error)) from None
 
 
+def check_room() -> None:
+    """Refuse to start on a full disk, on which Snakemake's own records end with a traceback."""
+    disk = shutil.disk_usage(".")
+    if disk.total and disk.free < ROOM:
+        raise Refused(
+            f"the disk is full: {Path.cwd()} has {disk.free // 1024} KiB left; what was written "
+            "earlier is whole: make room and run the same command again"
+        )
+
+
+ROOM = 256 * 1024  # bytes that Snakemake's records of a run take at least
+check_room()
 SETTINGS = checked_settings()
 GPUS = int(SETTINGS.device == "cuda")  # of a training job
 TRAINING_MB = 8000 if GPUS else 2000  # of main memory

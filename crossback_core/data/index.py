@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from crossback_core.files import write_csv
+from crossback_core.files import read_csv, write_csv
 from crossback_core.settings import MODALITIES, SPLITS
 
 COLUMNS = ["id", "task", "class", "modality", "split", "group", "source"]
@@ -72,9 +72,9 @@ def load_index(path: str | Path) -> pd.DataFrame:
         FileNotFoundError: If there is no such file.
         ValueError: If it is not an index or not a sound one.
     """
+    index = read_csv(path, as_text=True)  # a class may be called "null"
     try:
-        # Without the defaults pandas would read a class called "null" as a missing value.
-        index = pd.read_csv(path, dtype=str, keep_default_na=False).astype({"task": int})
+        index = index.astype({"task": int})
         check_index(index)
     except (ValueError, KeyError, OverflowError) as error:
         raise ValueError(

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from crossback_core.data.task_file import load_task
-from crossback_core.files import read_json, write_csv, write_json
+from crossback_core.files import read_csv, read_json, write_csv, write_json
 from crossback_core.learning.pruning import measured_sparsity
 from crossback_core.learning.target import train_at
 from crossback_core.model.network import Network
@@ -128,7 +128,7 @@ def collect_study(
     table = pd.DataFrame(rows)[list(TRAINING_COLUMNS)]
     table = table.astype({"candidate": "Int64", "classes": "Int64"})
     sparsities = table[table["start"] == "backbone"].groupby("candidate")["sparsity"].first()
-    scored = pd.concat([pd.read_csv(path).assign(**_place(path)) for path in scores])
+    scored = pd.concat([read_csv(path).assign(**_place(path)) for path in scores])
     write_csv(table, trainings)
     write_csv(scored.assign(sparsity=scored["candidate"].map(sparsities)), score_table)
 
@@ -155,7 +155,7 @@ def _baseline_row(metrics: StrPath, history: StrPath, start: str) -> dict[str, A
     return {
         **record,
         **_place(metrics),
-        **_on_the_way(pd.read_csv(history)["validation_accuracy"].tolist()),
+        **_on_the_way(read_csv(history)["validation_accuracy"].tolist()),
         "start": start,
         "target_modality": record["modality"],
         "modality": None,
@@ -176,7 +176,7 @@ def summarize_study(
     wide: Sequence[int],
 ) -> None:
     """Judge the scores and the controls of a study, and draw them (rule summarize_study)."""
-    table, scores = pd.read_csv(trainings), pd.read_csv(score_table)
+    table, scores = read_csv(trainings), read_csv(score_table)
     judged = judge_metrics(table, scores, wide=wide)
     grouped = gains_by_group(table, wide=wide)
     write_csv(judged, summary)

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from crossback_core.files import (
     _drawn_last,
     atomic_write,
+    read_csv,
     read_json,
     run_log,
     sha256,
@@ -132,6 +133,32 @@ def test_csv_keeps_columns_and_numbers(tmp_path):
     pd.testing.assert_frame_equal(back, frame.reset_index(drop=True), check_exact=True)
 
 
+def test_a_table_comes_back(tmp_path):
+    frame = pd.DataFrame({"name": ['a "b", c\nd', "é"], "value": [0.1 + 0.2, 1e-30]})
+    write_csv(frame, tmp_path / "table.csv")
+    pd.testing.assert_frame_equal(read_csv(tmp_path / "table.csv"), frame)
+
+
+def test_a_table_read_as_text_keeps_what_is_written(tmp_path):
+    (tmp_path / "table.csv").write_text("name,value\nnull,01\n,nan\n")
+    frame = read_csv(tmp_path / "table.csv", as_text=True)
+    assert frame.to_numpy().tolist() == [["null", "01"], ["", "nan"]]
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\0" * 20, b"a,b\n1,2\n3", b"a,b\n1,2\n3,", b"a,b\n1\n", b"\xff\xfe\n", b"\n"]
+)
+def test_a_damaged_table_is_named(tmp_path, content):
+    (tmp_path / "table.csv").write_bytes(content)
+    with pytest.raises(ValueError, match=r"table\.csv is damaged or not a table .*remove it"):
+        read_csv(tmp_path / "table.csv")
+
+
+def test_a_missing_table_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match=r"no such file.*missing\.csv"):
+        read_csv(tmp_path / "missing.csv")
+
+
 plain_json = st.recursive(
     st.none()
     | st.booleans()
@@ -214,6 +241,37 @@ def test_a_log_replaces_that_of_an_earlier_run(tmp_path):
         with run_log(tmp_path / "log"):
             logging.info(words)
     assert "first" not in (tmp_path / "log").read_text()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_log_that_does_not_fit_stops_no_run(capsys):
+    with run_log("/dev/full"):
+        logging.info("a record")
+        print("a library's words", file=sys.stderr)
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_a_log_that_does_not_fit_hides_no_error(capsys):
+    with pytest.raises(SystemExit) as caught, run_log("/dev/full"):
+        print("half a line", end="", file=sys.stderr)
+        raise OSError("the disk is full")
+    assert caught.value.code == 1
+    assert capsys.readouterr().err == "OSError: the disk is full (full log: /dev/full)\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
+        (PermissionError(errno.EACCES, "Permission denied"), "Permission denied"),
+    ],
+)
+def test_a_log_that_cannot_be_opened_is_one_message(tmp_path, monkeypatch, error, words):
+    monkeypatch.setattr(Path, "mkdir", lambda *_, **__: _raise(error))
+    words = rf"OSError: .*{words}.*the log .*rule\.log could not be opened"
+    with pytest.raises(SystemExit, match=words), run_log(tmp_path / "rule.log"):
+        pass
 
 
 def test_logging_is_as_before_afterwards(tmp_path):

@@ -21,20 +21,21 @@ def differences(one: Path, other: Path) -> list[str]:
     return [name for name in names[0] if not _equal(_read(one / name), _read(other / name))]
 
 
+def spoilt(part: Path, whole: Path) -> list[str]:
+    """Name the files of an unfinished run that differ from those of a finished one."""
+    return [name for name in contents(part) if not _equal(_read(part / name), _read(whole / name))]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """Read all files of a folder but hidden ones and what is in hidden folders."""
+    names = [name for name in sorted(_files(folder)) if "/." not in f"/{name}"]
+    return {name: (folder / name).read_bytes() for name in names}
+
+
 def largest_difference(one: Path, other: Path) -> float:
-    """Return by how much the numbers in two runs' checkpoints differ at most."""
-    pairs = [
-        (_tensors(_read(one / name)), _tensors(_read(other / name)))
-        for name in sorted(_files(one))
-        if name.endswith(".pt")
-    ]
-    gaps = [
-        (first.double() - second.double()).abs().max().item()
-        for firsts, seconds in pairs
-        for first, second in zip(firsts, seconds, strict=True)
-        if first.numel() and first.shape == second.shape
-    ]
-    return max(gaps)
+    """Return by how much the numbers (not the masks) in two checkpoints differ at most."""
+    pairs = zip(_numbers(_read(one)), _numbers(_read(other)), strict=True)
+    return max((first.double() - second.double()).abs().max().item() for first, second in pairs)
 
 
 def _files(folder: Path) -> list[str]:
@@ -76,12 +77,10 @@ def _equal(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _tensors(value: Any) -> list[torch.Tensor]:
+def _numbers(value: Any) -> list[torch.Tensor]:
+    """List the tensors of floating numbers in nested containers, in order."""
     if isinstance(value, torch.Tensor):
-        return [value]
-    items = value.values() if isinstance(value, dict) else value
-    return (
-        [t for item in items for t in _tensors(item)]
-        if isinstance(items, list | tuple) or (isinstance(value, dict))
-        else []
-    )
+        return [value] if value.is_floating_point() and value.numel() else []
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [t for item in value for t in _numbers(item)] if isinstance(value, list | tuple) else []

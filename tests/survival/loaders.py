@@ -25,7 +25,7 @@ from crossback_core.checkpoint import load_checkpoint, save_checkpoint
 from crossback_core.data import load_index, load_task
 from crossback_core.data.icons import READER
 from crossback_core.data.unpack import Limits, unpack
-from crossback_core.files import read_json
+from crossback_core.files import read_csv, read_json
 from crossback_core.model.network import Network, TaskSpec
 from crossback_core.resume import ResumeFile
 from crossback_core.settings import ModelSettings, load_settings
@@ -295,7 +295,7 @@ class Index(OneFile):
             row = random.choice(rows)
             value = random.choice([*mutation.WORDS, *map(str, mutation.NUMBERS), mutation.LONG])
             row[random.randrange(len(row))] = value
-        return "\n".join(map(",".join, rows)).encode("utf-8", "surrogateescape")
+        return "\n".join([*map(",".join, rows), ""]).encode("utf-8", "surrogateescape")
 
     def load(self) -> None:
         load_index(self.path)
@@ -309,6 +309,17 @@ class Json(OneFile):
 
     def load(self) -> None:
         read_json(self.path)
+
+
+class Table(OneFile):
+    """`read_csv`."""
+
+    def make(self) -> bytes:
+        rows = ["target,modality,similarity", "3,image,0.25", '17,"te,xt",-1e-05', "8,image,"]
+        return "\n".join([*rows, ""]).encode()
+
+    def load(self) -> None:
+        read_csv(self.path)
 
 
 class Settings(Loader):
@@ -496,6 +507,7 @@ LOADERS: dict[str, type[Loader]] = {
     "resume": Resume,
     "index": Index,
     "json": Json,
+    "table": Table,
     "settings": Settings,
     "icons": Icons,
     "unpack": Unpacking,

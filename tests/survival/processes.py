@@ -7,9 +7,17 @@ import sys
 import time
 from pathlib import Path
 
-from snakemake_project import ROOT
+from snakemake_project import ROOT, Outcome
 
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+
+
+def failed_once(done: Outcome, *words: str) -> None:
+    """See that a run failed with one message that has these words, and no traceback."""
+    assert done.code == 1, done.output
+    lines = [line for line in done.output.splitlines() if all(word in line for word in words)]
+    assert len(lines) == 1, done.output
+    assert "Traceback" not in done.output
 
 
 def start(*arguments: str, folder: Path, output: Path) -> subprocess.Popen[bytes]:

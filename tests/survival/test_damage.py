@@ -1,41 +1,26 @@
-"""Damaged files, a full disk and a second Snakemake: one message, and nothing earlier is lost."""
+"""Damaged files and a second Snakemake: one message, and nothing earlier is lost."""
 
+import json
 import os
 import shutil
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from artifacts import differences
+from artifacts import contents, differences
 from conftest import MakeProject
-from processes import kill_all_below, start
-from snakemake_project import Outcome, Project
+from processes import failed_once, kill_all_below, start
+from snakemake_project import Project
 
 pytestmark = pytest.mark.survival
 
-BASELINE = "results/icons/baseline/task_3.pt"
+BASELINE = "icons/baseline/task_3.pt"
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    """Read all files of a folder but hidden ones."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    named = {str(path.relative_to(folder)): path for path in files}
-    return {name: named[name].read_bytes() for name in sorted(named) if not name.startswith(".")}
-
-
-def failed_once(done: Outcome, *words: str) -> None:
-    """See that a run failed with one message that has these words, and no traceback."""
-    assert done.code == 1, done.output
-    lines = [line for line in done.output.splitlines() if all(word in line for word in words)]
-    assert len(lines) == 1, done.output
-    assert "Traceback" not in done.output
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def finished(undisturbed: Project, make_project: MakeProject) -> Project:
-    """A copy of the finished run that tests may spoil and repair."""
+    """A copy of the finished run that a test may spoil."""
     project = make_project("spoilt")
     shutil.rmtree(project.folder / "data")  # a link, which cannot be copied over
     shutil.copytree(undisturbed.folder, project.folder, dirs_exist_ok=True, symlinks=True)
@@ -55,32 +40,66 @@ def empty(data: bytes) -> bytes:
     return b""
 
 
-@pytest.mark.parametrize("damage", [truncated, flipped, empty], ids=lambda damage: damage.__name__)
-def test_a_damaged_checkpoint_is_named_and_nothing_else_touched(
-    finished: Project, damage: Callable[[bytes], bytes]
+def spoil(path: Path, damage: Callable[[bytes], bytes]) -> None:
+    """Damage a file as a bad disk does, so that its time stays as it was."""
+    times = path.stat()
+    path.write_bytes(damage(path.read_bytes()))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+TASK = ["icons/data/task_3.pt", "icons/data/task_3_skipped.csv"]
+SIMILARITY = ["icons/similarity/target_3.csv"]
+SELECTION = ["icons/selection/target_3.json"]
+CHOICE = ["icons/backbone/task_{backbone}/" + name for name in ("choice.json", "pruned.pt")]
+SUMMARY = ["icons/summary.csv", "icons/summary.txt", "icons/report.html"]
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "made"),
+    [
+        (BASELINE, truncated, SIMILARITY),
+        (BASELINE, flipped, SIMILARITY),
+        (BASELINE, empty, SIMILARITY),
+        ("icons/data/task_3.pt", truncated, SIMILARITY),
+        (
+            "icons/data/index.csv",
+            truncated,
+            ["icons/data/task_3.pt", "icons/data/task_3_skipped.csv"],
+        ),
+        ("icons/similarity/target_3.csv", truncated, SELECTION),
+        ("icons/similarity/target_3.csv", empty, SELECTION),
+        ("icons/backbone/task_{backbone}/pruning.csv", truncated, CHOICE),
+        ("icons/target_3.json", truncated, SUMMARY),
+    ],
+)
+def test_a_damaged_file_is_named_and_nothing_else_touched(
+    finished: Project, name: str, damage: Callable[[bytes], bytes], made: list[str]
 ) -> None:
-    path = finished.folder / BASELINE
-    before, whole = contents(finished.folder / "results"), path.read_bytes()
-    path.write_bytes(damage(whole))
-    similarity = "results/icons/similarity/target_3.csv"
-    done = finished.snakemake("--cores", "1", "--force", similarity)
-    path.write_bytes(whole)
-    failed_once(done, "ValueError", BASELINE, "remove it and run again")
-    log = finished.folder / "logs" / "measure_similarity" / "icons" / "3.log"
-    assert BASELINE in log.read_text()
-    after = contents(finished.folder / "results")
-    assert {name for name in before if before[name] != after.get(name)} == {
-        "icons/similarity/target_3.csv"  # Snakemake removes what it is about to make
-    }
+    results = finished.folder / "results"
+    backbone = json.loads((results / SELECTION[0]).read_text())["backbone"]
+    name, made = name.format(backbone=backbone), [file.format(backbone=backbone) for file in made]
+    spoil(results / name, damage)
+    before = contents(results)
+    done = finished.snakemake("--cores", "1", "--force", f"results/{made[0]}")
+    failed_once(done, "ValueError", f"results/{name}", "remove it and run again", "full log: logs/")
+    logs = [log.read_text() for log in (finished.folder / "logs").rglob("*.log")]
+    assert any(f"ValueError: results/{name}" in text for text in logs)
+    after = contents(results)
+    assert set(before) - set(after) == set(made)  # Snakemake removes what it is about to make
+    assert all(before[name] == after[name] for name in after)
 
 
 def test_removing_the_damaged_file_as_the_message_says_repairs_it(
     finished: Project, undisturbed: Project
 ) -> None:
-    (finished.folder / BASELINE).unlink()
-    done = finished.snakemake("--cores", "2")
+    results = finished.folder / "results"
+    spoil(results / BASELINE, truncated)
+    command = ["--cores", "2", "--forcerun", "measure_similarity"]
+    failed_once(finished.snakemake(*command), BASELINE, "remove it and run again")
+    (results / BASELINE).unlink()
+    done = finished.snakemake(*command)
     assert done.code == 0, done.output
-    assert differences(undisturbed.folder / "results", finished.folder / "results") == []
+    assert differences(undisturbed.folder / "results", results) == []
 
 
 @pytest.fixture
@@ -129,38 +148,6 @@ def sheet_of_task_3(raw: Path) -> str:
     tasks = yaml.safe_load((raw / "tasks.yaml").read_text())
     name = next(task for task in tasks if task["task"] == 3)["classes"][0]
     return name.replace(" ", "-") + ".png"
-
-
-@pytest.fixture
-def small_disk(make_project: MakeProject) -> Iterator[Project]:
-    """A project whose results are on a file system of a few hundred kilobytes."""
-    project = make_project("disk")
-    results = project.folder / "results"
-    results.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", str(results)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:
-        pytest.skip("only root may mount a small file system, and not in every container")
-    yield project
-    kill_all_below(project.folder)
-    subprocess.run(["umount", "--lazy", str(results)], check=True)
-
-
-def test_a_full_disk_says_so_and_the_same_command_goes_on_when_there_is_room(
-    small_disk: Project, undisturbed: Project
-) -> None:
-    results = small_disk.folder / "results"
-    done = small_disk.snakemake("--cores", "1")
-    failed_once(done, "OSError", "the disk is full", "make room and run the same command again")
-    earlier = contents(results)
-    assert earlier, "the file system was full before anything was made"
-    made = contents(undisturbed.folder / "results")
-    assert all(len(earlier[name]) == len(made[name]) for name in earlier if name.endswith("csv"))
-    assert not list(results.rglob(".*.tmp"))
-    subprocess.run(["mount", "-o", "remount,size=64m", str(results)], check=True)
-    done = small_disk.snakemake("--cores", "2")
-    assert done.code == 0, done.output
-    assert differences(undisturbed.folder / "results", results) == []
-    assert {name for name in earlier if earlier[name] != (results / name).read_bytes()} == set()
 
 
 def test_two_snakemakes_in_one_folder_are_kept_apart(make_project: MakeProject) -> None:

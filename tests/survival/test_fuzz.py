@@ -12,7 +12,8 @@ from snakemake_project import ROOT
 pytestmark = pytest.mark.survival
 
 FUZZ = Path(__file__).with_name("fuzz.py")
-NAMES = ["checkpoint", "task", "archive", "resume", "index", "json", "settings", "icons", "unpack"]
+NAMES = ["checkpoint", "task", "archive", "resume", "index", "json", "table", "settings"]
+NAMES += ["icons", "unpack"]
 INPUTS, SEED = 2000, 1
 
 

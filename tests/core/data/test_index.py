@@ -182,9 +182,7 @@ def test_a_missing_column_is_named(sound, column):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("", "No columns to parse"),
         ("id,task\n", "missing columns: class, modality, group, source"),
-        ("one\n1,2\n3,4,5\n", "Error tokenizing data"),
         (",".join(COLUMNS) + "\n", "0 samples"),
         (",".join(COLUMNS) + "\ni,one,a,image,train,g,s\n", "one"),
         (",".join(name for name in COLUMNS if name != "split") + "\ni,1,a,image,g,s\n", "split"),
@@ -196,6 +194,16 @@ def test_a_damaged_index_file_is_named(tmp_path, content, words):
         load_index(tmp_path / "index.csv")
     assert "index.csv is not a sound index" in str(caught.value)
     assert "remove it and run again" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [("", "cut off"), ("one\n1,2\n3,4,5\n", "differ in length"), ("id,task\ni,", "cut off")],
+)
+def test_an_index_that_is_no_whole_table_is_named(tmp_path, content, words):
+    (tmp_path / "index.csv").write_text(content)
+    with pytest.raises(ValueError, match=rf"index\.csv is damaged .*{words}.*remove it and run"):
+        load_index(tmp_path / "index.csv")
 
 
 def test_a_missing_index_file_is_named(tmp_path):
