@@ -117,5 +117,6 @@ def _at(file: RemoteFile, url: str | None) -> RemoteFile:
     if url is None:
         return file
     address, _, checksum = url.partition("#")
-    known = checksum.replace("=", ":") or file.checksum
-    return replace(file, url=address, page=address, checksum=known)
+    if checksum:
+        return replace(file, url=address, page=address, checksum=checksum.replace("=", ":"))
+    return replace(file, url=address)

@@ -80,7 +80,10 @@ def check_file(source: RemoteFile, path: str | Path) -> str:
         ValueError: If it is another file.
     """
     path = Path(path)
-    return _check(source, path, _record(path))
+    try:
+        return _check(source, path, _record(path))
+    except ValueError as error:
+        raise ValueError(f"{error}. Remove {path} and run again, or replace it") from error
 
 
 def _record(path: Path) -> Path:

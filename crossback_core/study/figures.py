@@ -57,7 +57,7 @@ def _save(draw: Callable[[], Figure], path: Path) -> None:
 
 def draw_regret(summary: pd.DataFrame) -> Figure:
     """Regret of each score's picks, the lowest on top, a panel for each size."""
-    sizes = sorted(summary["size"].unique())
+    sizes = _in_order(summary["size"].unique())
     rows = summary["metric"].nunique()
     figure, panels = _panels(len(sizes), size=(4.2, 0.6 + 0.24 * rows))
     for axes, size in zip(panels, sizes, strict=True):
@@ -68,7 +68,7 @@ def draw_regret(summary: pd.DataFrame) -> Figure:
         _draw_intervals(axes, part, "regret", colours, part["metric"].tolist())
         axes.set_title(_size_name(size))
         axes.set_xlim(left=0)
-    figure.supxlabel("regret: accuracy of the best candidate minus that of the pick", fontsize=9)
+    figure.supxlabel("regret in points: accuracy of the best candidate minus that of the pick (test)", fontsize=9)
     return figure
 
 
@@ -76,7 +76,7 @@ def draw_transfer(trainings: pd.DataFrame) -> Figure:
     """Mean gain of each target from each candidate, a panel for each size."""
     frame = with_gains(trainings)
     frame = frame[frame["start"] == "backbone"]
-    sizes = sorted(frame["size"].unique())
+    sizes = _in_order(frame["size"].unique())
     targets, candidates = frame["target"].nunique(), frame["candidate"].nunique()
     figure, panels = _panels(
         len(sizes), size=(1.6 + 0.3 * candidates, 1.2 + 0.3 * targets), columns=1
@@ -91,7 +91,7 @@ def draw_transfer(trainings: pd.DataFrame) -> Figure:
         axes.set_yticks(np.arange(cells.shape[0]) + 0.5, _names(part, "target", "target_modality"))
         axes.invert_yaxis()
         axes.grid(False)
-        axes.set_title(f"gain over the longer baseline, {_size_name(size)}")
+        axes.set_title(f"gain over the longer baseline in points, {_size_name(size)}")
         figure.colorbar(mesh, ax=axes, format=lambda value, _: f"{100 * value:+.0f}")
     return figure
 
@@ -99,7 +99,7 @@ def draw_transfer(trainings: pd.DataFrame) -> Figure:
 def draw_gains(gains: pd.DataFrame) -> Figure:
     """Gain by direction and start, a panel for each size."""
     rows = gains[gains["start"].isin(_STARTS)]
-    sizes = sorted(rows["size"].unique())
+    sizes = _in_order(rows["size"].unique())
     figure, panels = _panels(len(sizes), size=(4.6, 0.6 + 0.2 * len(rows) / len(sizes)))
     for axes, size in zip(panels, sizes, strict=True):
         part = rows[rows["size"] == size].iloc[::-1]
@@ -111,7 +111,7 @@ def draw_gains(gains: pd.DataFrame) -> Figure:
         _draw_intervals(axes, part, "gain", colours, names)
         axes.axvline(0, color=MARK, linewidth=1)
         axes.set_title(_size_name(size))
-    figure.supxlabel("gain over the longer baseline (test)", fontsize=9)
+    figure.supxlabel("gain over the longer baseline in points (test)", fontsize=9)
     return figure
 
 

@@ -229,6 +229,10 @@ def test_an_address_can_be_replaced(config: Config) -> None:
     config["datasets"]["cub"] = CUB | {"urls": urls}
     first, second = load_settings(config).datasets["cub"].downloads
     assert first.url == "https://example.org/a.tgz" and first.checksum is not None
+    assert first.page == "https://data.caltech.edu/records/65de6-vp158"
+    urls["CUB_200_2011.tgz"] += "#md5=" + "0" * 32
+    other = load_settings(config).datasets["cub"].downloads[0]
+    assert (other.page, other.checksum) == ("https://example.org/a.tgz", "md5:" + "0" * 32)
     assert second.url.startswith("https://drive.usercontent.google.com/")
 
 

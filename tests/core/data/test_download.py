@@ -127,6 +127,14 @@ def test_another_file_is_refused_and_nothing_of_it_is_left(source: RemoteFile, p
     assert names(path) == []
 
 
+def test_another_file_that_lies_there_is_named(source: RemoteFile, path: Path) -> None:
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"put there by hand")
+    with pytest.raises(ValueError, match=f"not {MD5[4:]}.* Remove {path} and run again"):
+        download(source, path)
+    assert path.read_bytes() == b"put there by hand"
+
+
 def test_the_checksum_of_the_first_download_holds_where_none_is_known(
     source: RemoteFile, path: Path
 ) -> None:
