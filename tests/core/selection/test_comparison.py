@@ -7,6 +7,7 @@ from copy import deepcopy
 from dataclasses import replace
 from itertools import combinations_with_replacement
 
+import plain_similarity
 import pytest
 import tiny
 import torch
@@ -14,6 +15,7 @@ from scipy.spatial import distance
 
 from crossback_core.learning.evaluation import split_features, split_logits
 from crossback_core.learning.kv_swap import reconstruct
+from crossback_core.model.network import Network
 from crossback_core.selection.comparison import Target, Trained
 from crossback_core.settings import METRICS, ProbeSettings
 
@@ -221,6 +223,36 @@ def test_every_candidate_gets_every_score_and_none_depends_on_the_others(models)
         assert found == scores(models[0], candidate, PROBING)
         assert found["ddv_distance"] == -found["ddv_cosine"]
         assert found["classes"] == len(candidate.data.classes) and found["accuracy"] == 0.75
+
+
+@pytest.mark.parametrize("target", [0, 1], ids=["image", "text"])
+def test_a_row_equals_pairs_worked_out_plainly(target, models):
+    """Nothing that candidates share, and no batch, may show in a score."""
+    shared = Target(models[target], PROBING, seed=1)
+    for candidate in models[:target] + models[target + 1 :]:
+        plain = plain_similarity.scores(models[target], candidate, PROBING, seed=1)
+        assert shared.scores(candidate) == pytest.approx(plain, abs=1e-5)
+        drawn = plain_similarity.scores(models[target], candidate, AS_DRAWN, seed=1)
+        assert plain["ddv_cosine"] != drawn["ddv_cosine"]
+
+
+def test_what_candidates_share_is_read_once(models, monkeypatch):
+    """The target's features of its own data, and its outputs on its own probes."""
+    network, data = models[0].network, models[0].data
+    read, reads = Network.features, []
+
+    def counting(self, task, values, mask=None, *, projection=None):
+        if self is network:
+            reads.append(len(values))
+        return read(self, task, values, mask, projection=projection)
+
+    monkeypatch.setattr(Network, "features", counting)
+    target = Target(models[0], AS_DRAWN, seed=1)
+    for candidate in models[1:]:
+        target.scores(candidate)
+    count = AS_DRAWN.probes
+    # then a candidate's probes, and all once more after the mutation
+    assert reads == [len(data.train), count, *[count, count, count] * 3]
 
 
 def test_the_test_split_is_never_read(models):

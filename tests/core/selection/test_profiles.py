@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
+import plain_similarity
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.spatial.distance import pdist
 
 from crossback_core.selection import ProbeHalf, Probes, mutate, profiles
 
@@ -15,40 +15,11 @@ KINDS = ("image", "text", "mixed")
 STEP = 0.25  # a power of two, so that adding and taking away is exact
 
 
-def plain_objective(start, now):
-    """Return ModelDiff's objective with NumPy and scipy."""
-    changes = [np.linalg.norm(b - a, axis=1).mean() for a, b in zip(start, now, strict=True)]
-    return np.prod(changes) * np.prod([pdist(outputs).mean() for outputs in now])
-
-
-def plain_mutate(probes, models, moves, step):
-    """Mutate one round at a time, reading every input again; return the probes and the scores."""
-    halves = [half.values.clone() for half in probes.halves]
-
-    def read():
-        new = [ProbeHalf(v, h.mask, h.modality) for v, h in zip(halves, probes.halves, strict=True)]
-        return [torch.cat([model(half) for half in new]).double().numpy() for model in models]
-
-    start = read()
-    scores = [0.0]
-    for move in moves:
-        row = halves[move.half][move.row].view(-1)
-        before = row[move.position].item()
-        for sign in (1, -1):
-            row[move.position] = before + sign * step
-            score = plain_objective(start, read())
-            if score > scores[-1]:
-                scores.append(score)
-                break
-            row[move.position] = before
-    return halves, scores
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_mutation_equals_a_plain_implementation(kind, pairs, model):
     probes, models = pairs[kind], (model(1), model(2, classes=3))
     moves = profiles.draw_mutations(probes, rounds=40, seed=7)
-    expected, scores = plain_mutate(probes, models, moves, STEP)
+    expected, scores = plain_similarity.mutate(probes, models, moves, STEP)
 
     mutated = mutate(probes, models, rounds=40, step=STEP, seed=7)
 
