@@ -315,7 +315,7 @@ class Table(OneFile):
     """`read_csv`."""
 
     def make(self) -> bytes:
-        rows = ["target,modality,similarity", "3,image,0.25", '17,"te,xt",-1e-05', "8,image,"]
+        rows = ["target,modality,similarity", "3,image,0.25", '17,"an,image",-1e-05', "8,image,"]
         return "\n".join([*rows, ""]).encode()
 
     def load(self) -> None:
