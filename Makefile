@@ -13,7 +13,7 @@ BUILDER := $(VENV)/.builder
 ENCODER := $(VENV)/.encoder
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo test published survive slurm lint format data dag clean
+.PHONY: help install demo study test published survive slurm lint format data dag clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 17
@@ -22,6 +22,10 @@ install: $(RUNTIME) ## make the virtual environment .venv
 
 demo: $(RUNTIME) ## run the whole method on the embedded icons data set
 	$(BIN)/snakemake --cores all --rerun-incomplete
+
+study: $(RUNTIME) ## judge the selection, an hour or two; brings docs/study.md up to date
+	$(BIN)/snakemake --cores all study
+	$(BIN)/python tools/update_study.py
 
 test: $(TOOLS) ## run all tests: unit, workflow, one tiny real run
 	$(BIN)/python -m pytest

@@ -1,0 +1,7 @@
+"""Settings of all tests."""
+
+import os
+
+# One thread for each process, as in the workflow's jobs: networks this small gain nothing from
+# more, and where cores are shared, threads that wait for one another take several times as long.
+os.environ.setdefault("OMP_NUM_THREADS", "1")

@@ -1,0 +1,132 @@
+"""Bring docs/study.md and docs/study up to date with what `snakemake study` made.
+
+`make study` runs the study and then this. Tables and figures are copied to docs/study; the tables
+between two marks in docs/study.md are written anew. `--check` only compares the page with the
+tables in docs/study.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+
+from crossback_core.files import read_csv, write_text
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE, KEPT = ROOT / "docs" / "study.md", ROOT / "docs" / "study"
+MARKS = re.compile(r"(<!-- table: (\w+) -->\n)(?:.*?\n)?(<!-- end -->)", re.DOTALL)
+
+
+def main() -> None:
+    """Update the page, or compare it."""
+    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
+    parser.add_argument("--study", type=Path, default=ROOT / "results" / "icons_study" / "study")
+    parser.add_argument("--check", action="store_true", help="change nothing; fail if it is old")
+    arguments = parser.parse_args()
+    if not arguments.check:
+        for path in sorted(arguments.study.glob("*.*")):
+            shutil.copyfile(path, KEPT / path.name)
+    text = PAGE.read_text(encoding="utf-8")
+    current = with_tables(text, KEPT)
+    if arguments.check and current != text:
+        raise SystemExit("docs/study.md is older than docs/study: run tools/update_study.py")
+    write_text(current, PAGE)
+
+
+def with_tables(text: str, folder: Path) -> str:
+    """Write each marked table of a page anew from the tables in a folder."""
+    summary, gains = read_csv(folder / "summary.csv"), read_csv(folder / "gains.csv")
+    tables: dict[str, Callable[[], pd.DataFrame]] = {
+        "scores": lambda: scores_table(summary),
+        "gains": lambda: gains_table(gains),
+        "baselines": lambda: baselines_table(gains),
+    }
+
+    def written(mark: re.Match[str]) -> str:
+        table = tables[mark[2]]().to_markdown(index=False, disable_numparse=True)
+        return f"{mark[1]}{table}\n{mark[3]}"
+
+    return MARKS.sub(written, text)
+
+
+def scores_table(summary: pd.DataFrame) -> pd.DataFrame:
+    """One row a score, the least regret first."""
+    ordered = summary.sort_values(["size", "regret"])
+    return pd.DataFrame(
+        {
+            "samples a class": ordered["size"].map(_size),
+            "picked by": ordered["metric"],
+            "regret": _intervals(ordered, "regret", sign=""),
+            "gain": _intervals(ordered, "gain"),
+            "weighted tau": [f"{tau:+.2f}" for tau in ordered["tau"]],
+            "rank": [f"{rank:.1f}" for rank in ordered["rank"]],
+            "useful one picked": [f"{share:.0%}" for share in ordered["planted"]],
+            "gain, better kept": _intervals(ordered, "kept_gain"),
+            "worst target": [f"{100 * worst:+.1f}" for worst in ordered["worst_kept_gain"]],
+        }
+    )
+
+
+def gains_table(gains: pd.DataFrame) -> pd.DataFrame:
+    """One row a direction and start."""
+    tried = gains[gains["kind"].notna()]
+    return pd.DataFrame(
+        {
+            "samples a class": tried["size"].map(_size),
+            "target": tried["target_modality"],
+            "from": tried["kind"] + " " + tried["modality"],
+            "start": tried["start"],
+            "targets": tried["targets"],
+            "trainings": tried["trainings"],
+            "accuracy": _percent(tried["accuracy"]),
+            "gain": _intervals(tried, "gain"),
+            "over shuffled": _intervals(tried, "over_shuffled"),
+            "validation at 1/4, 1/2": _on_the_way(tried),
+            "weights of two": _percent(tried["weights"]),
+        }
+    )
+
+
+def baselines_table(gains: pd.DataFrame) -> pd.DataFrame:
+    """The two baselines of each modality."""
+    rows = gains[gains["kind"].isna()]
+    return pd.DataFrame(
+        {
+            "samples a class": rows["size"].map(_size),
+            "target": rows["target_modality"],
+            "training": rows["start"],
+            "accuracy": _intervals(rows, "accuracy", sign=""),
+            "validation at 1/4, 1/2": _on_the_way(rows),
+        }
+    )
+
+
+def _size(size: int) -> str:
+    return str(size) if size else "all"
+
+
+def _percent(values: pd.Series[float]) -> list[str]:
+    return [f"{value:.1%}" for value in values]
+
+
+def _on_the_way(rows: pd.DataFrame) -> list[str]:
+    quarter, half = rows["quarter_validation_accuracy"], rows["half_validation_accuracy"]
+    return [f"{one:.1%}, {two:.1%}" for one, two in zip(quarter, half, strict=True)]
+
+
+def _intervals(rows: pd.DataFrame, column: str, *, sign: str = "+") -> list[str]:
+    """Points with their 95 % intervals; a dash where there are none."""
+    values = 100 * rows[[column, f"{column}_low", f"{column}_high"]].to_numpy(float)
+    return [
+        "-" if mean != mean else f"{mean:{sign}.1f} ({low:{sign}.1f} to {high:{sign}.1f})"
+        for mean, low, high in values
+    ]
+
+
+if __name__ == "__main__":
+    main()
