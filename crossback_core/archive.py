@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import pickletools
 import re
 import struct
@@ -25,10 +26,15 @@ _DEEPEST = 50  # containers in containers; a checkpoint has 4, a training's stat
 
 
 def save_archive(payload: dict[str, Any], path: str | Path) -> None:
-    """Write tensors and plain values atomically; the same payload gives the same bytes."""
+    """Write tensors and plain values atomically; the same payload gives the same bytes.
+
+    It is put together in memory. torch aborts the process when a file fails or Ctrl-C comes while
+    it writes; given a path, it would write the (temporary) name into the archive as well.
+    """
+    whole = io.BytesIO()
+    torch.save(payload, whole)
     with atomic_write(path) as file:
-        # To a file object: given a path, torch writes the (temporary) name into the archive.
-        torch.save(payload, file)
+        file.write(whole.getbuffer())
 
 
 def load_archive(path: str | Path) -> dict[str, Any]:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 import re
+import subprocess
+import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import torch
@@ -28,6 +32,46 @@ def test_values_and_tensors_come_back(tmp_path):
     assert torch.equal(back["nested"]["weights"], PAYLOAD["nested"]["weights"])
     assert torch.equal(back["nested"][7], PAYLOAD["nested"][7])
     assert back["half"].dtype == torch.float16
+
+
+INTERRUPTIONS = """
+import random, signal, sys, time
+import torch
+from crossback_core.archive import save_archive
+
+def interrupt(number, frame):
+    raise KeyboardInterrupt
+
+signal.signal(signal.SIGALRM, interrupt)
+payload = {str(number): torch.zeros(20_000) for number in range(20)}
+moments, started, hits = random.Random(1), time.perf_counter(), 0
+save_archive(payload, "file")
+duration = time.perf_counter() - started
+for _ in range(300):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, moments.uniform(1e-5, duration))
+        save_archive(payload, "file")
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except KeyboardInterrupt:
+        hits += 1
+print(hits)
+"""
+
+
+def test_an_interruption_at_any_moment_of_saving_is_an_interruption(tmp_path):
+    """It ended in an abort or a RuntimeError of torch when it came in between two writes."""
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTIONS],
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 0
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert len(load_archive(tmp_path / "file")) == 20
 
 
 def test_the_state_of_an_optimiser_comes_back(tmp_path):
