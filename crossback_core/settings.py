@@ -247,11 +247,13 @@ class StudySettings:
     Args:
         seeds: Each draws the targets' training samples and trains baseline and target anew.
         train_per_class: Training samples a class of the targets; None takes all.
-        controlled: Candidates from which the controls are trained as well.
+        controls: What each target is trained from beside its backbones; see study/starts.py.
+        controlled: Candidates from which the controls are trained.
     """
 
     seeds: tuple[int, ...]
     train_per_class: tuple[int | None, ...]
+    controls: tuple[Start, ...]
     controlled: tuple[int, ...]
 
 
@@ -453,6 +455,8 @@ def _dataset_problems(config: Mapping[str, Any]) -> Iterator[str]:
         yield from _text_problems(path, values, config["presets"].get(values["preset"], {}))
         yield from _wide_problems(path, values)
         yield from _role_problems(path, values)
+        if "study" in values:
+            yield from _study_problems(path, values, config)
 
 
 def _source_problems(path: str, values: Mapping[str, Any]) -> Iterator[str]:
@@ -516,9 +520,26 @@ def _role_problems(path: str, values: Mapping[str, Any]) -> Iterator[str]:
     for candidate in candidates:
         if candidate not in networks:
             yield f"{path}.candidates: {unknown('task or wide id', candidate, networks)}"
-    for candidate in values.get("study", {}).get("controlled", ()):
-        if candidate not in candidates:
-            yield f"{path}.study.controlled: {unknown('candidate', candidate, candidates)}"
+
+
+def _study_problems(
+    path: str, values: Mapping[str, Any], config: Mapping[str, Any]
+) -> Iterator[str]:
+    for candidate in values["study"]["controlled"]:
+        if candidate not in values["candidates"]:
+            known = values["candidates"]
+            yield f"{path}.study.controlled: {unknown('candidate', candidate, known)}"
+    if config["seed"] in values["study"]["seeds"]:
+        yield (
+            f"{path}.study.seeds: {config['seed']} is not allowed; it is the experiment's own seed,"
+            " and a target's network would start from the same random weights as its candidates"
+        )
+    preset = config["presets"].get(values["preset"], {})
+    if preset.get("target", {}).get("swap") == "never":
+        yield (
+            f"{path}.study: presets.{values['preset']}.target.swap = never is not allowed with a"
+            " study, which trains targets from candidates of either modality: set it to auto"
+        )
 
 
 def _preset(values: Mapping[str, Any]) -> Preset:
@@ -550,7 +571,13 @@ def _experiment(name: str, values: Mapping[str, Any], presets: Mapping[str, Pres
 
 
 def _study(values: Mapping[str, Any]) -> StudySettings:
-    return StudySettings(**{key: tuple(given) for key, given in values.items()})
+    sizes = [None if size is None else int(size) for size in values["train_per_class"]]
+    return StudySettings(
+        seeds=_cast(tuple[int, ...], values["seeds"]),
+        train_per_class=tuple(sizes),
+        controls=tuple(values["controls"]),
+        controlled=_cast(tuple[int, ...], values["controlled"]),
+    )
 
 
 Section = TypeVar("Section")

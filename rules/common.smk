@@ -21,6 +21,7 @@ from crossback_core.settings import (
     Experiment,
     Settings,
     StudySettings,
+    TargetSettings,
     TrainingSettings,
     load_settings,
 )
@@ -310,6 +311,12 @@ def target_alone(wildcards: Wildcards) -> tuple[int, ...]:
     return (target_id(wildcards),)
 
 
+def studied_target(wildcards: Wildcards) -> TargetSettings:
+    """Give the settings of targets, with what a study does not use at fixed values."""
+    target = experiment_of(wildcards).preset.target
+    return replace(target, max_width=1.0, width_step=1.0, keep_better=False)
+
+
 def longer_training(wildcards: Wildcards) -> TrainingSettings:
     """Give the training of a baseline that takes as many steps as baseline and target together."""
     training = experiment_of(wildcards).preset.training
@@ -344,7 +351,7 @@ def study_pairs(wildcards: Wildcards) -> list[str]:
     def pairs(folder: str) -> Iterator[str]:
         target = int(folder.rstrip("/").rpartition("_")[2])
         for candidate in experiment.candidates_of(target):
-            starts = STARTS if candidate in study.controlled else STARTS[:1]
+            starts = ["backbone", *(study.controls if candidate in study.controlled else ())]
             yield from (f"{folder}{start}_{candidate}.json" for start in starts)
 
     return [pair for folder in of_cells(STUDIED)(wildcards) for pair in pairs(folder)]

@@ -134,9 +134,9 @@ rule train_pair:
         runtime=grows(240),
         gpu=GPUS,
     params:
-        rerun_on("preset.target", "preset.training"),
+        rerun_on(studied_target, "preset.training"),
         start="{start}",
-        target=setting("preset.target"),
+        target=studied_target,
         training=setting("preset.training"),
         device=SETTINGS.device,
         seed=study_draw,

@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 Row = dict[str, float | int]
 
+SAVING = 0.05  # the part of a training's time that keeping its state may take
+
 
 class Resume(Protocol):
     """Where an interrupted training is kept between two runs."""
@@ -100,6 +102,7 @@ def fit(
         raise ValueError(f"data of task {data.task}, but task {network.newest.task} is trained")
     resume = resume or NoResume()
     rows = _restore(resume, network, optimisations)
+    saving = _Saving(resume)
     epochs, per_epoch = epoch_count(data, settings), steps_per_epoch(data, settings)
     bar = tqdm(total=epochs, initial=len(rows), desc=label, disable=None, leave=False)
     for epoch in range(len(rows), epochs):
@@ -111,7 +114,7 @@ def fit(
         row["seconds"] = round(time.perf_counter() - started, 3)
         rows.append(row)
         _report(label, row, epochs, bar)
-        _save(resume, network, optimisations, rows)
+        saving.save(network, optimisations, rows)
     bar.close()
     return rows
 
@@ -271,16 +274,28 @@ def _report(label: str, row: Row, epochs: int, bar: Any) -> None:
     bar.update()
 
 
-def _save(
-    resume: Resume, network: Network, optimisations: Sequence[Optimisation], rows: list[Row]
-) -> None:
-    resume.save(
-        {
-            "network": network.state_dict(),
-            "optimisations": [optimisation.state_dict() for optimisation in optimisations],
-            "rows": rows,
-        }
-    )
+class _Saving:
+    """Keeps a training after its epochs, so often that keeping takes a small part of the time."""
+
+    def __init__(self, resume: Resume) -> None:
+        self.resume = resume
+        self.due = -math.inf
+
+    def save(
+        self, network: Network, optimisations: Sequence[Optimisation], rows: list[Row]
+    ) -> None:
+        """Keep the state after an epoch, unless the time for it has not come."""
+        started = time.perf_counter()
+        if started < self.due:
+            return
+        self.resume.save(
+            {
+                "network": network.state_dict(),
+                "optimisations": [optimisation.state_dict() for optimisation in optimisations],
+                "rows": rows,
+            }
+        )
+        self.due = started + (time.perf_counter() - started) / SAVING
 
 
 def _restore(resume: Resume, network: Network, optimisations: Sequence[Optimisation]) -> list[Row]:

@@ -49,13 +49,23 @@ def _from_fresh(backbone: Network, baseline: Network, swap: Swap) -> None:
 
 
 def _from_unpicked(backbone: Network, baseline: Network, swap: Swap) -> None:
-    """Nothing is picked: the free weights alone, which therefore start at random."""
+    """No weight of the body is picked: the free ones alone, which therefore start at random.
+
+    They start as those of a new layer with as many inputs as are left. What is copied from the
+    backbone beside its weights stays.
+    """
     reconstruct(backbone, baseline, swap=swap)
+    position = len(backbone.specs)
     with torch.no_grad():
-        for layer in backbone.masked_layers().values():
-            bound = layer.owner.shape[1] ** -0.5  # as a new layer starts
+        for name, layer in backbone.masked_layers().items():
+            inputs = layer.count(position) / layer.owner.shape[0]
+            if not inputs:
+                raise ValueError(
+                    f"the backbone has no free weights in {name}: without picks nothing is left;"
+                    " leave it out of study.controlled, or unpicked out of study.controls"
+                )
             layer.frozen.zero_()
-            layer.weight.uniform_(-bound, bound)
+            layer.weight.uniform_(-(inputs**-0.5), inputs**-0.5)
 
 
 _BEGIN: dict[Start, Callable[[Network, Network, Swap], None]] = {
