@@ -24,7 +24,7 @@ demo: $(RUNTIME) ## run the whole method on the embedded icons data set
 	$(BIN)/snakemake --cores all --rerun-incomplete
 
 study: $(RUNTIME) ## judge the selection, an hour or two; brings docs/study.md up to date
-	$(BIN)/snakemake --cores all study
+	$(BIN)/snakemake --cores all --rerun-incomplete study
 	$(BIN)/python tools/update_study.py
 
 test: $(TOOLS) ## run all tests: unit, workflow, one tiny real run

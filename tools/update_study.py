@@ -33,7 +33,9 @@ def main() -> None:
             shutil.copyfile(path, KEPT / path.name)
     text = PAGE.read_text(encoding="utf-8")
     current = with_tables(text, KEPT)
-    if arguments.check and current != text:
+    if current == text:
+        return
+    if arguments.check:
         raise SystemExit("docs/study.md is older than docs/study: run tools/update_study.py")
     write_text(current, PAGE)
 
@@ -62,10 +64,11 @@ def scores_table(summary: pd.DataFrame) -> pd.DataFrame:
             "samples a class": ordered["size"].map(_size),
             "picked by": ordered["metric"],
             "regret": _intervals(ordered, "regret", sign=""),
+            "over random": _intervals(ordered, "over_random"),
             "gain": _intervals(ordered, "gain"),
-            "weighted tau": [f"{tau:+.2f}" for tau in ordered["tau"]],
-            "rank": [f"{rank:.1f}" for rank in ordered["rank"]],
-            "useful one picked": [f"{share:.0%}" for share in ordered["planted"]],
+            "weighted tau": _intervals(ordered, "tau", unit=1, digits=2),
+            "rank": _intervals(ordered, "rank", sign="", unit=1),
+            "useful one picked": _counts(ordered),
             "gain, better kept": _intervals(ordered, "kept_gain"),
             "worst target": [f"{100 * worst:+.1f}" for worst in ordered["worst_kept_gain"]],
         }
@@ -100,6 +103,7 @@ def baselines_table(gains: pd.DataFrame) -> pd.DataFrame:
             "samples a class": rows["size"].map(_size),
             "target": rows["target_modality"],
             "training": rows["start"],
+            "steps": rows["start"].map({"baseline": "as the target", "longer": "twice as many"}),
             "accuracy": _intervals(rows, "accuracy", sign=""),
             "validation at 1/4, 1/2": _on_the_way(rows),
         }
@@ -119,11 +123,22 @@ def _on_the_way(rows: pd.DataFrame) -> list[str]:
     return [f"{one:.1%}, {two:.1%}" for one, two in zip(quarter, half, strict=True)]
 
 
-def _intervals(rows: pd.DataFrame, column: str, *, sign: str = "+") -> list[str]:
-    """Points with their 95 % intervals; a dash where there are none."""
-    values = 100 * rows[[column, f"{column}_low", f"{column}_high"]].to_numpy(float)
+def _counts(rows: pd.DataFrame) -> list[str]:
+    """In how many of the cells: "16 of 20"."""
     return [
-        "-" if mean != mean else f"{mean:{sign}.1f} ({low:{sign}.1f} to {high:{sign}.1f})"
+        f"{share * cells:.0f} of {cells}"
+        for share, cells in zip(rows["planted"], rows["cells"], strict=True)
+    ]
+
+
+def _intervals(
+    rows: pd.DataFrame, column: str, *, sign: str = "+", unit: float = 100, digits: int = 1
+) -> list[str]:
+    """Means, in points unless another unit is given, with 95 % intervals; a dash for nothing."""
+    values = unit * rows[[column, f"{column}_low", f"{column}_high"]].to_numpy(float)
+    shown = f"{sign}.{digits}f"
+    return [
+        "-" if mean != mean else f"{mean:{shown}} ({low:{shown}} to {high:{shown}})"
         for mean, low, high in values
     ]
 

@@ -15,13 +15,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy.stats import rankdata, weightedtau
+from scipy.stats import t as student
 
 from crossback_core.settings import METRICS
 
 CELL = ["size", "target", "seed"]
 SCORES = (*METRICS, "sparsity")
 RANDOM, VALIDATION, ORACLE = "random", "validation", "oracle"
-RESAMPLES = 4000
 
 Floats = npt.NDArray[np.float64]
 
@@ -39,31 +39,26 @@ class Interval:
         return {name: self.mean, f"{name}_low": self.low, f"{name}_high": self.high}
 
 
-def bootstrap(values: pd.DataFrame, column: str) -> Interval:
-    """Average a column over targets, with an interval from resampled targets and seeds.
+def interval(values: pd.DataFrame, column: str) -> Interval:
+    """Average a column over targets, with Student's interval of the mean over targets.
 
-    Seeds of a target are averaged first. A resample draws as many targets as there are, with
-    replacement, and for each as many of its seeds as it has (a two-stage bootstrap: Davison and
-    Hinkley, "Bootstrap Methods and their Application", section 3.8). The resamples are seeded.
+    The seeds of a target are averaged first: the spread between targets holds that between seeds.
+    (A bootstrap of five targets with two seeds covered the truth in only 87 to 90 % of simulated
+    studies.) One target alone has no interval.
 
     Args:
         values: Columns target and seed and the one to average; rows of one cell are averaged.
         column: What is averaged.
     """
     cells = values.dropna(subset=[column]).groupby(["target", "seed"])[column].mean()
-    targets = [part.to_numpy() for _, part in cells.groupby("target")]
-    if not targets:
+    means = cells.groupby("target").mean().to_numpy(float)
+    if not len(means):
         return Interval(np.nan, np.nan, np.nan)
-    random = np.random.default_rng(0)
-    means = np.stack([_resampled_means(seeds, random) for seeds in targets])  # (targets, resamples)
-    drawn = random.integers(len(targets), size=(len(targets), RESAMPLES))
-    low, high = np.quantile(np.take_along_axis(means, drawn, axis=0).mean(axis=0), [0.025, 0.975])
-    return Interval(float(np.mean([part.mean() for part in targets])), float(low), float(high))
-
-
-def _resampled_means(seeds: Floats, random: np.random.Generator) -> Floats:
-    means: Floats = seeds[random.integers(len(seeds), size=(len(seeds), RESAMPLES))].mean(axis=0)
-    return means
+    mean = float(means.mean())
+    if len(means) == 1:
+        return Interval(mean, np.nan, np.nan)
+    reach = float(student.ppf(0.975, len(means) - 1) * means.std(ddof=1) / len(means) ** 0.5)
+    return Interval(mean, mean - reach, mean + reach)
 
 
 def with_gains(trainings: pd.DataFrame) -> pd.DataFrame:
@@ -102,21 +97,25 @@ def judge_metrics(
             backbones.
 
     Returns:
-        A row for each size and score: accuracy of the pick, its gain over the longer baseline, its
-        regret (the best candidate's accuracy minus the pick's) and Kendall's weighted tau of score
-        and accuracy, each with an interval; mean rank of the pick (1 is best), the share of cells
-        in which the pick is a planted one, and what `target.keep_better` makes of it.
+        A row for each size and score, each mean with an interval: accuracy of the pick, its gain
+        over the longer baseline and over a candidate drawn at random, its regret (the best
+        candidate's accuracy minus the pick's), Kendall's weighted tau of score and accuracy (Vigna,
+        WWW 2015), the rank of the pick (1 is best; equals share a rank), the share of cells in
+        which the pick is a planted one, and the gain where the baseline is kept unless the pick
+        reaches it by validation, also for the worst target.
     """
     picks = pd.DataFrame(list(_picks(with_gains(trainings), scores, wide)))
     rows = []
     for (size, metric), part in picks.groupby(["size", "metric"], sort=False):
         row: dict[str, Any] = {"size": size, "metric": metric, "cells": len(part)}
-        for column in ("accuracy", "gain", "regret", "tau", "kept_gain"):
-            row |= bootstrap(part, column).named(column)
+        for column in _JUDGED:
+            row |= interval(part, column).named(column)
         row["worst_kept_gain"] = part.groupby("target")["kept_gain"].mean().min()
-        row |= {column: part[column].mean() for column in ("rank", "planted")}
         rows.append(row)
     return pd.DataFrame(rows)
+
+
+_JUDGED = ("accuracy", "gain", "over_random", "regret", "tau", "rank", "planted", "kept_gain")
 
 
 def _picks(
@@ -155,6 +154,7 @@ def _pick(part: pd.DataFrame, score: Floats) -> dict[str, float]:
     return {
         "accuracy": row["test_accuracy"],
         "gain": row["gain"],
+        "over_random": accuracies[best] - accuracies.mean(),
         "kept_gain": row["kept_gain"],
         "regret": accuracies.max() - accuracies[best],
         "tau": _tau(score, accuracies),
@@ -176,9 +176,10 @@ def _random_pick(part: pd.DataFrame) -> dict[str, float]:
     return {
         "accuracy": accuracies.mean(),
         "gain": part["gain"].mean(),
+        "over_random": 0.0,
         "kept_gain": part["kept_gain"].mean(),
         "regret": accuracies.max() - accuracies.mean(),
-        "tau": 0.0,
+        "tau": np.nan if accuracies.nunique() == 1 else 0.0,
         "rank": (len(part) + 1) / 2,
         "planted": part["planted"].mean(),
     }
@@ -202,7 +203,7 @@ def gains_by_group(trainings: pd.DataFrame, *, wide: Sequence[int]) -> pd.DataFr
         row = dict(zip(keys, key, strict=True))
         row |= {"targets": part["target"].nunique(), "trainings": len(part)}
         for name, column in _MEASURED.items():
-            row |= bootstrap(part, column).named(name)
+            row |= interval(part, column).named(name)
         for column in ("quarter_validation_accuracy", "half_validation_accuracy", "weights"):
             row[column] = part[column].mean()
         rows.append(row)

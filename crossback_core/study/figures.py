@@ -162,7 +162,8 @@ def _draw_intervals(
     axes: Axes, part: pd.DataFrame, column: str, colours: Any, names: list[str]
 ) -> None:
     places = np.arange(len(part))
-    low, high = part[column] - part[f"{column}_low"], part[f"{column}_high"] - part[column]
+    low, high = (part[column] - part[f"{column}_low"], part[f"{column}_high"] - part[column])
+    low, high = (side.clip(lower=0) for side in (low, high))  # rounding may leave -1e-17
     for place, colour, value, *errors in zip(places, colours, part[column], low, high, strict=True):
         axes.errorbar(value, place, xerr=np.array(errors)[:, None], ecolor=colour, elinewidth=1.4)
     axes.scatter(part[column], places, c=list(colours), s=22, zorder=3)

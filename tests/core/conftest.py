@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import tiny
 
 from crossback_core.data.task_file import TaskData
+from crossback_core.learning import training
+
+
+@pytest.fixture(autouse=True)
+def _keep_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep a training's state after each epoch, however long that takes."""
+    monkeypatch.setattr(training, "SAVING", math.inf)
 
 
 @pytest.fixture(scope="session")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import tiny
@@ -11,6 +13,7 @@ import torch
 from interruption import Interrupted, InterruptedResume
 
 from crossback_core.data.task_file import Split
+from crossback_core.learning import training
 from crossback_core.learning.training import (
     StepDecay,
     epoch_count,
@@ -201,3 +204,25 @@ def test_the_optimiser_is_the_one_configured(settings, kind, options):
     optimizer = weight_optimisation(iter([parameter]), settings, 10).optimizer
     assert type(optimizer) is kind
     assert {key: optimizer.param_groups[0][key] for key in options} == options
+
+
+class Slow:
+    """Keeps states on a disk so slow that one state takes as long as many epochs."""
+
+    def __init__(self) -> None:
+        self.saved = 0
+
+    def load(self) -> None:
+        """Hold nothing."""
+
+    def save(self, state: dict[str, Any]) -> None:
+        """Take half a second."""
+        time.sleep(0.5)
+        self.saved += 1
+
+
+def test_keeping_the_state_of_a_training_takes_little_of_its_time(data, monkeypatch):
+    monkeypatch.setattr(training, "SAVING", 0.05)
+    slow = Slow()
+    tiny.train(tiny.network(data), data, resume=slow)  # three epochs, much less than ten seconds
+    assert slow.saved == 1

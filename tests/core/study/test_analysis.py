@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import ttest_1samp
 
 from crossback_core.study.analysis import (
     ORACLE,
     RANDOM,
     VALIDATION,
-    bootstrap,
     gains_by_group,
+    interval,
     judge_metrics,
     with_gains,
 )
@@ -89,6 +90,14 @@ def test_regret_is_what_the_pick_lacks_to_the_best_candidate(
     assert regrets[RANDOM] == pytest.approx(0.8 - (0.65 + 0.4 + 0.8) / 3)
 
 
+def test_picks_are_compared_with_a_candidate_at_random(
+    trainings: pd.DataFrame, scores: pd.DataFrame
+) -> None:
+    over = judged(trainings, scores)["over_random"]
+    assert over["knn"] == pytest.approx(0.8 - (0.65 + 0.4 + 0.8) / 3)
+    assert over[RANDOM] == 0
+
+
 def test_among_equal_scores_the_lowest_id_is_picked(
     trainings: pd.DataFrame, scores: pd.DataFrame
 ) -> None:
@@ -151,29 +160,35 @@ def cells(values: dict[tuple[int, int], float]) -> pd.DataFrame:
 
 
 def test_the_mean_weighs_targets_equally() -> None:
-    interval = bootstrap(cells({(1, 1): 0.0, (1, 2): 0.0, (1, 3): 0.0, (2, 1): 1.0}), "x")
-    assert interval.mean == pytest.approx(0.5)
-    assert (interval.low, interval.high) == (0, 1)
+    found = interval(cells({(1, 1): 0.0, (1, 2): 0.0, (1, 3): 0.0, (2, 1): 1.0}), "x")
+    assert found.mean == pytest.approx(0.5)
 
 
-def test_equal_values_have_an_interval_of_no_width() -> None:
-    interval = bootstrap(cells({(1, 1): 0.3, (2, 1): 0.3}), "x")
-    assert interval.mean == interval.low == interval.high == pytest.approx(0.3)
+def test_the_interval_is_students_over_targets() -> None:
+    values = {(1, 1): 0.1, (1, 2): 0.3, (2, 1): 0.4, (3, 1): 0.6, (4, 1): 0.4}
+    found, expected = interval(cells(values), "x"), ttest_1samp([0.2, 0.4, 0.6, 0.4], 0)
+    low, high = expected.confidence_interval(0.95)
+    assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
 
 
-def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+def test_one_target_has_a_mean_and_no_interval() -> None:
+    found = interval(cells({(1, 1): 0.3, (1, 2): 0.5}), "x")
+    assert found.mean == pytest.approx(0.4) and np.isnan(found.low) and np.isnan(found.high)
+
+
+def test_the_interval_of_five_targets_covers_the_truth_as_often_as_it_says() -> None:
     random = np.random.default_rng(3)
     covered = 0
-    for _ in range(150):
+    for _ in range(200):
         values = {
             (target, seed): effect + random.normal(0, 0.5)
-            for target, effect in enumerate(random.normal(0, 1, size=20))
-            for seed in range(3)
+            for target, effect in enumerate(random.normal(0, 1, size=5))
+            for seed in range(2)
         }
-        interval = bootstrap(cells(values), "x")
-        covered += interval.low <= 0 <= interval.high
-    assert covered / 150 > 0.87
+        found = interval(cells(values), "x")
+        covered += found.low <= 0 <= found.high
+    assert 0.91 < covered / 200 < 0.99
 
 
 def test_nothing_to_average_is_no_number() -> None:
-    assert np.isnan(bootstrap(cells({(1, 1): np.nan}), "x").mean)
+    assert np.isnan(interval(cells({(1, 1): np.nan}), "x").mean)
