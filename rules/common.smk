@@ -20,7 +20,6 @@ from crossback_core.settings import (
     STARTS,
     Experiment,
     Settings,
-    StudySettings,
     TargetSettings,
     TrainingSettings,
     load_settings,
@@ -66,12 +65,16 @@ def check_targets(targets: Iterable[str]) -> None:
     The wildcard constraints refuse them as well, but Snakemake does not say what there is.
     """
     for target in targets:
+        if target == "study" and not any(known.study for known in SETTINGS.datasets.values()):
+            raise Refused("study: no data set of the configuration has a `study` (docs/study.md)")
         if not (found := re.match(r"results/([^/]+)/(?:.*?(task|target)_([^/._]*))?", target)):
             continue
         name, role, id_ = found.groups()
         if name not in SETTINGS.datasets:
             raise Refused(f"{target}: {unknown('data set', name, SETTINGS.datasets)}")
         experiment = SETTINGS.datasets[name]
+        if "/study/" in target and not experiment.study:
+            raise Refused(f"{target}: data set {name} has no `study` in the configuration")
         known = experiment.targets if role == "target" else experiment.networks
         if role and id_ not in map(str, known):
             raise Refused(f"{target}: {unknown(role, id_, known)} (data set {name})")
@@ -153,10 +156,14 @@ def index_settings(wildcards: Wildcards) -> dict[str, object]:
     return experiment_of(wildcards).dataset.determining()
 
 
-def sample_settings(wildcards: Wildcards) -> dict[str, object]:
-    """Give the settings that the samples of a job's task depend on."""
-    experiment = experiment_of(wildcards)
-    return experiment.dataset.determining(*experiment.modalities(task_id(wildcards)))
+def samples_of(network: Callable[[Wildcards], int]) -> Callable[[Wildcards], dict[str, object]]:
+    """Give the params function of the settings that the samples of a job's network depend on."""
+
+    def settings(wildcards: Wildcards) -> dict[str, object]:
+        experiment = experiment_of(wildcards)
+        return experiment.dataset.determining(*experiment.modalities(network(wildcards)))
+
+    return settings
 
 
 def remote_files_of(wildcards: Wildcards) -> tuple[RemoteFile, ...]:
@@ -275,19 +282,9 @@ STUDY_FIGURES = ("regret", "transfer", "gains", "sizes")
 
 def requested_studies(wildcards: Wildcards) -> list[str]:
     """List what `snakemake study` makes: the study of each data set that has one."""
-    names = [name for name, experiment in SETTINGS.datasets.items() if experiment.study]
-    if not names:
-        raise Refused("no data set of the configuration has a `study`: see config.yaml for one")
     files = ("summary.csv", *(f"{figure}.png" for figure in STUDY_FIGURES))
-    return [f"results/{name}/study/{file}" for name in names for file in files]
-
-
-def study_of(wildcards: Wildcards) -> StudySettings:
-    """Give the study of a job's data set."""
-    experiment = experiment_of(wildcards)
-    if experiment.study is None:
-        raise Refused(f"data set {experiment.name} has no `study` in the configuration")
-    return experiment.study
+    studied = [name for name, experiment in SETTINGS.datasets.items() if experiment.study]
+    return [f"results/{name}/study/{file}" for name in studied for file in files]
 
 
 def study_size(wildcards: Wildcards) -> int | None:
@@ -298,12 +295,6 @@ def study_size(wildcards: Wildcards) -> int | None:
 def study_draw(wildcards: Wildcards) -> int:
     """Give the seed of a job of a study."""
     return int(wildcards.draw)
-
-
-def study_samples(wildcards: Wildcards) -> dict[str, object]:
-    """Give the settings that the samples of a target of a study depend on."""
-    experiment = experiment_of(wildcards)
-    return experiment.dataset.determining(*experiment.modalities(target_id(wildcards)))
 
 
 def target_alone(wildcards: Wildcards) -> tuple[int, ...]:
@@ -332,7 +323,7 @@ def of_cells(pattern: str) -> Callable[[Wildcards], list[str]]:
     """Give the input function for a file of each target, size and seed of a study."""
 
     def files(wildcards: Wildcards) -> list[str]:
-        study = study_of(wildcards)
+        study = experiment_of(wildcards).study
         return expand(
             pattern,
             dataset=wildcards.dataset,
@@ -346,7 +337,7 @@ def of_cells(pattern: str) -> Callable[[Wildcards], list[str]]:
 
 def study_pairs(wildcards: Wildcards) -> list[str]:
     """List the trainings of a study: each target from each candidate, and from the controls."""
-    experiment, study = experiment_of(wildcards), study_of(wildcards)
+    experiment, study = experiment_of(wildcards), experiment_of(wildcards).study
 
     def pairs(folder: str) -> Iterator[str]:
         target = int(folder.rstrip("/").rpartition("_")[2])

@@ -103,7 +103,7 @@ rule prepare_task:
         mem_mb=grows(4000),
         runtime=grows(30),
     params:
-        rerun_on(sample_settings, members, train_per_class),
+        rerun_on(samples_of(task_id), members, train_per_class),
         raw=setting("dataset.raw"),
         task=task_id,
         members=members,

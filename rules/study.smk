@@ -32,7 +32,7 @@ use rule prepare_task as prepare_study_task with:
     group:
         "study_{dataset}_{size}_{draw}_{target}"
     params:
-        rerun_on(study_samples),
+        rerun_on(samples_of(target_id)),
         raw=setting("dataset.raw"),
         task=target_id,
         members=target_alone,
@@ -80,7 +80,7 @@ use rule train_study_baseline as train_longer_baseline with:
     benchmark:
         "benchmarks/train_longer_baseline/{dataset}/{size}_{draw}_{target}.tsv"
     params:
-        rerun_on("preset.model", "preset.training"),
+        rerun_on("preset.model", longer_training),
         model=setting("preset.model"),
         training=longer_training,
         device=SETTINGS.device,

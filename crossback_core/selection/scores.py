@@ -19,7 +19,7 @@ from crossback_core.selection.ddv import Distance, decision_distances, similarit
 from crossback_core.selection.view import View
 from crossback_core.settings import Metric
 
-NEIGHBOURS = 5  # below the smallest class of a target of the demo, ten training samples
+NEIGHBOURS = 5  # about half of a class of the demo's targets
 
 _ROUNDING = 1e-6  # features that vary by less, relatively, are constant: they are float32
 _DECIMALS = 9  # equal features have equal cosines to that many places

@@ -6,11 +6,12 @@ import re
 import runpy
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
 from crossback_core import stages
+from crossback_core.study import stages as study_stages
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = sorted((ROOT / "workflow_scripts").glob("*.py"))
@@ -25,9 +26,10 @@ THREADED = {"prepare_task"}  # whose stages are told how many threads their job 
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule as written: its directives, each with its text."""
+    """A rule as written: its directives, each with its text; `stage` is what its script calls."""
 
     name: str
+    stage: str
     directives: dict[str, str]
 
     def names(self, directive: str) -> list[str]:
@@ -37,8 +39,16 @@ class Rule:
 
 def read_rules() -> list[Rule]:
     text = "\n".join(path.read_text() for path in sorted((ROOT / "rules").glob("*.smk")))
-    blocks = re.findall(r"^(?:rule|checkpoint) (\w+):\n((?:    .*\n|\n)+)", text, re.MULTILINE)
-    return [Rule(name, _directives(body)) for name, body in blocks]
+    blocks = re.findall(
+        r"^(?:rule|checkpoint|use rule (\w+) as) (\w+)(?: with)?:\n((?:    .*\n|\n)+)",
+        text,
+        re.MULTILINE,
+    )
+    rules: dict[str, Rule] = {}
+    for base, name, body in blocks:
+        inherited = rules[base] if base else Rule("", name, {})
+        rules[name] = Rule(name, inherited.stage, inherited.directives | _directives(body))
+    return [rule for rule in rules.values() if rule.name != "study"]  # it only asks for files
 
 
 def _directives(body: str) -> dict[str, str]:
@@ -51,8 +61,13 @@ each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 each_script = pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.stem)
 
 
+def module_of(stage: str) -> ModuleType:
+    """The module that a stage is in."""
+    return stages if hasattr(stages, stage) else study_stages
+
+
 def test_every_script_belongs_to_a_rule() -> None:
-    assert [path.stem for path in SCRIPTS] == sorted(rule.name for rule in RULES)
+    assert [path.stem for path in SCRIPTS] == sorted({rule.stage for rule in RULES})
 
 
 @each_rule
@@ -65,7 +80,7 @@ def test_directives_come_in_one_order(rule: Rule) -> None:
 
 @each_rule
 def test_script_log_and_benchmark_carry_the_name_of_the_rule(rule: Rule) -> None:
-    assert f'"../workflow_scripts/{rule.name}.py"' in rule.directives["script"]
+    assert f'"../workflow_scripts/{rule.stage}.py"' in rule.directives["script"]
     assert f'"logs/{rule.name}/' in rule.directives["log"]
     assert f'"benchmarks/{rule.name}/' in rule.directives["benchmark"]
 
@@ -73,8 +88,9 @@ def test_script_log_and_benchmark_carry_the_name_of_the_rule(rule: Rule) -> None
 @each_rule
 def test_inputs_outputs_and_params_are_the_arguments_of_the_stage(rule: Rule) -> None:
     given = [name for part in ("input", "output", "params") for name in rule.names(part)]
-    given += ["threads"] if rule.name in THREADED else []
-    assert sorted(given) == sorted(inspect.signature(getattr(stages, rule.name)).parameters)
+    given += ["threads"] if rule.stage in THREADED else []
+    stage = getattr(module_of(rule.stage), rule.stage)
+    assert sorted(given) == sorted(inspect.signature(stage).parameters)
 
 
 @each_rule
@@ -109,7 +125,9 @@ def test_a_script_passes_everything_to_its_stage(
     script: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     received: dict[str, object] = {}
-    monkeypatch.setattr(stages, script.stem, lambda **arguments: received.update(arguments))
+    monkeypatch.setattr(
+        module_of(script.stem), script.stem, lambda **arguments: received.update(arguments)
+    )
     rule = next(rule for rule in RULES if rule.name == script.stem)
     fake = SimpleNamespace(
         log=[str(tmp_path / "log")],
@@ -132,7 +150,7 @@ def test_an_error_ends_a_script_and_is_in_its_log(
     def fail(**arguments: object) -> None:
         raise ValueError("task 3 is damaged")
 
-    monkeypatch.setattr(stages, script.stem, fail)
+    monkeypatch.setattr(module_of(script.stem), script.stem, fail)
     nothing: dict[str, object] = {}
     fake = SimpleNamespace(
         log=[str(tmp_path / "log")], input=nothing, output=nothing, params=nothing, threads=1
