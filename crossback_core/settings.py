@@ -242,15 +242,17 @@ class WideTask:
 
 @dataclass(frozen=True)
 class StudySettings:
-    """Which trainings the study of the selection compares, beside all targets and candidates.
+    """Which trainings the study of the selection compares.
 
     Args:
+        candidates: Those that targets are trained from; scored are all.
         seeds: Each draws the targets' training samples and trains baseline and target anew.
         train_per_class: Training samples a class of the targets; None takes all.
         controls: What each target is trained from beside its backbones; see study/starts.py.
         controlled: Candidates from which the controls are trained.
     """
 
+    candidates: tuple[int, ...]
     seeds: tuple[int, ...]
     train_per_class: tuple[int | None, ...]
     controls: tuple[Start, ...]
@@ -525,11 +527,12 @@ def _role_problems(path: str, values: Mapping[str, Any]) -> Iterator[str]:
 def _study_problems(
     path: str, values: Mapping[str, Any], config: Mapping[str, Any]
 ) -> Iterator[str]:
-    for candidate in values["study"]["controlled"]:
-        if candidate not in values["candidates"]:
-            known = values["candidates"]
-            yield f"{path}.study.controlled: {unknown('candidate', candidate, known)}"
-    if config["seed"] in values["study"]["seeds"]:
+    study = values["study"]
+    for key, known in (("candidates", values["candidates"]), ("controlled", study["candidates"])):
+        for candidate in study[key]:
+            if candidate not in known:
+                yield f"{path}.study.{key}: {unknown('candidate', candidate, known)}"
+    if config["seed"] in study["seeds"]:
         yield (
             f"{path}.study.seeds: {config['seed']} is not allowed; it is the experiment's own seed,"
             " and a target's network would start from the same random weights as its candidates"
@@ -573,6 +576,7 @@ def _experiment(name: str, values: Mapping[str, Any], presets: Mapping[str, Pres
 def _study(values: Mapping[str, Any]) -> StudySettings:
     sizes = [None if size is None else int(size) for size in values["train_per_class"]]
     return StudySettings(
+        candidates=_cast(tuple[int, ...], values["candidates"]),
         seeds=_cast(tuple[int, ...], values["seeds"]),
         train_per_class=tuple(sizes),
         controls=tuple(values["controls"]),

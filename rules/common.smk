@@ -341,7 +341,7 @@ def study_pairs(wildcards: Wildcards) -> list[str]:
 
     def pairs(folder: str) -> Iterator[str]:
         target = int(folder.rstrip("/").rpartition("_")[2])
-        for candidate in experiment.candidates_of(target):
+        for candidate in set(study.candidates) & set(experiment.candidates_of(target)):
             starts = ["backbone", *(study.controls if candidate in study.controlled else ())]
             yield from (f"{folder}{start}_{candidate}.json" for start in starts)
 

@@ -100,9 +100,10 @@ def judge_metrics(
         A row for each size and score, each mean with an interval: accuracy of the pick, its gain
         over the longer baseline and over a candidate drawn at random, its regret (the best
         candidate's accuracy minus the pick's), Kendall's weighted tau of score and accuracy (Vigna,
-        WWW 2015), the rank of the pick (1 is best; equals share a rank), the share of cells in
-        which the pick is a planted one, and the gain where the baseline is kept unless the pick
-        reaches it by validation, also for the worst target.
+        WWW 2015), the rank of the pick (1 is best; equals share a rank), and the gain where the
+        baseline is kept unless the pick reaches it by validation, also for the worst target. All
+        of this is among the candidates that were trained from. `planted` is the share of cells in
+        which the pick among all scored candidates is a planted one.
     """
     picks = pd.DataFrame(list(_picks(with_gains(trainings), scores, wide)))
     rows = []
@@ -127,16 +128,26 @@ def _picks(
     joined = tried.drop(columns=columns, errors="ignore").merge(
         scores[[*CELL, "candidate", *columns]], on=[*CELL, "candidate"], validate="one_to_one"
     )
-    planted = joined["candidate"].isin(wide) & (joined["modality"] == joined["target_modality"])
     joined = joined.assign(
-        planted=planted, kept_gain=_gain_of_the_better(joined), validation=joined["validation_gain"]
+        kept_gain=_gain_of_the_better(joined), validation=joined["validation_gain"]
     )
+    useful = scores["candidate"].isin(wide) & (scores["modality"] == scores["target_modality"])
+    scored = dict(list(scores.assign(useful=useful).sort_values("candidate").groupby(CELL)))
     for cell, part in joined.sort_values("candidate").groupby(CELL):
         place = dict(zip(CELL, cell, strict=True))
-        yield place | {"metric": RANDOM} | _random_pick(part)
-        for name in (*columns, VALIDATION):
-            yield place | {"metric": name} | _pick(part, part[name].to_numpy(float))
-        yield place | {"metric": ORACLE} | _pick(part, part["test_accuracy"].to_numpy(float))
+        every = scored[cell]
+        yield place | {"metric": RANDOM, "planted": every["useful"].mean()} | _random_pick(part)
+        for name in columns:
+            planted = float(every["useful"].iloc[_best(every[name].to_numpy(float))])
+            score = part[name].to_numpy(float)
+            yield place | {"metric": name, "planted": planted} | _pick(part, score)
+        for name, column in ((VALIDATION, "validation"), (ORACLE, "test_accuracy")):
+            yield place | {"metric": name} | _pick(part, part[column].to_numpy(float))
+
+
+def _best(score: Floats) -> int:
+    """Place of the highest score that is finite, the first among equals."""
+    return int(np.argmax(np.where(np.isfinite(score), score, -np.inf)))
 
 
 def _gain_of_the_better(trainings: pd.DataFrame) -> pd.Series[float]:
@@ -149,7 +160,7 @@ def _gain_of_the_better(trainings: pd.DataFrame) -> pd.Series[float]:
 def _pick(part: pd.DataFrame, score: Floats) -> dict[str, float]:
     """What the candidate of the highest score is worth; the lowest id among equals."""
     accuracies = part["test_accuracy"].to_numpy(float)
-    best = int(np.argmax(np.where(np.isfinite(score), score, -np.inf)))
+    best = _best(score)
     row = part.iloc[best]
     return {
         "accuracy": row["test_accuracy"],
@@ -159,7 +170,6 @@ def _pick(part: pd.DataFrame, score: Floats) -> dict[str, float]:
         "regret": accuracies.max() - accuracies[best],
         "tau": _tau(score, accuracies),
         "rank": float(rankdata(-accuracies)[best]),
-        "planted": float(row["planted"]),
     }
 
 
@@ -181,7 +191,6 @@ def _random_pick(part: pd.DataFrame) -> dict[str, float]:
         "regret": accuracies.max() - accuracies.mean(),
         "tau": np.nan if accuracies.nunique() == 1 else 0.0,
         "rank": (len(part) + 1) / 2,
-        "planted": part["planted"].mean(),
     }
 
 
