@@ -19,6 +19,7 @@ from crossback_core.settings import (
     ProbeSettings,
     PruningSettings,
     SelectionSettings,
+    StudySettings,
     TargetSettings,
     TrainingSettings,
     WideTask,
@@ -208,6 +209,20 @@ def test_train_per_class_is_for_targets_alone(config: Config) -> None:
     assert load_settings(config).datasets["icons"].training_samples(icons.targets[0]) is None
 
 
+def test_a_study_is_read_with_plain_numbers(config: Config) -> None:
+    config["datasets"]["icons"]["study"] = STUDY | {"seeds": [11.0], "train_per_class": [5.0, None]}
+    study = load_settings(config).datasets["icons"].study
+    assert study == StudySettings((1, 101), (11,), (5, None), ("shuffled",), (101,))
+    assert repr(study.seeds) == "(11,)" and repr(study.train_per_class) == "(5, None)"
+
+
+def test_a_study_needs_targets_that_can_be_swapped(config: Config) -> None:
+    config["presets"]["demo"]["selection"]["candidates"] = "same_modal"
+    config["presets"]["demo"]["target"]["swap"] = "never"
+    config["datasets"]["icons"]["study"] = STUDY
+    assert problems(config)[0].startswith("datasets.icons.study: presets.demo.target.swap = never")
+
+
 def test_ranges_and_all_are_written_out(config: Config) -> None:
     config["datasets"]["icons"] |= {"tasks": ["1-3", 17, "19-20"], "targets": "all"}
     config["datasets"]["icons"]["candidates"] = "all"
@@ -264,6 +279,13 @@ def put(*path: Any) -> Callable[[Config], None]:
 CUB = {"kind": "cub", "preset": "paper", "tasks": "1-4", "targets": "all", "candidates": "all"}
 DEMO = ("presets", "demo")
 ICONS = ("datasets", "icons")
+STUDY = {
+    "candidates": [1, 101],
+    "seeds": [11],
+    "train_per_class": [5, None],
+    "controls": ["shuffled"],
+    "controlled": [101],
+}
 
 
 @pytest.mark.parametrize(
@@ -419,6 +441,26 @@ ICONS = ("datasets", "icons")
         (
             put(*ICONS, "train_per_class", 0),
             "datasets.icons.train_per_class: 0 is not allowed; it must be at least 1",
+        ),
+        (
+            put(*ICONS, "study", STUDY | {"candidates": [1, 99], "controlled": []}),
+            "datasets.icons.study.candidates: unknown candidate 99; known: 1, 17, 101, 102",
+        ),
+        (
+            put(*ICONS, "study", STUDY | {"controlled": [17]}),
+            "datasets.icons.study.controlled: unknown candidate 17; known: 1, 101",
+        ),
+        (
+            put(*ICONS, "study", STUDY | {"controls": ["random"]}),
+            "datasets.icons.study.controls.0: 'random' is not allowed; one of shuffled, fresh",
+        ),
+        (
+            put(*ICONS, "study", STUDY | {"seeds": [2]}),
+            "datasets.icons.study.seeds: 2 is not allowed; it is the experiment's own seed",
+        ),
+        (
+            put(*ICONS, "study", None),
+            "datasets.icons.study: None is not allowed; it must be of type object",
         ),
     ],
 )

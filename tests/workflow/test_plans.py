@@ -160,3 +160,34 @@ def test_missing_raw_data_is_named(tiny: Project) -> None:
     assert done.code == 1
     assert "Missing input files for rule prepare_index" in done.output
     assert "nowhere" in done.output
+
+
+def test_a_study_trains_each_target_from_candidates_and_controls(project: Project) -> None:
+    done = project.snakemake("study", "--dry-run", "--quiet", "rules")
+    config = yaml.safe_load((project.folder / "config.yaml").read_text())
+    studied = load_settings(config).datasets["icons_study"]
+    study = studied.study
+    assert study is not None
+    cells = len(studied.targets) * len(study.seeds) * len(study.train_per_class)
+    pairs = len(study.candidates) + len(study.controls) * len(study.controlled)
+    assert done.plan == {
+        "prepare_index": 1,
+        "prepare_task": len(studied.candidates),
+        "train_baseline": len(studied.candidates),
+        "prune_backbone": len(study.candidates),
+        "choose_sparsity": len(study.candidates),
+        "prepare_study_task": cells,
+        "train_study_baseline": cells,
+        "train_longer_baseline": cells,
+        "score_study_candidates": cells,
+        "train_pair": cells * pairs,
+        "collect_study": 1,
+        "summarize_study": 1,
+        "study": 1,
+    }
+
+
+def test_a_data_set_without_a_study_has_none(project: Project) -> None:
+    done = project.snakemake("results/icons/study/summary.csv", "--dry-run")
+    assert done.code != 0
+    assert "data set icons has no `study` in the configuration" in done.output

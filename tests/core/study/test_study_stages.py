@@ -1,0 +1,191 @@
+"""A study in miniature: two targets, two candidates, one control, from files to figures."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import tiny
+
+from crossback_core import stages
+from crossback_core.checkpoint import save_checkpoint
+from crossback_core.data.task_file import TaskData, save_task
+from crossback_core.files import read_csv, read_json
+from crossback_core.learning.pruning import prune_to
+from crossback_core.settings import NUMERICS, ProbeSettings, Start
+from crossback_core.study import stages as study
+from crossback_core.study.analysis import ORACLE, RANDOM
+
+RUN = {"device": "cpu", "seed": 1, "version": NUMERICS}
+LONGER = replace(tiny.ADAMW, epochs=2 * tiny.ADAMW.epochs)
+CANDIDATES = (8, 9)
+FIGURES = ("regret", "transfer", "gains", "sizes")
+
+
+@dataclass(frozen=True)
+class Study:
+    """The files of a study."""
+
+    folder: Path
+
+    def target(self, target: int) -> Path:
+        """The folder of a target."""
+        return self.folder / "size_4" / "seed_1" / f"target_{target}"
+
+    def candidate(self, data: TaskData) -> None:
+        """Write a candidate: its task, its network and its pruned backbone."""
+        network = tiny.network(data)
+        record = {"validation_accuracy": 0.5}
+        save_task(data, self.folder / f"task_{data.task}.pt")
+        save_checkpoint(network, self.folder / f"baseline_{data.task}.pt", record)
+        prune_to(network, 0.5)
+        save_checkpoint(network, self.folder / f"pruned_{data.task}.pt", record)
+
+    def cell(self, data: TaskData) -> None:
+        """Do all that is done for a target."""
+        folder = self.target(data.task)
+        save_task(data, folder / "task.pt")
+        for name, training in (("baseline", tiny.ADAMW), ("longer", LONGER)):
+            stages.train_baseline(
+                task_file=folder / "task.pt",
+                checkpoint=folder / f"{name}.pt",
+                metrics=folder / f"{name}.json",
+                history=folder / f"{name}.csv",
+                model=tiny.MODEL,
+                training=training,
+                resume=folder / "resume",
+                **RUN,
+            )
+        stages.measure_similarity(
+            target_data=folder / "task.pt",
+            target_baseline=folder / "baseline.pt",
+            candidate_data=[self.folder / f"task_{candidate}.pt" for candidate in CANDIDATES],
+            candidate_baselines=[self.folder / f"baseline_{task}.pt" for task in CANDIDATES],
+            similarity=folder / "scores.csv",
+            probing=ProbeSettings(probes=4, mutations=2, mutation_step=0.1),
+            seed=1,
+            version=NUMERICS,
+        )
+        for candidate in CANDIDATES:
+            self.pair(data.task, "backbone", candidate)
+        self.pair(data.task, "shuffled", CANDIDATES[0])
+
+    def pair(self, target: int, start: Start, candidate: int) -> dict[str, Any]:
+        """Train a target from a candidate or control."""
+        folder = self.target(target)
+        study.train_pair(
+            task_file=folder / "task.pt",
+            backbone=self.folder / f"pruned_{candidate}.pt",
+            baseline=folder / "baseline.pt",
+            metrics=folder / f"{start}_{candidate}.json",
+            start=start,
+            target=tiny.TARGET,
+            training=tiny.ADAMW,
+            resume=folder / "resume",
+            **RUN,
+        )
+        record: dict[str, Any] = read_json(folder / f"{start}_{candidate}.json")
+        return record
+
+    def collect(self) -> None:
+        """Make the tables and the figures."""
+        cells = [self.target(target) for target in (1, 2)]
+        study.collect_study(
+            baselines=[cell / "baseline.json" for cell in cells],
+            histories=[cell / "baseline.csv" for cell in cells],
+            longer=[cell / "longer.json" for cell in cells],
+            longer_histories=[cell / "longer.csv" for cell in cells],
+            pairs=[path for cell in cells for path in sorted(cell.glob("*_*.json"))],
+            scores=[cell / "scores.csv" for cell in cells],
+            trainings=self.folder / "trainings.csv",
+            score_table=self.folder / "scores.csv",
+        )
+        study.summarize_study(
+            trainings=self.folder / "trainings.csv",
+            score_table=self.folder / "scores.csv",
+            summary=self.folder / "summary.csv",
+            gains=self.folder / "gains.csv",
+            figures=[self.folder / f"{figure}.png" for figure in FIGURES],
+            wide=[8],
+        )
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory: pytest.TempPathFactory) -> Study:
+    """Return a finished study of an image and a text target."""
+    made = Study(tmp_path_factory.mktemp("study"))
+    made.candidate(tiny.task_data(8, "image", classes=3))
+    made.candidate(tiny.task_data(9, "text"))
+    made.cell(tiny.task_data(1, "image", classes=3))
+    made.cell(tiny.task_data(2, "text"))
+    made.collect()
+    return made
+
+
+def test_every_training_is_a_row(done: Study) -> None:
+    table = read_csv(done.folder / "trainings.csv")
+    assert len(table) == 2 * (2 + 2 + 1)
+    assert table.groupby("start").size().to_dict() == {
+        "backbone": 4, "baseline": 2, "longer": 2, "shuffled": 2
+    }  # fmt: skip
+    assert set(table["size"]) == {4} and set(table["seed"]) == {1}
+
+
+def test_rows_say_what_the_files_say(done: Study) -> None:
+    table = read_csv(done.folder / "trainings.csv").set_index(["target", "start", "candidate"])
+    record = read_json(done.target(2) / "backbone_8.json")
+    row = table.loc[(2, "backbone", 8)]
+    assert (record["target_modality"], record["modality"]) == ("text", "image")
+    for name in ("test_accuracy", "half_validation_accuracy", "weights", "sparsity"):
+        assert row[name] == pytest.approx(record[name])
+
+
+def test_a_pruned_backbone_and_its_target_share_weights(done: Study) -> None:
+    record = read_json(done.target(1) / "backbone_8.json")
+    assert record["sparsity"] == pytest.approx(0.5, abs=0.02)
+    # the target has the half that was pruned, and parameters of its own: fewer than two networks
+    assert 0.5 < record["weights"] < 0.9
+
+
+def test_the_longer_baseline_has_twice_the_epochs(done: Study) -> None:
+    short, longer = (read_csv(done.target(1) / f"{n}.csv") for n in ("baseline", "longer"))
+    assert len(longer) == 2 * len(short)
+
+
+def test_scores_and_gains_are_judged_and_drawn(done: Study) -> None:
+    summary = read_csv(done.folder / "summary.csv").set_index("metric")
+    assert {"probe", "ddv_cosine", "sparsity", RANDOM, ORACLE} <= set(summary.index)
+    assert summary["cells"].eq(2).all() and summary.loc[ORACLE, "regret"] == 0
+    gains = read_csv(done.folder / "gains.csv")
+    assert set(gains["start"]) == {"backbone", "baseline", "longer", "shuffled"}
+    for figure in FIGURES:
+        assert (done.folder / f"{figure}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_pair_is_trained_alike_whenever_it_is_trained(done: Study) -> None:
+    first = read_json(done.target(1) / "shuffled_8.json")
+    again = done.pair(1, "shuffled", 8)
+    assert first | {"seconds": 0} == again | {"seconds": 0}
+
+
+def test_a_path_that_is_none_of_a_study_is_refused(done: Study) -> None:
+    with pytest.raises(ValueError, match="not the path of an artifact of a study"):
+        study.collect_study(
+            baselines=[],
+            histories=[],
+            longer=[],
+            longer_histories=[],
+            pairs=[done.target(1).parent / "backbone_8.json"],
+            scores=[],
+            trainings=done.folder / "none.csv",
+            score_table=done.folder / "none.csv",
+        )
+
+
+def test_tables_read_back_as_they_were_judged(done: Study) -> None:
+    table = pd.read_csv(done.folder / "scores.csv")
+    assert list(table["candidate"]) == [*CANDIDATES, *CANDIDATES]
+    assert table["sparsity"].notna().all()
