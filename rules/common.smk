@@ -5,7 +5,7 @@ import re
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
@@ -319,30 +319,33 @@ def wide_ids(wildcards: Wildcards) -> tuple[int, ...]:
     return tuple(experiment_of(wildcards).wide)
 
 
+def study_cells(wildcards: Wildcards) -> dict[str, object]:
+    """Give what the samples of a data set's study are drawn by: numbers a class, and seeds."""
+    experiment = experiment_of(wildcards)
+    sizes = ["all" if size is None else size for size in experiment.study.train_per_class]
+    return {"dataset": experiment.name, "size": sizes, "draw": experiment.study.seeds}
+
+
 def of_cells(pattern: str) -> Callable[[Wildcards], list[str]]:
     """Give the input function for a file of each target, size and seed of a study."""
-
-    def files(wildcards: Wildcards) -> list[str]:
-        study = experiment_of(wildcards).study
-        return expand(
-            pattern,
-            dataset=wildcards.dataset,
-            size=["all" if size is None else size for size in study.train_per_class],
-            draw=study.seeds,
-            target=experiment_of(wildcards).targets,
-        )
-
-    return files
+    return lambda wildcards: expand(
+        pattern, target=experiment_of(wildcards).targets, **study_cells(wildcards)
+    )
 
 
 def study_pairs(wildcards: Wildcards) -> list[str]:
     """List the trainings of a study: each target from each candidate, and from the controls."""
     experiment, study = experiment_of(wildcards), experiment_of(wildcards).study
-
-    def pairs(folder: str) -> Iterator[str]:
-        target = int(folder.rstrip("/").rpartition("_")[2])
-        for candidate in set(study.candidates) & set(experiment.candidates_of(target)):
-            starts = ["backbone", *(study.controls if candidate in study.controlled else ())]
-            yield from (f"{folder}{start}_{candidate}.json" for start in starts)
-
-    return [pair for folder in of_cells(STUDIED)(wildcards) for pair in pairs(folder)]
+    return [
+        path
+        for target in experiment.targets
+        for candidate in study.candidates
+        if candidate != target
+        for path in expand(
+            f"{STUDIED}{{start}}_{{task}}.json",
+            **study_cells(wildcards),
+            target=target,
+            task=candidate,
+            start=["backbone", *(study.controls if candidate in study.controlled else ())],
+        )
+    ]

@@ -3,7 +3,7 @@
 # `snakemake study`, or a file of a study, is asked for.
 
 STUDY = "results/{dataset}/study/"
-STUDIED = STUDY + "size_{size}/seed_{draw}/target_{target}/"
+STUDIED = "results/{dataset}/study/size_{size}/seed_{draw}/target_{target}/"
 
 
 localrules:
@@ -23,8 +23,8 @@ rule study:
 
 use rule prepare_task as prepare_study_task with:
     output:
-        task_file=STUDIED + "task.pt",
-        skipped=STUDIED + "task_skipped.csv",
+        task_file=f"{STUDIED}task.pt",
+        skipped=f"{STUDIED}task_skipped.csv",
     log:
         "logs/prepare_study_task/{dataset}/{size}_{draw}_{target}.log",
     benchmark:
@@ -47,11 +47,11 @@ use rule prepare_task as prepare_study_task with:
 
 use rule train_baseline as train_study_baseline with:
     input:
-        task_file=STUDIED + "task.pt",
+        task_file=f"{STUDIED}task.pt",
     output:
-        checkpoint=STUDIED + "baseline.pt",
-        metrics=STUDIED + "baseline.json",
-        history=STUDIED + "baseline.csv",
+        checkpoint=f"{STUDIED}baseline.pt",
+        metrics=f"{STUDIED}baseline.json",
+        history=f"{STUDIED}baseline.csv",
     log:
         "logs/train_study_baseline/{dataset}/{size}_{draw}_{target}.log",
     benchmark:
@@ -72,9 +72,9 @@ use rule train_baseline as train_study_baseline with:
 
 use rule train_study_baseline as train_longer_baseline with:
     output:
-        checkpoint=temp(STUDIED + "longer.pt"),
-        metrics=STUDIED + "longer.json",
-        history=STUDIED + "longer.csv",
+        checkpoint=temp(f"{STUDIED}longer.pt"),
+        metrics=f"{STUDIED}longer.json",
+        history=f"{STUDIED}longer.csv",
     log:
         "logs/train_longer_baseline/{dataset}/{size}_{draw}_{target}.log",
     benchmark:
@@ -94,12 +94,12 @@ use rule train_study_baseline as train_longer_baseline with:
 
 use rule measure_similarity as score_study_candidates with:
     input:
-        target_data=STUDIED + "task.pt",
-        target_baseline=STUDIED + "baseline.pt",
+        target_data=f"{STUDIED}task.pt",
+        target_baseline=f"{STUDIED}baseline.pt",
         candidate_data=of_candidates("results/{dataset}/data/task_{task}.pt"),
         candidate_baselines=of_candidates("results/{dataset}/baseline/task_{task}.pt"),
     output:
-        similarity=STUDIED + "scores.csv",
+        similarity=f"{STUDIED}scores.csv",
     log:
         "logs/score_study_candidates/{dataset}/{size}_{draw}_{target}.log",
     benchmark:
@@ -117,11 +117,11 @@ use rule measure_similarity as score_study_candidates with:
 
 rule train_pair:
     input:
-        task_file=STUDIED + "task.pt",
+        task_file=f"{STUDIED}task.pt",
         backbone="results/{dataset}/backbone/task_{task}/pruned.pt",
-        baseline=STUDIED + "baseline.pt",
+        baseline=f"{STUDIED}baseline.pt",
     output:
-        metrics=STUDIED + "{start}_{task}.json",
+        metrics=f"{STUDIED}{{start}}_{{task}}.json",
     log:
         "logs/train_pair/{dataset}/{size}_{draw}_{target}_{start}_{task}.log",
     benchmark:
@@ -151,15 +151,15 @@ rule train_pair:
 
 rule collect_study:
     input:
-        baselines=of_cells(STUDIED + "baseline.json"),
-        histories=of_cells(STUDIED + "baseline.csv"),
-        longer=of_cells(STUDIED + "longer.json"),
-        longer_histories=of_cells(STUDIED + "longer.csv"),
+        baselines=of_cells(f"{STUDIED}baseline.json"),
+        histories=of_cells(f"{STUDIED}baseline.csv"),
+        longer=of_cells(f"{STUDIED}longer.json"),
+        longer_histories=of_cells(f"{STUDIED}longer.csv"),
         pairs=study_pairs,
-        scores=of_cells(STUDIED + "scores.csv"),
+        scores=of_cells(f"{STUDIED}scores.csv"),
     output:
-        trainings=STUDY + "trainings.csv",
-        score_table=STUDY + "scores.csv",
+        trainings=f"{STUDY}trainings.csv",
+        score_table=f"{STUDY}scores.csv",
     log:
         "logs/collect_study/{dataset}.log",
     benchmark:
@@ -178,12 +178,12 @@ rule collect_study:
 
 rule summarize_study:
     input:
-        trainings=STUDY + "trainings.csv",
-        score_table=STUDY + "scores.csv",
+        trainings=f"{STUDY}trainings.csv",
+        score_table=f"{STUDY}scores.csv",
     output:
-        summary=STUDY + "summary.csv",
-        gains=STUDY + "gains.csv",
-        figures=expand(STUDY + "{figure}.png", figure=STUDY_FIGURES, allow_missing=True),
+        summary=f"{STUDY}summary.csv",
+        gains=f"{STUDY}gains.csv",
+        figures=expand(f"{STUDY}{{figure}}.png", figure=STUDY_FIGURES, allow_missing=True),
     log:
         "logs/summarize_study/{dataset}.log",
     benchmark:

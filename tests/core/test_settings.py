@@ -346,7 +346,7 @@ STUDY = {
         (
             put(*DEMO, "based_on", "papr"),
             "presets.demo.based_on: unknown or circular preset 'papr' (did you mean 'paper'?); "
-            "known: paper",
+            "known: low_data, paper",
         ),
         (
             put("presets", "mine", {"training": {"epochs": 3}}),
@@ -363,7 +363,7 @@ STUDY = {
         (
             put(*ICONS, "preset", "dem"),
             "datasets.icons.preset: unknown preset 'dem' (did you mean 'demo'?); "
-            "known: demo, paper",
+            "known: demo, low_data, paper",
         ),
         (
             put(*ICONS, "targets", [3, 3]),
