@@ -19,7 +19,7 @@ from crossback_core.files import read_csv, write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, KEPT = ROOT / "docs" / "study.md", ROOT / "docs" / "study"
-MARKS = re.compile(r"(<!-- table: (\w+) -->\n)(?:.*?\n)?(<!-- end -->)", re.DOTALL)
+MARKS = re.compile(r"(<!-- table: (\w+) -->\n)(?:.*?\n)??(<!-- end -->)", re.DOTALL)
 
 
 def main() -> None:
@@ -124,9 +124,9 @@ def _on_the_way(rows: pd.DataFrame) -> list[str]:
 
 
 def _counts(rows: pd.DataFrame) -> list[str]:
-    """In how many of the cells: "16 of 20"."""
+    """In how many of the cells: "16 of 20"; a dash where that is not counted."""
     return [
-        f"{share * cells:.0f} of {cells}"
+        "-" if share != share else f"{share * cells:.0f} of {cells}"
         for share, cells in zip(rows["planted"], rows["cells"], strict=True)
     ]
 

@@ -227,4 +227,5 @@ def _over_shuffled(trainings: pd.DataFrame) -> pd.DataFrame:
     keys = [*CELL, "candidate"]
     shuffled = trainings[trainings["start"] == "shuffled"].set_index(keys)["test_accuracy"]
     joined = trainings.join(shuffled.rename("shuffled_test_accuracy"), on=keys)
-    return joined.assign(over_shuffled=joined["test_accuracy"] - joined["shuffled_test_accuracy"])
+    over = joined["test_accuracy"] - joined["shuffled_test_accuracy"]
+    return joined.assign(over_shuffled=over.where(joined["start"] != "shuffled"))

@@ -81,7 +81,7 @@ def draw_transfer(trainings: pd.DataFrame) -> Figure:
     sizes = _in_order(frame["size"].unique())
     targets, candidates = frame["target"].nunique(), frame["candidate"].nunique()
     figure, panels = _panels(
-        len(sizes), size=(1.6 + 0.3 * candidates, 1.2 + 0.3 * targets), columns=1
+        len(sizes), size=(2.2 + 0.3 * candidates, 1.2 + 0.3 * targets), columns=1
     )
     limit = float(frame.groupby(["size", "target", "candidate"])["gain"].mean().abs().max())
     for axes, size in zip(panels, sizes, strict=True):
@@ -93,7 +93,7 @@ def draw_transfer(trainings: pd.DataFrame) -> Figure:
         axes.set_yticks(np.arange(cells.shape[0]) + 0.5, _names(part, "target", "target_modality"))
         axes.invert_yaxis()
         axes.grid(False)
-        axes.set_title(f"gain over the longer baseline in points, {_size_name(size)}")
+        axes.set_title(f"gain in points,\n{_size_name(size)}")
         figure.colorbar(mesh, ax=axes, format=lambda value, _: f"{100 * value:+.0f}")
     return figure
 
