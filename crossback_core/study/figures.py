@@ -68,9 +68,7 @@ def draw_regret(summary: pd.DataFrame) -> Figure:
         _draw_intervals(axes, part, "regret", colours, part["metric"].tolist())
         axes.set_title(_size_name(size))
         axes.set_xlim(left=0)
-    figure.supxlabel(
-        "regret in points: accuracy of the best candidate minus that of the pick (test)", fontsize=9
-    )
+    figure.supxlabel("regret in points of test accuracy", fontsize=9)
     return figure
 
 
