@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crossback_core.files import atomic_write
+from crossback_core.settings import STARTS
 from crossback_core.study.analysis import ORACLE, RANDOM, VALIDATION, with_gains
 
 if TYPE_CHECKING:
@@ -28,7 +29,6 @@ _STYLE: dict[Any, Any] = {
     "legend.frameon": False,
     "savefig.dpi": 130,
 }
-_STARTS = ("backbone", "shuffled", "fresh", "unpicked")
 
 
 def draw_all(
@@ -98,7 +98,7 @@ def draw_transfer(trainings: pd.DataFrame) -> Figure:
 
 def draw_gains(gains: pd.DataFrame) -> Figure:
     """Gain by direction and start, a panel for each size."""
-    rows = gains[gains["start"].isin(_STARTS)]
+    rows = gains[gains["start"].isin(STARTS)]
     sizes = _in_order(rows["size"].unique())
     figure, panels = _panels(len(sizes), size=(4.6, 0.6 + 0.2 * len(rows) / len(sizes)))
     for axes, size in zip(panels, sizes, strict=True):
