@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from itertools import pairwise
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -37,6 +37,8 @@ METRICS: tuple[Metric, ...] = get_args(Metric)
 # What a target of a study starts from, the controls after the backbone; see study/starts.py.
 Start = Literal["backbone", "shuffled", "fresh", "unpicked"]
 STARTS: tuple[Start, ...] = get_args(Start)
+Swap = Literal["auto", "always", "never"]
+SwappedStart = Literal["backbone", "baseline"]
 SPLITS = ("train", "validation", "test")
 ALL = "all"  # of the configuration: every task, every network
 Kind = Literal["icons", "cub", "coco", "oxford", "cifar100", "folder"]
@@ -135,6 +137,7 @@ class TargetSettings:
     """
 
     learning_rate: float
+    swapped_learning_rate: float
     pick_initial: float
     pick_threshold: float
     pick_learning_rate: float
@@ -143,8 +146,26 @@ class TargetSettings:
     pick_stop: float
     max_width: float
     width_step: float
-    swap: Literal["auto", "always", "never"]
+    swap: Swap
+    swapped_start: SwappedStart
     keep_better: bool
+
+    @property
+    def swapping(self) -> SwapSettings:
+        """The part that decides how a target is added to its backbone."""
+        return SwapSettings(self.swap, self.swapped_start)
+
+    def settled(self, *, swapped: bool) -> TargetSettings:
+        """Return the settings with the rate that a target trains at, swapped or not."""
+        return replace(self, learning_rate=self.swapped_learning_rate) if swapped else self
+
+
+@dataclass(frozen=True)
+class SwapSettings:
+    """How a target is added to its backbone: see `learning.kv_swap.reconstruct`."""
+
+    swap: Swap
+    swapped_start: SwappedStart
 
 
 @dataclass(frozen=True)
@@ -241,22 +262,35 @@ class WideTask:
 
 
 @dataclass(frozen=True)
+class StudySize:
+    """What targets of a number of training samples are trained from in a study.
+
+    Args:
+        candidates: Those whose backbones targets are trained from; scored are all.
+        controls: For each control (see study/starts.py) the candidates that it is trained from.
+    """
+
+    candidates: tuple[int, ...]
+    controls: Mapping[Start, tuple[int, ...]]
+
+    @property
+    def pairs(self) -> tuple[tuple[Start, int], ...]:
+        """What each target is trained from: starts with their candidates."""
+        starts: dict[Start, tuple[int, ...]] = {"backbone": self.candidates, **self.controls}
+        return tuple((start, each) for start, candidates in starts.items() for each in candidates)
+
+
+@dataclass(frozen=True)
 class StudySettings:
     """Which trainings the study of the selection compares.
 
     Args:
-        candidates: Those that targets are trained from; scored are all.
         seeds: Each draws the targets' training samples and trains baseline and target anew.
-        train_per_class: Training samples a class of the targets; None takes all.
-        controls: What each target is trained from beside its backbones; see study/starts.py.
-        controlled: Candidates from which the controls are trained.
+        sizes: By training samples a class of the targets, as a text; "all" takes all.
     """
 
-    candidates: tuple[int, ...]
     seeds: tuple[int, ...]
-    train_per_class: tuple[int | None, ...]
-    controls: tuple[Start, ...]
-    controlled: tuple[int, ...]
+    sizes: Mapping[str, StudySize]
 
 
 @dataclass(frozen=True)
@@ -351,6 +385,7 @@ def _range_problems(config: Mapping[str, Any]) -> Iterator[str]:
     for name, values in config["datasets"].items():
         wide = {f"wide.{key}.tasks": task["tasks"] for key, task in values.get("wide", {}).items()}
         lists = {key: values[key] for key in ("tasks", "targets", "candidates")} | wide
+        lists |= dict(_study_lists(values.get("study", {"sizes": {}})))
         for key, given in lists.items():
             if given == ALL:
                 continue
@@ -360,6 +395,14 @@ def _range_problems(config: Mapping[str, Any]) -> Iterator[str]:
                 yield f"datasets.{name}.{key}: {given!r} is not allowed; a range must ascend"
             if twice:
                 yield f"datasets.{name}.{key}: {', '.join(twice)} is given more than once"
+
+
+def _study_lists(study: Mapping[str, Any]) -> Iterator[tuple[str, str | Sequence[int | str]]]:
+    """List the ids that a study names, by where."""
+    for size, part in study["sizes"].items():
+        yield f"study.sizes.{size}.candidates", part["candidates"]
+        for control, ids in part["controls"].items():
+            yield f"study.sizes.{size}.controls.{control}", ids
 
 
 def _written_out(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -372,7 +415,20 @@ def _written_out(values: Mapping[str, Any]) -> dict[str, Any]:
     roles = {
         key: known if values[key] == ALL else _ids(values[key]) for key, known in everything.items()
     }
-    return {**values, **roles, "tasks": tasks, "wide": wide}
+    written = {**values, **roles, "tasks": tasks, "wide": wide}
+    if "study" in values:
+        sizes = values["study"]["sizes"]
+        parts = {size: _part_written_out(sizes[size], roles["candidates"]) for size in sizes}
+        written["study"] = {**values["study"], "sizes": parts}
+    return written
+
+
+def _part_written_out(part: Mapping[str, Any], candidates: list[int]) -> dict[str, Any]:
+    """Write the ids of one size of a study out."""
+    return {
+        "candidates": candidates if part["candidates"] == ALL else _ids(part["candidates"]),
+        "controls": {control: _ids(ids) for control, ids in part["controls"].items()},
+    }
 
 
 def _ids(given: str | Sequence[int | str]) -> list[int]:
@@ -528,10 +584,15 @@ def _study_problems(
     path: str, values: Mapping[str, Any], config: Mapping[str, Any]
 ) -> Iterator[str]:
     study = values["study"]
-    for key, known in (("candidates", values["candidates"]), ("controlled", study["candidates"])):
-        for candidate in study[key]:
-            if candidate not in known:
-                yield f"{path}.study.{key}: {unknown('candidate', candidate, known)}"
+    for size, part in study["sizes"].items():
+        lists = {"candidates": (part["candidates"], values["candidates"])}
+        for control, candidates in part["controls"].items():
+            lists[f"controls.{control}"] = (candidates, part["candidates"])
+        for key, (given, known) in lists.items():
+            for candidate in given:
+                if candidate not in known:
+                    where = f"{path}.study.sizes.{size}.{key}"
+                    yield f"{where}: {unknown('candidate', candidate, known)}"
     if config["seed"] in study["seeds"]:
         yield (
             f"{path}.study.seeds: {config['seed']} is not allowed; it is the experiment's own seed,"
@@ -574,14 +635,14 @@ def _experiment(name: str, values: Mapping[str, Any], presets: Mapping[str, Pres
 
 
 def _study(values: Mapping[str, Any]) -> StudySettings:
-    sizes = [None if size is None else int(size) for size in values["train_per_class"]]
-    return StudySettings(
-        candidates=_cast(tuple[int, ...], values["candidates"]),
-        seeds=_cast(tuple[int, ...], values["seeds"]),
-        train_per_class=tuple(sizes),
-        controls=tuple(values["controls"]),
-        controlled=_cast(tuple[int, ...], values["controlled"]),
-    )
+    sizes = {
+        size: StudySize(
+            candidates=_cast(tuple[int, ...], part["candidates"]),
+            controls={name: _cast(tuple[int, ...], ids) for name, ids in part["controls"].items()},
+        )
+        for size, part in values["sizes"].items()
+    }
+    return StudySettings(seeds=_cast(tuple[int, ...], values["seeds"]), sizes=sizes)
 
 
 Section = TypeVar("Section")

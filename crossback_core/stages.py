@@ -30,7 +30,7 @@ from crossback_core.files import (
     write_text,
 )
 from crossback_core.learning.evaluation import accuracy, split_logits
-from crossback_core.learning.kv_swap import Swap, reconstruct
+from crossback_core.learning.kv_swap import reconstruct
 from crossback_core.learning.pruning import DENSE, climb, highest_sparsity, measured_sparsity
 from crossback_core.learning.target import Outcome, pick_and_grow
 from crossback_core.learning.training import fit, step_count, weight_optimisation
@@ -53,6 +53,7 @@ from crossback_core.settings import (
     ModelSettings,
     ProbeSettings,
     PruningSettings,
+    SwapSettings,
     TargetSettings,
     TrainingSettings,
 )
@@ -330,7 +331,7 @@ def swap_kv(
     backbone: StrPath,
     baseline: StrPath,
     checkpoint: StrPath,
-    swap: Swap,
+    swapping: SwapSettings,
     seed: int,
     version: int,
 ) -> None:
@@ -342,7 +343,7 @@ def swap_kv(
             f" {choice['backbone']}: remove both and run again"
         )
     torch.manual_seed(seed)
-    swapped = reconstruct(network, network_of(baseline), swap=swap)
+    swapped = reconstruct(network, network_of(baseline), swapping)
     record = {"backbone": choice["backbone"], "target": choice["target"], "swapped": swapped}
     save_checkpoint(network, checkpoint, record)
 
@@ -369,6 +370,7 @@ def train_target(
     """Train a target on its backbone and compare it with its baseline (rule train_target)."""
     data, where = load_task(task_file), resolve_device(device)
     bar, choice, folder = read_json(baseline_metrics), read_json(selection), Path(resume)
+    target = target.settled(swapped=load_checkpoint(initial).record["swapped"])
     settings = (target, training)
     key = training_key(
         task_file, initial, settings=settings, seed=seed, device=where, version=version

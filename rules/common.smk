@@ -319,33 +319,38 @@ def wide_ids(wildcards: Wildcards) -> tuple[int, ...]:
     return tuple(experiment_of(wildcards).wide)
 
 
-def study_cells(wildcards: Wildcards) -> dict[str, object]:
-    """Give what the samples of a data set's study are drawn by: numbers a class, and seeds."""
-    experiment = experiment_of(wildcards)
-    sizes = ["all" if size is None else size for size in experiment.study.train_per_class]
-    return {"dataset": experiment.name, "size": sizes, "draw": experiment.study.seeds}
-
-
 def of_cells(pattern: str) -> Callable[[Wildcards], list[str]]:
     """Give the input function for a file of each target, size and seed of a study."""
-    return lambda wildcards: expand(
-        pattern, target=experiment_of(wildcards).targets, **study_cells(wildcards)
-    )
+
+    def files(wildcards: Wildcards) -> list[str]:
+        experiment = experiment_of(wildcards)
+        return expand(
+            pattern,
+            dataset=experiment.name,
+            size=experiment.study.sizes,
+            draw=experiment.study.seeds,
+            target=experiment.targets,
+        )
+
+    return files
 
 
 def study_pairs(wildcards: Wildcards) -> list[str]:
     """List the trainings of a study: each target from each candidate, and from the controls."""
-    experiment, study = experiment_of(wildcards), experiment_of(wildcards).study
+    experiment = experiment_of(wildcards)
     return [
         path
+        for size, part in experiment.study.sizes.items()
         for target in experiment.targets
-        for candidate in study.candidates
+        for start, candidate in part.pairs
         if candidate != target
         for path in expand(
             f"{STUDIED}{{start}}_{{task}}.json",
-            **study_cells(wildcards),
+            dataset=experiment.name,
+            size=size,
+            draw=experiment.study.seeds,
             target=target,
+            start=start,
             task=candidate,
-            start=["backbone", *(study.controls if candidate in study.controlled else ())],
         )
     ]

@@ -18,8 +18,8 @@ rule swap_kv:
         mem_mb=grows(1000),
         runtime=grows(5),
     params:
-        rerun_on("preset.target.swap"),
-        swap=setting("preset.target.swap"),
+        rerun_on("preset.target.swapping"),
+        swapping=setting("preset.target.swapping"),
         seed=SETTINGS.seed,
         version=NUMERICS,
     message:

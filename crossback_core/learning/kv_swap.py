@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from crossback_core.model.network import Network, TaskSpec
+from crossback_core.settings import Swap, SwapSettings
 
-Swap = Literal["auto", "always", "never"]
 
-
-def reconstruct(backbone: Network, baseline: Network, *, swap: Swap) -> bool:
+def reconstruct(backbone: Network, baseline: Network, swapping: SwapSettings) -> bool:
     """Add a target to its backbone, in place.
 
-    The target starts with copies of the norms, biases, latents and query of the backbone's newest
-    task and with a fresh head. Its key/value projection is that of its own baseline where the
-    modalities differ, else a copy of the backbone's.
+    Where both read the same kind of input, the target starts with copies of the key/value
+    projection, norms, biases, latents and query of the backbone's newest task, with a fresh head
+    and with its free weights at zero: it computes as the backbone does.
+
+    Where it is swapped, its projection is that of its own baseline. `swapping.swapped_start` says
+    what it has beside it: "backbone" is the rest of the above; "baseline" continues its baseline,
+    whose norms, biases, latents, query, head and, where the backbone left room, weights it copies.
 
     Args:
         backbone: The pruned backbone; the target is added to it.
         baseline: The target's own network of one task.
-        swap: "auto" as above; "always" takes the baseline's projection, "never" the backbone's.
+        swapping: `swap` "auto" swaps where modalities differ; "always"; "never".
 
     Returns:
         Whether the baseline's projection was taken.
@@ -28,15 +29,22 @@ def reconstruct(backbone: Network, baseline: Network, *, swap: Swap) -> bool:
         ValueError: "never" where the backbone cannot read the target's modality.
     """
     source, spec = backbone.newest, baseline.newest
-    swapped = _is_swapped(source, spec, swap)
+    swapped = is_swapped(source, spec, swapping.swap)
     projection = (
         baseline.input_projection(spec.task) if swapped else backbone.input_projection(source.task)
     )
     backbone.add_task(spec, like=source.task, projection=projection)
+    if swapped and swapping.swapped_start == "baseline":
+        backbone.start_from(baseline)
     return swapped
 
 
-def _is_swapped(source: TaskSpec, target: TaskSpec, swap: Swap) -> bool:
+def is_swapped(source: TaskSpec, target: TaskSpec, swap: Swap) -> bool:
+    """Say whether a target on a backbone of `source` reads through its own baseline's projection.
+
+    Raises:
+        ValueError: "never" where the backbone cannot read the target's input.
+    """
     same_input = source.reads_like(target)
     if swap == "never" and not same_input:
         raise ValueError(

@@ -75,6 +75,19 @@ class MaskedLinear(nn.Module):
                 start = _padded_vector(self.biases[like - 1].detach(), self.shapes[-1][0])
             self.biases.append(nn.Parameter(start))
 
+    def start_from(self, weight: Tensor, bias: Tensor | None) -> None:
+        """Start what the newest task owns, and its bias, from those of another network's layer.
+
+        Args:
+            weight: (out, in) of at most this layer's width; the rest starts at zero.
+            bias: (out,), None where the layer has none.
+        """
+        with torch.no_grad():
+            own = self.owner == self.newest
+            self.weight.copy_(torch.where(own, _padded(weight, self.weight.shape, 0.0), 0.0))
+            if bias is not None:
+                self.biases[-1].copy_(_padded_vector(bias, len(self.biases[-1])))
+
     def forward(self, inputs: Tensor, position: int) -> Tensor:
         """Apply the layer as the task at `position` sees it.
 

@@ -107,6 +107,31 @@ class Network(nn.Module):
         if spec.width > self.width:
             self.grow(spec.width)
 
+    def start_from(self, other: Network) -> None:
+        """Start the newest task from the newest task of another network, in place.
+
+        What the task has of its own becomes a copy of the other's, the input projection excepted
+        (see `add_task`), and so do the free weights, each at its own place. The weights of earlier
+        tasks stay, so the task does not begin as the other network computes.
+
+        Args:
+            other: A network of the same settings and classes, not wider than this one.
+        """
+        layers = other.masked_layers()
+        for name, layer in self.masked_layers().items():
+            weight = layers[name].effective_weight(len(other.specs)).detach()
+            layer.start_from(weight, layers[name].biases[-1] if layer.has_bias else None)
+        norms = {
+            name: module for name, module in other.named_modules() if isinstance(module, TaskNorm)
+        }
+        for name, module in self.named_modules():
+            if isinstance(module, TaskNorm):
+                module.norms[-1].load_state_dict(norms[name].norms[-1].state_dict())
+        with torch.no_grad():
+            self.latents[-1].copy_(other.latents[-1])
+            self.queries[-1].copy_(other.queries[-1])
+        self.heads[-1].load_state_dict(other.heads[-1].state_dict())
+
     @property
     def tasks(self) -> dict[int, TaskSpec]:
         """The tasks by id, in the order in which they were learned."""

@@ -13,6 +13,7 @@ import torch
 
 from crossback_core.data.task_file import load_task
 from crossback_core.files import read_csv, read_json, write_csv, write_json
+from crossback_core.learning.kv_swap import is_swapped
 from crossback_core.learning.pruning import measured_sparsity
 from crossback_core.learning.target import train_at
 from crossback_core.model.network import Network
@@ -56,10 +57,11 @@ def train_pair(
     """
     data, where, network = load_task(task_file), resolve_device(device), network_of(backbone)
     source, sparsity, own = network.newest, measured_sparsity(network), network_of(baseline)
+    target = target.settled(swapped=is_swapped(source, own.newest, target.swap))
     separate = _values(own) + _values(network)
     # a stream a training: a control that comes out odd by chance must not do so for all targets
     torch.manual_seed((seed << 32) + zlib.crc32(f"{data.task} {start} {source.task}".encode()))
-    begin(network, own, start=start, swap=target.swap)
+    begin(network, own, start=start, swapping=target.swapping)
     key = training_key(
         *(task_file, backbone, baseline),
         settings=(start, target, training),

@@ -20,6 +20,7 @@ from crossback_core.settings import (
     PruningSettings,
     SelectionSettings,
     StudySettings,
+    StudySize,
     TargetSettings,
     TrainingSettings,
     WideTask,
@@ -210,10 +211,13 @@ def test_train_per_class_is_for_targets_alone(config: Config) -> None:
 
 
 def test_a_study_is_read_with_plain_numbers(config: Config) -> None:
-    config["datasets"]["icons"]["study"] = STUDY | {"seeds": [11.0], "train_per_class": [5.0, None]}
-    study = load_settings(config).datasets["icons"].study
-    assert study == StudySettings((1, 101), (11,), (5, None), ("shuffled",), (101,))
-    assert repr(study.seeds) == "(11,)" and repr(study.train_per_class) == "(5, None)"
+    whole = {"candidates": "all", "controls": {}}
+    config["datasets"]["icons"]["study"] = {"seeds": [11.0], "sizes": {5: SIZE, "all": whole}}
+    icons = load_settings(config).datasets["icons"]
+    few = StudySize((1, 101), {"shuffled": (101,)})
+    assert icons.study == StudySettings((11,), {"5": few, "all": StudySize(icons.candidates, {})})
+    assert repr(icons.study.seeds) == "(11,)"
+    assert few.pairs == (("backbone", 1), ("backbone", 101), ("shuffled", 101))
 
 
 def test_a_study_needs_targets_that_can_be_swapped(config: Config) -> None:
@@ -279,13 +283,8 @@ def put(*path: Any) -> Callable[[Config], None]:
 CUB = {"kind": "cub", "preset": "paper", "tasks": "1-4", "targets": "all", "candidates": "all"}
 DEMO = ("presets", "demo")
 ICONS = ("datasets", "icons")
-STUDY = {
-    "candidates": [1, 101],
-    "seeds": [11],
-    "train_per_class": [5, None],
-    "controls": ["shuffled"],
-    "controlled": [101],
-}
+SIZE = {"candidates": [1, 101], "controls": {"shuffled": [101]}}
+STUDY = {"seeds": [11], "sizes": {5: SIZE, "all": SIZE}}
 
 
 @pytest.mark.parametrize(
@@ -443,16 +442,24 @@ STUDY = {
             "datasets.icons.train_per_class: 0 is not allowed; it must be at least 1",
         ),
         (
-            put(*ICONS, "study", STUDY | {"candidates": [1, 99], "controlled": []}),
-            "datasets.icons.study.candidates: unknown candidate 99; known: 1, 17, 101, 102",
+            put(*ICONS, "study", STUDY | {"sizes": {5: SIZE | {"candidates": ["1-2", 101]}}}),
+            "datasets.icons.study.sizes.5.candidates: unknown candidate 2; known: 1, 17, 101, 102",
         ),
         (
-            put(*ICONS, "study", STUDY | {"controlled": [17]}),
-            "datasets.icons.study.controlled: unknown candidate 17; known: 1, 101",
+            put(*ICONS, "study", STUDY | {"sizes": {"all": SIZE | {"controls": {"fresh": [17]}}}}),
+            "datasets.icons.study.sizes.all.controls.fresh: unknown candidate 17; known: 1, 101",
         ),
         (
-            put(*ICONS, "study", STUDY | {"controls": ["random"]}),
-            "datasets.icons.study.controls.0: 'random' is not allowed; one of shuffled, fresh",
+            put(*ICONS, "study", STUDY | {"sizes": {5: SIZE | {"controls": {"random": [101]}}}}),
+            "datasets.icons.study.sizes.5.controls.random: unknown key 'random'; known: shuffled",
+        ),
+        (
+            put(*ICONS, "study", STUDY | {"sizes": {"few": SIZE}}),
+            "datasets.icons.study.sizes: 'few' is not allowed; it must be a number of training",
+        ),
+        (
+            put(*ICONS, "study", STUDY | {"sizes": {5: SIZE | {"candidates": "3-1"}}}),
+            "datasets.icons.study.sizes.5.candidates: '3-1' is not allowed; a range must ascend",
         ),
         (
             put(*ICONS, "study", STUDY | {"seeds": [2]}),

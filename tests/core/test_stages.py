@@ -115,7 +115,7 @@ class Chain:
             backbone=self.path("pruned.pt"),
             baseline=self.path("baseline_1.pt"),
             checkpoint=self.path("swapped.pt"),
-            swap="auto",
+            swapping=tiny.TARGET.swapping,
             seed=2,
             version=NUMERICS,
         )
@@ -516,7 +516,7 @@ def test_a_backbone_that_is_not_the_selected_one_is_refused(crossing, tmp_path):
             backbone=crossing.path("pruned.pt"),
             baseline=crossing.path("baseline_1.pt"),
             checkpoint=tmp_path / "swapped.pt",
-            swap="auto",
+            swapping=tiny.TARGET.swapping,
             seed=2,
             version=NUMERICS,
         )

@@ -70,6 +70,7 @@ PRUNING = PruningSettings(
 )
 TARGET = TargetSettings(
     learning_rate=0.01,
+    swapped_learning_rate=0.01,
     pick_initial=0.01,
     pick_threshold=0.005,
     pick_learning_rate=0.003,  # high: some picks are dropped in a few steps
@@ -79,6 +80,7 @@ TARGET = TargetSettings(
     max_width=1.0,
     width_step=0.5,
     swap="auto",
+    swapped_start="baseline",
     keep_better=False,
 )
 TOKENS = 5  # of the longest text

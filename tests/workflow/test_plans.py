@@ -168,19 +168,21 @@ def test_a_study_trains_each_target_from_candidates_and_controls(project: Projec
     studied = load_settings(config).datasets["icons_study"]
     study = studied.study
     assert study is not None
-    cells = len(studied.targets) * len(study.seeds) * len(study.train_per_class)
-    pairs = len(study.candidates) + len(study.controls) * len(study.controlled)
+    cells_of_a_size = len(studied.targets) * len(study.seeds)
+    cells = cells_of_a_size * len(study.sizes)
+    pairs = cells_of_a_size * sum(len(part.pairs) for part in study.sizes.values())
+    used = {candidate for part in study.sizes.values() for candidate in part.candidates}
     assert done.plan == {
         "prepare_index": 1,
         "prepare_task": len(studied.candidates),
         "train_baseline": len(studied.candidates),
-        "prune_backbone": len(study.candidates),
-        "choose_sparsity": len(study.candidates),
+        "prune_backbone": len(used),
+        "choose_sparsity": len(used),
         "prepare_study_task": cells,
         "train_study_baseline": cells,
         "train_longer_baseline": cells,
         "score_study_candidates": cells,
-        "train_pair": cells * pairs,
+        "train_pair": pairs,
         "collect_study": 1,
         "summarize_study": 1,
         "study": 1,

@@ -10,6 +10,7 @@ from crossback_core.checkpoint import load_checkpoint, save_checkpoint
 from crossback_core.learning.kv_swap import reconstruct
 from crossback_core.learning.pruning import prune_to
 from crossback_core.model.network import Network
+from crossback_core.settings import SwapSettings
 
 
 def backbone(modality: str) -> Network:
@@ -27,6 +28,7 @@ def baseline(modality: str) -> Network:
     return network
 
 
+AUTO = SwapSettings("auto", "backbone")
 CASES = [
     ("image", "text", "auto", True),
     ("text", "image", "auto", True),
@@ -45,7 +47,7 @@ def test_the_swap_changes_exactly_the_projection(source, target, swap, swapped, 
     data = tiny.task_data(1, source, classes=3)
     logits = tiny.logits_of(network, data)[0]
 
-    assert reconstruct(network, own, swap=swap) is swapped
+    assert reconstruct(network, own, SwapSettings(swap, "backbone")) is swapped
 
     save_checkpoint(network, tmp_path / "swapped.pt")
     loaded = load_checkpoint(tmp_path / "swapped.pt").network
@@ -67,7 +69,7 @@ def test_the_swap_changes_exactly_the_projection(source, target, swap, swapped, 
 def test_the_target_starts_as_the_backbone_with_a_fresh_head(source, target, swap, swapped):
     """Norms, biases, latents, query and effective weights are those of the backbone."""
     network, own = backbone(source), baseline(target)
-    reconstruct(network, own, swap=swap)
+    reconstruct(network, own, SwapSettings(swap, "backbone"))
     state = tiny.snapshot(network)
     for name in ("latents", "queries", "decoder_norm.norms", "decoder.out.biases"):
         names = [n for n in state if n.startswith(f"{name}.0")]
@@ -83,9 +85,41 @@ def test_the_target_starts_as_the_backbone_with_a_fresh_head(source, target, swa
     assert network.newest == tiny.spec(tiny.task_data(2, target))
 
 
+@pytest.mark.parametrize(("source", "target"), [("image", "text"), ("image", "image")])
+def test_a_swapped_target_can_continue_its_baseline_where_there_is_room(source, target):
+    """All it has of its own is its baseline's; the backbone keeps its weights and its logits."""
+    network, own = backbone(source), baseline(target)
+    data = tiny.task_data(1, source, classes=3)
+    logits = tiny.logits_of(network, data)[0]
+    assert reconstruct(network, own, SwapSettings("always", "baseline"))
+    assert torch.equal(tiny.logits_of(network, data)[0], logits)
+    layers = own.masked_layers()
+    for name, layer in network.masked_layers().items():
+        taken = layer.owner == 1
+        assert torch.equal(layer.effective_weight(2)[taken], layer.effective_weight(1)[taken])
+        assert torch.equal(layer.effective_weight(2)[~taken], layers[name].weight[~taken])
+    state, wanted = tiny.snapshot(network), tiny.snapshot(own)
+    names = [name for name in wanted if not name.endswith((".weight", ".frozen", ".owner"))]
+    names += [name for name in wanted if name.startswith(("heads", "projections"))]
+    assert {name.partition(".")[0] for name in names} >= {"latents", "queries", "heads", "reader"}
+    for name in names:
+        mine = ".1".join(name.rsplit(".0", 1))
+        assert torch.equal(state[mine], wanted[name]), name
+
+
+def test_a_target_that_is_not_swapped_never_continues_its_baseline():
+    started = []
+    for swapped_start in ("backbone", "baseline"):
+        network = backbone("image")
+        torch.manual_seed(5)
+        reconstruct(network, baseline("image"), SwapSettings("auto", swapped_start))
+        started.append(tiny.snapshot(network))
+    assert tiny.same_state(*started)
+
+
 def test_copies_are_not_shared(texts):
     network, own = backbone("image"), baseline("text")
-    reconstruct(network, own, swap="auto")
+    reconstruct(network, own, AUTO)
     before = tiny.snapshot(own)
     tiny.disturb(network)
     assert tiny.same_state(tiny.snapshot(own), before)
@@ -93,7 +127,7 @@ def test_copies_are_not_shared(texts):
 
 def test_the_swapped_backbone_reads_the_targets_modality():
     network = backbone("image")
-    reconstruct(network, baseline("text"), swap="auto")
+    reconstruct(network, baseline("text"), AUTO)
     data = tiny.task_data(2, "text")
     assert tiny.logits_of(network, data)[0].shape == (6, 2)
 
@@ -104,4 +138,4 @@ def test_a_projection_that_cannot_read_the_target_is_refused():
         " texts of 8: set target.swap to auto, or selection.candidates to same_modal"
     )
     with pytest.raises(ValueError, match=message):
-        reconstruct(backbone("image"), baseline("text"), swap="never")
+        reconstruct(backbone("image"), baseline("text"), SwapSettings("never", "backbone"))

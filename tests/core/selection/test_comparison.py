@@ -17,7 +17,7 @@ from crossback_core.learning.evaluation import split_features, split_logits
 from crossback_core.learning.kv_swap import reconstruct
 from crossback_core.model.network import Network
 from crossback_core.selection.comparison import Target, Trained
-from crossback_core.settings import METRICS, ProbeSettings
+from crossback_core.settings import METRICS, ProbeSettings, SwapSettings
 
 DDVS = ("ddv_euclidean", "ddv_cosine")
 MODALITIES = ("image", "text")
@@ -194,7 +194,7 @@ def test_features_are_those_of_the_reconstructed_backbone(pair, models):
     view = Target(target, AS_DRAWN, seed=1).view(candidate)
     expected = [view.features, view.held_out]
     backbone = deepcopy(candidate.network)
-    swapped = reconstruct(backbone, target.network, swap="auto")
+    swapped = reconstruct(backbone, target.network, SwapSettings("auto", "backbone"))
     assert swapped == (target.data.modality != candidate.data.modality)
     for features, split in zip(expected, (target.data.train, target.data.validation), strict=True):
         assert torch.equal(features, split_features(backbone, split).double())

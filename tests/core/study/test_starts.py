@@ -10,18 +10,23 @@ from torch import Tensor
 from crossback_core.data.task_file import TaskData
 from crossback_core.learning.pruning import prune_to
 from crossback_core.model.network import Network
-from crossback_core.settings import STARTS, Start
+from crossback_core.settings import STARTS, Start, SwapSettings
 from crossback_core.study.starts import begin
 
 
-def started(source: TaskData, target: TaskData, start: Start) -> tuple[Network, Network]:
+def started(
+    source: TaskData,
+    target: TaskData,
+    start: Start,
+    swapping: SwapSettings = tiny.TARGET.swapping,
+) -> tuple[Network, Network]:
     """A disturbed, pruned backbone with the target added, and the target's own network."""
     backbone, own = tiny.network(source), tiny.network(target, seed=1)
     for network in (backbone, own):
         tiny.disturb(network)
     prune_to(backbone, 0.5)
     torch.manual_seed(4)
-    begin(backbone, own, start=start, swap="auto")
+    begin(backbone, own, start=start, swapping=swapping)
     return backbone, own
 
 
@@ -68,6 +73,21 @@ def test_shuffling_leaves_a_swapped_projection_which_is_the_targets(
     network, own = started(images, texts, "shuffled")
     reading, wanted = (each.input_projection(texts.task) for each in (network, own))
     assert torch.equal(reading.value.weight, wanted.value.weight)
+
+
+def test_a_target_that_continues_its_baseline_keeps_it_in_every_control(
+    images: TaskData, texts: TaskData
+) -> None:
+    """Only what comes from the backbone is shuffled, or left out."""
+    shuffled, own = started(images, texts, "shuffled")
+    unpicked, _ = started(images, texts, "unpicked")
+    for network in (shuffled, unpicked):
+        assert torch.equal(network.latents[-1], own.latents[-1])
+        for name, layer in network.masked_layers().items():
+            free = layer.owner == 2
+            expected = own.masked_layers()[name].weight
+            assert torch.equal(layer.effective_weight(2)[free], expected[free])
+    assert all(bool((weights == 0).all()) for weights in frozen(unpicked))
 
 
 def test_a_fresh_start_has_neither_projection(images: TaskData) -> None:
