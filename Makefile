@@ -33,7 +33,7 @@ test: $(TOOLS) ## run all tests: unit, workflow, one tiny real run
 published: $(ENCODER) ## take miniatures of the published data sets from download to target
 	$(BIN)/python -m pytest -m published tests/workflow/test_real_data.py tests/core/data
 
-survive: $(TOOLS) ## kill, damage, fill disks, fuzz: some minutes
+survive: $(TOOLS) ## kill, damage, fill disks, fuzz: 15 minutes
 	$(BIN)/python -m pytest -m survival -s tests/survival
 
 slurm: $(TOOLS) ## run the tiny workflow, and jobs that fail, through a Slurm on this machine

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from crossback_core.drawing import STYLE, panels, percent, task_names
 from crossback_core.files import write_text
 
 if TYPE_CHECKING:
@@ -51,17 +52,11 @@ _ROLES = {
     _MARK: "var(--mark)",
 }
 _STYLE: dict[Any, Any] = {
-    "axes.axisbelow": True,
+    **STYLE,
     "axes.edgecolor": _GRID,
-    "axes.grid": True,
     "axes.grid.axis": "y",
     "axes.labelcolor": _INK,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlesize": 10,
-    "font.size": 9,
     "grid.color": _GRID,
-    "legend.frameon": False,
     "legend.labelcolor": _INK,
     "lines.linewidth": 1.6,
     "svg.fonttype": "none",
@@ -317,7 +312,7 @@ def _accuracy_section(summary: pd.DataFrame) -> _Section:
 
 
 def _draw_accuracies(summary: pd.DataFrame) -> Figure:
-    figure, (axes,) = _panels(1, size=(max(6.0, 1.5 + 1.1 * len(summary)), 3.4))
+    figure, (axes,) = panels(1, size=(max(6.0, 1.5 + 1.1 * len(summary)), 3.4))
     places = np.arange(len(summary))
     kinds = [("baseline_test_accuracy", "baseline", _QUIET), ("test_accuracy", "target", _ACCENT)]
     for offset, (column, label, colour) in zip((-0.2, 0.2), kinds, strict=True):
@@ -333,7 +328,7 @@ def _draw_accuracies(summary: pd.DataFrame) -> Figure:
     axes.set_xticks(places, [_accuracy_label(row) for row in summary.to_dict("records")])
     axes.set_xlim(-0.6, len(summary) - 0.4)
     axes.set_ylim(0, 1)
-    _percent_axis(axes)
+    axes.yaxis.set_major_formatter(percent())
     axes.legend(ncols=2, loc="lower left", bbox_to_anchor=(0, 1.0))
     return figure
 
@@ -358,16 +353,16 @@ def _similarity_section(matrix: pd.DataFrame) -> _Section:
 def _draw_matrix(matrix: pd.DataFrame) -> Figure:
     cells = _cells(matrix, "similarity")
     rows, columns = cells.shape
-    figure, (axes,) = _panels(1, size=(1.6 + 0.56 * columns, 1.0 + 0.4 * rows))
+    figure, (axes,) = panels(1, size=(1.6 + 0.56 * columns, 1.0 + 0.4 * rows))
     colours = axes.pcolormesh(np.ma.masked_invalid(cells), cmap="viridis").to_rgba(cells)
     for row, column in zip(*np.nonzero(~np.isnan(cells)), strict=True):
         _write_cell(axes, column, row, cells[row, column], colours[row, column])
     for row, column in zip(*np.nonzero(_cells(matrix, "selected") == 1), strict=True):
         _frame_cell(axes, column, row)
-    names = _names(matrix, "candidate", "modality")
+    names = task_names(matrix, "candidate", "modality")
     slanted: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
     axes.set_xticks(np.arange(columns) + 0.5, names, **slanted)
-    axes.set_yticks(np.arange(rows) + 0.5, _names(matrix, "target", "target_modality"))
+    axes.set_yticks(np.arange(rows) + 0.5, task_names(matrix, "target", "target_modality"))
     axes.invert_yaxis()
     axes.grid(False)
     axes.tick_params(length=0)
@@ -378,12 +373,6 @@ def _draw_matrix(matrix: pd.DataFrame) -> Figure:
 def _cells(matrix: pd.DataFrame, values: str) -> Array:
     """Return a column of the pairs as (targets, candidates); NaN where a pair is not there."""
     return matrix.pivot(index="target", columns="candidate", values=values).to_numpy(float)
-
-
-def _names(matrix: pd.DataFrame, task: str, modality: str) -> list[str]:
-    """Return "image 3" and the like, in the order of the tasks' ids."""
-    tasks = matrix.drop_duplicates(task).sort_values(task)
-    return [f"{kind} {number}" for kind, number in zip(tasks[modality], tasks[task], strict=True)]
 
 
 def _write_cell(axes: Axes, column: int, row: int, value: float, colour: Array) -> None:
@@ -416,8 +405,8 @@ def _pruning_section(curves: Mapping[int, PruningCurve]) -> _Section:
 
 
 def _draw_ladders(curves: Mapping[int, PruningCurve]) -> Figure:
-    figure, panels = _panels(len(curves), size=(3.7, 2.6))
-    for axes, (backbone, curve) in zip(panels, sorted(curves.items()), strict=True):
+    figure, charts = panels(len(curves), size=(3.7, 2.6), shared=True)
+    for axes, (backbone, curve) in zip(charts, sorted(curves.items()), strict=True):
         levels = curve.levels.sort_values("sparsity")
         axes.axhspan(
             curve.baseline - curve.allowed_loss, curve.baseline, color=_QUIET, alpha=0.3, lw=0
@@ -430,7 +419,7 @@ def _draw_ladders(curves: Mapping[int, PruningCurve]) -> Figure:
         axes.set_title(f"backbone {backbone}: {curve.chosen:.0%} pruned")
         axes.set_xlim(-0.05, 1.05)
         axes.set_xticks([0, 0.25, 0.5, 0.75])
-        _percent_axis(axes)
+        axes.yaxis.set_major_formatter(percent())
     figure.supxlabel("sparsity", fontsize="medium")
     return figure
 
@@ -447,14 +436,14 @@ def _history_section(
 
 
 def _draw_histories(curves: Mapping[str, TrainingCurve], column: str) -> Figure:
-    figure, panels = _panels(len(curves), size=(2.8, 1.9), columns=4)
-    for axes, (name, curve) in zip(panels, curves.items(), strict=True):
+    figure, charts = panels(len(curves), size=(2.8, 1.9), columns=4, shared=True)
+    for axes, (name, curve) in zip(charts, curves.items(), strict=True):
         # Counted on: where a network grew, its epochs start again.
         epochs = np.arange(1, len(curve.epochs) + 1)
         axes.plot(epochs, curve.epochs[column], color=_ACCENT)
         axes.set_title(name)
         if column == "validation_accuracy":
-            _percent_axis(axes)
+            axes.yaxis.set_major_formatter(percent())
             if curve.bar is not None:
                 axes.axhline(curve.bar, color=_QUIET, linestyle="--")
     figure.supxlabel("epoch", fontsize="medium")
@@ -462,26 +451,6 @@ def _draw_histories(curves: Mapping[str, TrainingCurve], column: str) -> Figure:
 
 
 # --- figures as SVG -------------------------------------------------------------------------------
-
-
-def _panels(
-    count: int, *, size: tuple[float, float], columns: int = 3
-) -> tuple[Figure, list[Axes]]:
-    """Return a figure of `count` panels of one scale, each `size` inches wide and high."""
-    from matplotlib.figure import Figure  # 0.3 s that only the report needs
-
-    columns = min(count, columns)
-    rows = -(-count // columns)
-    figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
-    panels = figure.subplots(rows, columns, sharex=count > 1, sharey=True, squeeze=False).flat
-    for place in range(count, rows * columns):
-        panels[place].remove()
-        panels[place - columns].tick_params(labelbottom=True)  # now the lowest of its column
-    return figure, list(panels[:count])
-
-
-def _percent_axis(axes: Axes) -> None:
-    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
 
 
 def _svg(draw: Callable[[], Figure], *, salt: str) -> str:

@@ -21,7 +21,7 @@ from crossback_core.settings import METRICS
 
 CELL = ["size", "target", "seed"]
 SCORES = (*METRICS, "sparsity")
-RANDOM, VALIDATION, ORACLE = "random", "validation", "oracle"
+RANDOM, VALIDATION, OTHER_SEEDS, ORACLE = "random", "validation", "other_seeds", "oracle"
 
 Floats = npt.NDArray[np.float64]
 
@@ -90,8 +90,12 @@ def judge_metrics(
 ) -> pd.DataFrame:
     """Judge each score by the backbones that it picks, beside picks at random and by training all.
 
+    Three ways to pick train from all: "validation" takes the best by validation, "oracle" the best
+    on test, which is too good to be true, and "other_seeds" the best on test with the other seeds,
+    an oracle without the luck of the training that is reported (given several seeds).
+
     Args:
-        trainings: As of `collect_study`.
+        trainings: As of `with_gains`.
         scores: As of `collect_study`: a row a target and candidate, a column a score.
         wide: Candidates trained on many classes; the same-modality ones are the planted useful
             backbones.
@@ -105,7 +109,7 @@ def judge_metrics(
         of this is among the candidates that were trained from. `planted` is the share of cells in
         which the pick among all scored candidates is a planted one.
     """
-    picks = pd.DataFrame(list(_picks(with_gains(trainings), scores, wide)))
+    picks = pd.DataFrame(list(_picks(trainings, scores, wide)))
     rows = []
     for (size, metric), part in picks.groupby(["size", "metric"], sort=False):
         row: dict[str, Any] = {"size": size, "metric": metric, "cells": len(part)}
@@ -129,7 +133,7 @@ def _picks(
         scores[[*CELL, "candidate", *columns]], on=[*CELL, "candidate"], validate="one_to_one"
     )
     joined = joined.assign(
-        kept_gain=_gain_of_the_better(joined), validation=joined["validation_gain"]
+        kept_gain=_gain_of_the_better(joined), in_other_seeds=_accuracy_in_other_seeds(joined)
     )
     useful = scores["candidate"].isin(wide) & (scores["modality"] == scores["target_modality"])
     scored = dict(list(scores.assign(useful=useful).sort_values("candidate").groupby(CELL)))
@@ -141,8 +145,23 @@ def _picks(
             planted = float(every["useful"].iloc[_best(every[name].to_numpy(float))])
             score = part[name].to_numpy(float)
             yield place | {"metric": name, "planted": planted} | _pick(part, score)
-        for name, column in ((VALIDATION, "validation"), (ORACLE, "test_accuracy")):
-            yield place | {"metric": name} | _pick(part, part[column].to_numpy(float))
+        for name, column in _TRAINED.items():
+            if part[column].notna().any():
+                yield place | {"metric": name} | _pick(part, part[column].to_numpy(float))
+
+
+_TRAINED = {
+    VALIDATION: "validation_accuracy",
+    OTHER_SEEDS: "in_other_seeds",
+    ORACLE: "test_accuracy",
+}
+
+
+def _accuracy_in_other_seeds(trainings: pd.DataFrame) -> pd.Series[float]:
+    """Mean test accuracy of the same pair and size over the other seeds; NaN without any."""
+    seeds = trainings.groupby(["size", "target", "candidate"])["test_accuracy"]
+    others = seeds.transform("size") - 1
+    return (seeds.transform("sum") - trainings["test_accuracy"]) / others.where(others > 0)
 
 
 def _best(score: Floats) -> int:
@@ -195,7 +214,7 @@ def _random_pick(part: pd.DataFrame) -> dict[str, float]:
 
 
 def gains_by_group(trainings: pd.DataFrame, *, wide: Sequence[int]) -> pd.DataFrame:
-    """Split accuracies and gains by direction, kind of candidate and start.
+    """Split accuracies and gains, as of `with_gains`, by direction, kind of candidate and start.
 
     Returns:
         A row for each size, modality of the target, modality and kind of the candidate (single or
@@ -203,7 +222,7 @@ def gains_by_group(trainings: pd.DataFrame, *, wide: Sequence[int]) -> pd.DataFr
         gain over the longer baseline and over the same candidate shuffled, each with an interval,
         and the validation accuracy on the way.
     """
-    frame = _over_shuffled(with_gains(trainings))
+    frame = _over_shuffled(trainings)
     kinds = np.where(frame["candidate"].isin(wide), "wide", "single")
     frame["kind"] = pd.Series(kinds, index=frame.index).where(frame["candidate"].notna())
     rows = []

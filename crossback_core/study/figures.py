@@ -9,26 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from crossback_core.drawing import STYLE, panels, percent, task_names
 from crossback_core.files import atomic_write
 from crossback_core.settings import STARTS
-from crossback_core.study.analysis import ORACLE, RANDOM, VALIDATION, with_gains
+from crossback_core.study.analysis import ORACLE, OTHER_SEEDS, RANDOM, VALIDATION
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 ACCENT, MARK, QUIET = "#2b6cb0", "#c05621", "#8a8f98"
-_STYLE: dict[Any, Any] = {
-    "axes.axisbelow": True,
-    "axes.grid": True,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "axes.titlesize": 10,
-    "font.size": 9,
-    "grid.color": "#e2e4e8",
-    "legend.frameon": False,
-    "savefig.dpi": 130,
-}
+_STYLE: dict[Any, Any] = {**STYLE, "grid.color": "#e2e4e8", "savefig.dpi": 130}
 
 
 def draw_all(
@@ -37,7 +28,10 @@ def draw_all(
     gains: pd.DataFrame,
     paths: Sequence[str | Path],
 ) -> None:
-    """Draw regret.png, transfer.png, gains.png and sizes.png to paths that end so."""
+    """Draw regret.png, transfer.png, gains.png and sizes.png to paths that end so.
+
+    `trainings` are as of `with_gains`.
+    """
     figures: dict[str, Callable[[], Figure]] = {
         "regret.png": lambda: draw_regret(summary),
         "transfer.png": lambda: draw_transfer(trainings),
@@ -59,11 +53,11 @@ def draw_regret(summary: pd.DataFrame) -> Figure:
     """Regret of each score's picks, the lowest on top, a panel for each size."""
     sizes = _in_order(summary["size"].unique())
     rows = summary["metric"].nunique()
-    figure, panels = _panels(len(sizes), size=(4.2, 0.6 + 0.24 * rows))
-    for axes, size in zip(panels, sizes, strict=True):
+    figure, charts = panels(len(sizes), size=(4.2, 0.6 + 0.24 * rows))
+    for axes, size in zip(charts, sizes, strict=True):
         part = summary[(summary["size"] == size) & (summary["metric"] != ORACLE)]
         part = part.sort_values("regret", ascending=False)
-        others = part["metric"].isin([RANDOM, VALIDATION])
+        others = part["metric"].isin([RANDOM, VALIDATION, OTHER_SEEDS])
         colours = np.where(others, QUIET, ACCENT)
         _draw_intervals(axes, part, "regret", colours, part["metric"].tolist())
         axes.set_title(_size_name(size))
@@ -74,25 +68,26 @@ def draw_regret(summary: pd.DataFrame) -> Figure:
 
 def draw_transfer(trainings: pd.DataFrame) -> Figure:
     """Mean gain of each target from each candidate, a panel for each size."""
-    frame = with_gains(trainings)
-    frame = frame[frame["start"] == "backbone"]
+    frame = trainings[trainings["start"] == "backbone"]
     sizes = _in_order(frame["size"].unique())
     targets, candidates = frame["target"].nunique(), frame["candidate"].nunique()
-    figure, panels = _panels(
+    figure, charts = panels(
         len(sizes), size=(2.2 + 0.3 * candidates, 1.2 + 0.3 * targets), columns=1
     )
     limit = float(frame.groupby(["size", "target", "candidate"])["gain"].mean().abs().max())
-    for axes, size in zip(panels, sizes, strict=True):
+    for axes, size in zip(charts, sizes, strict=True):
         part = frame[frame["size"] == size]
         cells = part.pivot_table(index="target", columns="candidate", values="gain")
         mesh = axes.pcolormesh(cells.to_numpy(), cmap="PuOr", vmin=-limit, vmax=limit)
-        axes.set_xticks(np.arange(cells.shape[1]) + 0.5, _names(part, "candidate", "modality"))
+        axes.set_xticks(np.arange(cells.shape[1]) + 0.5, task_names(part, "candidate", "modality"))
         axes.tick_params(axis="x", rotation=90)
-        axes.set_yticks(np.arange(cells.shape[0]) + 0.5, _names(part, "target", "target_modality"))
+        axes.set_yticks(
+            np.arange(cells.shape[0]) + 0.5, task_names(part, "target", "target_modality")
+        )
         axes.invert_yaxis()
         axes.grid(False)
         axes.set_title(f"gain in points,\n{_size_name(size)}")
-        figure.colorbar(mesh, ax=axes, format=lambda value, _: f"{100 * value:+.0f}")
+        figure.colorbar(mesh, ax=axes, format=percent("+.0f", ""))
     return figure
 
 
@@ -100,8 +95,9 @@ def draw_gains(gains: pd.DataFrame) -> Figure:
     """Gain by direction and start, a panel for each size."""
     rows = gains[gains["start"].isin(STARTS)]
     sizes = _in_order(rows["size"].unique())
-    figure, panels = _panels(len(sizes), size=(4.6, 0.6 + 0.2 * len(rows) / len(sizes)))
-    for axes, size in zip(panels, sizes, strict=True):
+    most = int(rows.groupby("size").size().max())
+    figure, charts = panels(len(sizes), size=(4.6, 0.6 + 0.2 * most))
+    for axes, size in zip(charts, sizes, strict=True):
         part = rows[rows["size"] == size].iloc[::-1]
         names = [
             f"{row.target_modality} from {row.kind} {row.modality}, {row.start}"
@@ -118,18 +114,18 @@ def draw_gains(gains: pd.DataFrame) -> Figure:
 def draw_sizes(gains: pd.DataFrame) -> Figure:
     """Accuracy against the number of training samples a class, a panel for each modality."""
     modalities = sorted(gains["target_modality"].unique())
-    figure, panels = _panels(len(modalities), size=(4.6, 3.2))
+    figure, charts = panels(len(modalities), size=(4.6, 3.2))
     sizes = _in_order(gains["size"].unique())
-    for axes, modality in zip(panels, modalities, strict=True):
+    for axes, modality in zip(charts, modalities, strict=True):
         part = gains[gains["target_modality"] == modality]
         for label, row_filter, style in _LINES:
             line = part.query(row_filter).set_index("size").reindex(sizes)
             if line["accuracy"].notna().any():
                 axes.plot(range(len(sizes)), line["accuracy"], style, label=label)
         axes.set_xticks(range(len(sizes)), [_size_name(size) for size in sizes])
-        axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")
+        axes.yaxis.set_major_formatter(percent())
         axes.set_title(f"{modality} targets")
-    panels[0].legend()
+    charts[0].legend()
     return figure
 
 
@@ -151,11 +147,6 @@ def _size_name(size: int) -> str:
     return f"{size} samples a class" if size else "all samples"
 
 
-def _names(frame: pd.DataFrame, task: str, modality: str) -> list[str]:
-    rows = frame.drop_duplicates(task).sort_values(task)
-    return [f"{row[modality]} {row[task]:.0f}" for _, row in rows.iterrows()]
-
-
 def _draw_intervals(
     axes: Axes, part: pd.DataFrame, column: str, colours: Any, names: list[str]
 ) -> None:
@@ -166,18 +157,4 @@ def _draw_intervals(
         axes.errorbar(value, place, xerr=np.array(errors)[:, None], ecolor=colour, elinewidth=1.4)
     axes.scatter(part[column], places, c=list(colours), s=22, zorder=3)
     axes.set_yticks(places, names)
-    axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}")
-
-
-def _panels(
-    count: int, *, size: tuple[float, float], columns: int = 3
-) -> tuple[Figure, list[Axes]]:
-    from matplotlib.figure import Figure  # 0.3 s that only figures need
-
-    columns = min(count, columns)
-    rows = -(-count // columns)
-    figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False).flat
-    for place in range(count, rows * columns):
-        axes[place].remove()
-    return figure, list(axes[:count])
+    axes.xaxis.set_major_formatter(percent(unit=""))

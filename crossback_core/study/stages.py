@@ -29,7 +29,7 @@ from crossback_core.stage_parts import (
     sizes_of,
     training_key,
 )
-from crossback_core.study.analysis import gains_by_group, judge_metrics
+from crossback_core.study.analysis import gains_by_group, judge_metrics, with_gains
 from crossback_core.study.figures import draw_all
 from crossback_core.study.starts import begin
 
@@ -181,7 +181,7 @@ def summarize_study(
     wide: Sequence[int],
 ) -> None:
     """Judge the scores and the controls of a study, and draw them (rule summarize_study)."""
-    table, scores = read_csv(trainings), read_csv(score_table)
+    table, scores = with_gains(read_csv(trainings)), read_csv(score_table)
     judged = judge_metrics(table, scores, wide=wide)
     grouped = gains_by_group(table, wide=wide)
     write_csv(judged, summary)

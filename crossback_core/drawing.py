@@ -1,0 +1,51 @@
+"""What the figures of the report and of the study have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+STYLE: dict[Any, Any] = {  # of matplotlib
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.titlesize": 10,
+    "font.size": 9,
+    "legend.frameon": False,
+}
+
+
+def panels(
+    count: int, *, size: tuple[float, float], columns: int = 3, shared: bool = False
+) -> tuple[Figure, list[Axes]]:
+    """Return a figure of `count` panels, each `size` inches wide and high, perhaps of one scale."""
+    from matplotlib.figure import Figure  # 0.3 s that only figures need
+
+    columns = min(count, columns)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
+    grid = figure.subplots(rows, columns, sharex=shared, sharey=shared, squeeze=False).flat
+    for place in range(count, rows * columns):
+        grid[place].remove()
+        grid[place - columns].tick_params(labelbottom=True)  # now the lowest of its column
+    return figure, list(grid[:count])
+
+
+def task_names(pairs: pd.DataFrame, task: str, modality: str) -> list[str]:
+    """Return "image 3" and the like, in the order of the tasks' ids."""
+    tasks = pairs.drop_duplicates(task).sort_values(task)
+    return [
+        f"{kind} {number:.0f}" for kind, number in zip(tasks[modality], tasks[task], strict=True)
+    ]
+
+
+def percent(form: str = ".0f", unit: str = "%") -> Callable[[float, int], str]:
+    """Return a formatter of an axis for fractions."""
+    return lambda value, _: f"{100 * value:{form}}{unit}"
