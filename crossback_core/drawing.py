@@ -46,6 +46,6 @@ def task_names(pairs: pd.DataFrame, task: str, modality: str) -> list[str]:
     ]
 
 
-def percent(form: str = ".0f", unit: str = "%") -> Callable[[float, int], str]:
+def percent(form: str = ".0f", unit: str = "%") -> Callable[[float, float], str]:
     """Return a formatter of an axis for fractions."""
     return lambda value, _: f"{100 * value:{form}}{unit}"

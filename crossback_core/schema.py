@@ -51,7 +51,8 @@ def normalised(value: Any) -> Any:
 
     Keys become text, as YAML reads the key 101 as a number. Text that spells a number, true, false
     or null becomes that: Snakemake gives what is nested in --config as text, and YAML reads 1e-3
-    as text.
+    as text. Of a key that is there as a number and as text, the text counts: it is the command
+    line's, and the number the file's.
 
     Raises:
         ValueError: It unfolds to more than any experiment needs, as YAML's aliases can.
@@ -65,7 +66,8 @@ def _normalised(value: Any, budget: Iterator[int], depth: int) -> Any:
             f"The configuration has more than {_MOST_VALUES} values, or {_DEEPEST} levels"
         )
     if isinstance(value, Mapping):
-        return {str(key): _normalised(value[key], budget, depth - 1) for key in value}
+        numbers_first = sorted(value, key=lambda key: isinstance(key, str))
+        return {str(key): _normalised(value[key], budget, depth - 1) for key in numbers_first}
     if isinstance(value, list | tuple):
         return [_normalised(item, budget, depth - 1) for item in value]
     return _typed(value) if isinstance(value, str) else value

@@ -137,7 +137,7 @@ class TargetSettings:
     """
 
     learning_rate: float
-    swapped_learning_rate: float
+    continued_learning_rate: float
     pick_initial: float
     pick_threshold: float
     pick_learning_rate: float
@@ -155,9 +155,9 @@ class TargetSettings:
         """The part that decides how a target is added to its backbone."""
         return SwapSettings(self.swap, self.swapped_start)
 
-    def settled(self, *, swapped: bool) -> TargetSettings:
-        """Return the settings with the rate that a target trains at, swapped or not."""
-        return replace(self, learning_rate=self.swapped_learning_rate) if swapped else self
+    def at_rate_for(self, *, continued: bool) -> TargetSettings:
+        """Return the settings with the rate of a target that continues its baseline, or not."""
+        return replace(self, learning_rate=self.continued_learning_rate) if continued else self
 
 
 @dataclass(frozen=True)
@@ -385,7 +385,8 @@ def _range_problems(config: Mapping[str, Any]) -> Iterator[str]:
     for name, values in config["datasets"].items():
         wide = {f"wide.{key}.tasks": task["tasks"] for key, task in values.get("wide", {}).items()}
         lists = {key: values[key] for key in ("tasks", "targets", "candidates")} | wide
-        lists |= dict(_study_lists(values.get("study", {"sizes": {}})))
+        if "study" in values:
+            lists |= dict(_study_lists(values["study"]))
         for key, given in lists.items():
             if given == ALL:
                 continue
@@ -401,7 +402,7 @@ def _study_lists(study: Mapping[str, Any]) -> Iterator[tuple[str, str | Sequence
     """List the ids that a study names, by where."""
     for size, part in study["sizes"].items():
         yield f"study.sizes.{size}.candidates", part["candidates"]
-        for control, ids in part["controls"].items():
+        for control, ids in part.get("controls", {}).items():
             yield f"study.sizes.{size}.controls.{control}", ids
 
 
@@ -425,10 +426,10 @@ def _written_out(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def _part_written_out(part: Mapping[str, Any], candidates: list[int]) -> dict[str, Any]:
     """Write the ids of one size of a study out."""
-    return {
-        "candidates": candidates if part["candidates"] == ALL else _ids(part["candidates"]),
-        "controls": {control: _ids(ids) for control, ids in part["controls"].items()},
-    }
+    own = candidates if part["candidates"] == ALL else _ids(part["candidates"])
+    controls = part.get("controls", {})
+    controlled = {name: own if ids == ALL else _ids(ids) for name, ids in controls.items()}
+    return {"candidates": own, "controls": controlled}
 
 
 def _ids(given: str | Sequence[int | str]) -> list[int]:

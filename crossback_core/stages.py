@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -343,8 +344,8 @@ def swap_kv(
             f" {choice['backbone']}: remove both and run again"
         )
     torch.manual_seed(seed)
-    swapped = reconstruct(network, network_of(baseline), swapping)
-    record = {"backbone": choice["backbone"], "target": choice["target"], "swapped": swapped}
+    begun = reconstruct(network, network_of(baseline), swapping)
+    record = {"backbone": choice["backbone"], "target": choice["target"], **asdict(begun)}
     save_checkpoint(network, checkpoint, record)
 
 
@@ -370,7 +371,8 @@ def train_target(
     """Train a target on its backbone and compare it with its baseline (rule train_target)."""
     data, where = load_task(task_file), resolve_device(device)
     bar, choice, folder = read_json(baseline_metrics), read_json(selection), Path(resume)
-    target = target.settled(swapped=load_checkpoint(initial).record["swapped"])
+    begun = load_checkpoint(initial).record
+    target = target.at_rate_for(continued=begun["continued"])
     settings = (target, training)
     key = training_key(
         task_file, initial, settings=settings, seed=seed, device=where, version=version
@@ -384,7 +386,7 @@ def train_target(
         seed=seed,
         resume=lambda width: ResumeFile(folder / f"width_{width:g}.pt", (*key, width)),
     )
-    tried = _tried(outcome, data, choice)
+    tried = _tried(outcome, data, choice) | {key: begun[key] for key in ("swapped", "continued")}
     verdict = _verdict(tried["validation_accuracy"], bar["validation_accuracy"])
     kept_baseline = target.keep_better and verdict == "hurts"
     product = network_of(baseline) if kept_baseline else outcome.kept.network.cpu()

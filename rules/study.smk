@@ -1,5 +1,5 @@
-# Is the backbone that a score picks a good one? All targets are trained from all candidates, and
-# from controls, for several seeds and numbers of training samples. Nothing here is planned unless
+# Is the backbone that a score picks a good one? Targets are trained from candidates and from
+# controls, for several seeds and numbers of training samples. Nothing here is planned unless
 # `snakemake study`, or a file of a study, is asked for.
 
 STUDY = "results/{dataset}/study/"

@@ -89,6 +89,7 @@ def gains_table(gains: pd.DataFrame) -> pd.DataFrame:
             "accuracy": _percent(tried["accuracy"]),
             "gain": _intervals(tried, "gain"),
             "over shuffled": _intervals(tried, "over_shuffled"),
+            "over unpicked": _intervals(tried, "over_unpicked"),
             "validation at 1/4, 1/2": _on_the_way(tried),
             "weights of two": _percent(tried["weights"]),
         }

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from crossback_core.model.network import Network, TaskSpec
 from crossback_core.settings import Swap, SwapSettings
 
 
-def reconstruct(backbone: Network, baseline: Network, swapping: SwapSettings) -> bool:
+@dataclass(frozen=True)
+class Reconstruction:
+    """What a target begins with.
+
+    Attributes:
+        swapped: Its key/value projection is that of its own baseline, not the backbone's.
+        continued: So is all else that it has of its own.
+    """
+
+    swapped: bool
+    continued: bool
+
+
+def reconstruct(backbone: Network, baseline: Network, swapping: SwapSettings) -> Reconstruction:
     """Add a target to its backbone, in place.
 
     Where both read the same kind of input, the target starts with copies of the key/value
@@ -16,35 +31,36 @@ def reconstruct(backbone: Network, baseline: Network, swapping: SwapSettings) ->
     Where it is swapped, its projection is that of its own baseline. `swapping.swapped_start` says
     what it has beside it: "backbone" is the rest of the above; "baseline" continues its baseline,
     whose norms, biases, latents, query, head and, where the backbone left room, weights it copies.
+    A dense backbone leaves no room, and its target starts as by "backbone".
 
     Args:
         backbone: The pruned backbone; the target is added to it.
         baseline: The target's own network of one task.
         swapping: `swap` "auto" swaps where modalities differ; "always"; "never".
 
-    Returns:
-        Whether the baseline's projection was taken.
-
     Raises:
-        ValueError: "never" where the backbone cannot read the target's modality.
+        ValueError: "never" where the backbone cannot read the target's modality; a baseline that
+            cannot be continued in this backbone (see `Network.start_from`).
     """
     source, spec = backbone.newest, baseline.newest
-    swapped = is_swapped(source, spec, swapping.swap)
+    swapped = _is_swapped(source, spec, swapping.swap)
     projection = (
         baseline.input_projection(spec.task) if swapped else backbone.input_projection(source.task)
     )
     backbone.add_task(spec, like=source.task, projection=projection)
-    if swapped and swapping.swapped_start == "baseline":
+    continued = swapped and swapping.swapped_start == "baseline" and _has_room(backbone)
+    if continued:
         backbone.start_from(baseline)
-    return swapped
+    return Reconstruction(swapped, continued)
 
 
-def is_swapped(source: TaskSpec, target: TaskSpec, swap: Swap) -> bool:
-    """Say whether a target on a backbone of `source` reads through its own baseline's projection.
+def _has_room(network: Network) -> bool:
+    """Say whether the newest task owns any weight of the body."""
+    position = network.position(network.newest.task)
+    return any(layer.count(position) for layer in network.masked_layers().values())
 
-    Raises:
-        ValueError: "never" where the backbone cannot read the target's input.
-    """
+
+def _is_swapped(source: TaskSpec, target: TaskSpec, swap: Swap) -> bool:
     same_input = source.reads_like(target)
     if swap == "never" and not same_input:
         raise ValueError(

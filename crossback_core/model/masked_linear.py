@@ -79,14 +79,13 @@ class MaskedLinear(nn.Module):
         """Start what the newest task owns, and its bias, from those of another network's layer.
 
         Args:
-            weight: (out, in) of at most this layer's width; the rest starts at zero.
+            weight: (out, in) of this layer's width.
             bias: (out,), None where the layer has none.
         """
         with torch.no_grad():
-            own = self.owner == self.newest
-            self.weight.copy_(torch.where(own, _padded(weight, self.weight.shape, 0.0), 0.0))
+            self.weight.copy_(torch.where(self.owner == self.newest, weight, 0.0))
             if bias is not None:
-                self.biases[-1].copy_(_padded_vector(bias, len(self.biases[-1])))
+                self.biases[-1].copy_(bias)
 
     def forward(self, inputs: Tensor, position: int) -> Tensor:
         """Apply the layer as the task at `position` sees it.

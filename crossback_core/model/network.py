@@ -11,6 +11,8 @@ import math
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from operator import attrgetter
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -114,19 +116,26 @@ class Network(nn.Module):
         (see `add_task`), and so do the free weights, each at its own place. The weights of earlier
         tasks stay, so the task does not begin as the other network computes.
 
-        Args:
-            other: A network of the same settings and classes, not wider than this one.
+        Raises:
+            ValueError: The networks differ in settings or width, or the tasks in their classes.
         """
-        layers = other.masked_layers()
-        for name, layer in self.masked_layers().items():
-            weight = layers[name].effective_weight(len(other.specs)).detach()
-            layer.start_from(weight, layers[name].biases[-1] if layer.has_bias else None)
-        norms = {
-            name: module for name, module in other.named_modules() if isinstance(module, TaskNorm)
-        }
+        for what in ("settings", "width", "newest.classes"):
+            own, given = (attrgetter(what)(network) for network in (self, other))
+            if own != given:
+                raise ValueError(
+                    f"task {self.newest.task} cannot start from another network's: their"
+                    f" {what.rpartition('.')[2]} are {own} and {given}; train both alike"
+                )
+        others = dict(other.named_modules())
         for name, module in self.named_modules():
-            if isinstance(module, TaskNorm):
-                module.norms[-1].load_state_dict(norms[name].norms[-1].state_dict())
+            if isinstance(module, MaskedLinear):
+                source = cast(MaskedLinear, others[name])
+                weight = source.effective_weight(len(other.specs)).detach()
+                module.start_from(weight, source.biases[-1] if source.has_bias else None)
+            elif isinstance(module, TaskNorm):
+                module.norms[-1].load_state_dict(
+                    cast(TaskNorm, others[name]).norms[-1].state_dict()
+                )
         with torch.no_grad():
             self.latents[-1].copy_(other.latents[-1])
             self.queries[-1].copy_(other.queries[-1])

@@ -17,7 +17,7 @@ import pandas as pd
 from scipy.stats import rankdata, weightedtau
 from scipy.stats import t as student
 
-from crossback_core.settings import METRICS
+from crossback_core.settings import METRICS, Start
 
 CELL = ["size", "target", "seed"]
 SCORES = (*METRICS, "sparsity")
@@ -65,24 +65,21 @@ def with_gains(trainings: pd.DataFrame) -> pd.DataFrame:
     """Add to each training its cell's baselines, and its gain over the longer one.
 
     Returns:
-        The rows with baseline_validation_accuracy, baseline_test_accuracy, longer_test_accuracy,
-        gain (of the test accuracy) and validation_gain, both over the longer baseline.
+        The rows with baseline_validation_accuracy, baseline_test_accuracy, longer_test_accuracy
+        and gain, that of the test accuracy over the longer baseline.
 
     Raises:
         ValueError: A cell lacks its baseline or longer baseline.
     """
     bars = trainings.set_index(CELL)
-    columns = ["validation_accuracy", "test_accuracy"]
+    columns = {"baseline": ["validation_accuracy", "test_accuracy"], "longer": ["test_accuracy"]}
     frame = trainings
-    for start in ("baseline", "longer"):
-        bar = bars[bars["start"] == start][columns].add_prefix(f"{start}_")
+    for start, wanted in columns.items():
+        bar = bars[bars["start"] == start][wanted].add_prefix(f"{start}_")
         frame = frame.join(bar, on=CELL, validate="many_to_one")
         if frame[f"{start}_test_accuracy"].isna().any():
             raise ValueError(f"a target of the study has no {start} training: run the study again")
-    return frame.assign(
-        gain=frame["test_accuracy"] - frame["longer_test_accuracy"],
-        validation_gain=frame["validation_accuracy"] - frame["longer_validation_accuracy"],
-    )
+    return frame.assign(gain=frame["test_accuracy"] - frame["longer_test_accuracy"])
 
 
 def judge_metrics(
@@ -91,8 +88,9 @@ def judge_metrics(
     """Judge each score by the backbones that it picks, beside picks at random and by training all.
 
     Three ways to pick train from all: "validation" takes the best by validation, "oracle" the best
-    on test, which is too good to be true, and "other_seeds" the best on test with the other seeds,
-    an oracle without the luck of the training that is reported (given several seeds).
+    on test, which is too good to be true, and "other_seeds" the best on test with the other seeds
+    (given several): an oracle without the luck of the training that is reported, though with that
+    of the test samples, which are the same for all seeds.
 
     Args:
         trainings: As of `with_gains`.
@@ -142,15 +140,15 @@ def _picks(
         every = scored[cell]
         yield place | {"metric": RANDOM, "planted": every["useful"].mean()} | _random_pick(part)
         for name in columns:
-            planted = float(every["useful"].iloc[_best(every[name].to_numpy(float))])
             score = part[name].to_numpy(float)
-            yield place | {"metric": name, "planted": planted} | _pick(part, score)
-        for name, column in _TRAINED.items():
+            planted = {"metric": name, "planted": _is_useful(every, name)}
+            yield place | planted | _pick(part, score)
+        for name, column in _PICKS_AFTER_TRAINING.items():
             if part[column].notna().any():
                 yield place | {"metric": name} | _pick(part, part[column].to_numpy(float))
 
 
-_TRAINED = {
+_PICKS_AFTER_TRAINING = {
     VALIDATION: "validation_accuracy",
     OTHER_SEEDS: "in_other_seeds",
     ORACLE: "test_accuracy",
@@ -161,7 +159,14 @@ def _accuracy_in_other_seeds(trainings: pd.DataFrame) -> pd.Series[float]:
     """Mean test accuracy of the same pair and size over the other seeds; NaN without any."""
     seeds = trainings.groupby(["size", "target", "candidate"])["test_accuracy"]
     others = seeds.transform("size") - 1
-    return (seeds.transform("sum") - trainings["test_accuracy"]) / others.where(others > 0)
+    left = seeds.transform("sum") - trainings["test_accuracy"]
+    return (left / others.where(others > 0)).round(9)  # equal accuracies stay equal
+
+
+def _is_useful(scored: pd.DataFrame, metric: str) -> float:
+    """1 where the pick among all scored candidates is a planted one; NaN where one has no score."""
+    score = scored[metric].to_numpy(float)
+    return np.nan if np.isnan(score).any() else float(scored["useful"].iloc[_best(score)])
 
 
 def _best(score: Floats) -> int:
@@ -219,10 +224,10 @@ def gains_by_group(trainings: pd.DataFrame, *, wide: Sequence[int]) -> pd.DataFr
     Returns:
         A row for each size, modality of the target, modality and kind of the candidate (single or
         wide; empty for the two baselines) and start: number of targets and trainings, accuracy,
-        gain over the longer baseline and over the same candidate shuffled, each with an interval,
-        and the validation accuracy on the way.
+        gain over the longer baseline, over the same candidate shuffled and over it unpicked, each
+        with an interval, and the validation accuracy on the way.
     """
-    frame = _over_shuffled(trainings)
+    frame = _over(_over(trainings, "shuffled"), "unpicked")
     kinds = np.where(frame["candidate"].isin(wide), "wide", "single")
     frame["kind"] = pd.Series(kinds, index=frame.index).where(frame["candidate"].notna())
     rows = []
@@ -238,13 +243,18 @@ def gains_by_group(trainings: pd.DataFrame, *, wide: Sequence[int]) -> pd.DataFr
     return pd.DataFrame(rows)
 
 
-_MEASURED = {"accuracy": "test_accuracy", "gain": "gain", "over_shuffled": "over_shuffled"}
+_MEASURED = {
+    "accuracy": "test_accuracy",
+    "gain": "gain",
+    "over_shuffled": "over_shuffled",
+    "over_unpicked": "over_unpicked",
+}
 
 
-def _over_shuffled(trainings: pd.DataFrame) -> pd.DataFrame:
-    """Add the test accuracy's difference to that from the same candidate with shuffled weights."""
+def _over(trainings: pd.DataFrame, control: Start) -> pd.DataFrame:
+    """Add the test accuracy's difference to that from a control of the same candidate."""
     keys = [*CELL, "candidate"]
-    shuffled = trainings[trainings["start"] == "shuffled"].set_index(keys)["test_accuracy"]
-    joined = trainings.join(shuffled.rename("shuffled_test_accuracy"), on=keys)
-    over = joined["test_accuracy"] - joined["shuffled_test_accuracy"]
-    return joined.assign(over_shuffled=over.where(joined["start"] != "shuffled"))
+    bar = trainings[trainings["start"] == control].set_index(keys)["test_accuracy"].rename("bar")
+    joined = trainings.join(bar, on=keys)
+    over = (joined["test_accuracy"] - joined["bar"]).where(joined["start"] != control)
+    return joined.drop(columns="bar").assign(**{f"over_{control}": over})

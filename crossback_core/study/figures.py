@@ -78,8 +78,9 @@ def draw_transfer(trainings: pd.DataFrame) -> Figure:
     for axes, size in zip(charts, sizes, strict=True):
         part = frame[frame["size"] == size]
         cells = part.pivot_table(index="target", columns="candidate", values="gain")
+        cells = cells.reindex(columns=sorted(frame["candidate"].unique()))
         mesh = axes.pcolormesh(cells.to_numpy(), cmap="PuOr", vmin=-limit, vmax=limit)
-        axes.set_xticks(np.arange(cells.shape[1]) + 0.5, task_names(part, "candidate", "modality"))
+        axes.set_xticks(np.arange(cells.shape[1]) + 0.5, task_names(frame, "candidate", "modality"))
         axes.tick_params(axis="x", rotation=90)
         axes.set_yticks(
             np.arange(cells.shape[0]) + 0.5, task_names(part, "target", "target_modality")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ import torch
 
 from crossback_core.data.task_file import load_task
 from crossback_core.files import read_csv, read_json, write_csv, write_json
-from crossback_core.learning.kv_swap import is_swapped
 from crossback_core.learning.pruning import measured_sparsity
 from crossback_core.learning.target import train_at
 from crossback_core.model.network import Network
@@ -53,15 +53,16 @@ def train_pair(
 ) -> None:
     """Train a target from one candidate, or from a control of it (rule train_pair).
 
-    The network does not grow, so that all trainings of a target are equally long.
+    The network does not grow, so that all trainings of a target take equally many steps. One that
+    continues its baseline has the baseline's steps behind it, as the longer baseline has.
     """
     data, where, network = load_task(task_file), resolve_device(device), network_of(backbone)
     source, sparsity, own = network.newest, measured_sparsity(network), network_of(baseline)
-    target = target.settled(swapped=is_swapped(source, own.newest, target.swap))
     separate = _values(own) + _values(network)
     # a stream a training: a control that comes out odd by chance must not do so for all targets
     torch.manual_seed((seed << 32) + zlib.crc32(f"{data.task} {start} {source.task}".encode()))
-    begin(network, own, start=start, swapping=target.swapping)
+    begun = begin(network, own, start=start, swapping=target.swapping)
+    target = target.at_rate_for(continued=begun.continued)
     key = training_key(
         *(task_file, backbone, baseline),
         settings=(start, target, training),
@@ -81,6 +82,7 @@ def train_pair(
         "modality": source.modality,
         "classes": len(source.classes),
         "sparsity": sparsity,
+        **asdict(begun),
         **accuracies_of(trained.network, data),
         **_on_the_way([float(row["validation_accuracy"]) for row in trained.rows]),
         "weights": _values(network) / separate,

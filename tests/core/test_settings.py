@@ -210,6 +210,21 @@ def test_train_per_class_is_for_targets_alone(config: Config) -> None:
     assert load_settings(config).datasets["icons"].training_samples(icons.targets[0]) is None
 
 
+def test_a_key_of_the_command_line_replaces_that_of_the_file(config: Config) -> None:
+    """The file's keys may be numbers; the command line's are texts, which Snakemake adds first."""
+    sizes = {"5": SIZE | {"candidates": [17], "controls": {}}, 5: SIZE}
+    config["datasets"]["icons"]["study"] = STUDY | {"sizes": sizes}
+    study = load_settings(config).datasets["icons"].study
+    assert study.sizes["5"].candidates == (17,)
+
+
+def test_controls_of_all_are_those_of_all_that_are_trained_from(config: Config) -> None:
+    part = {"candidates": [1, 101], "controls": {"shuffled": "all"}}
+    config["datasets"]["icons"]["study"] = STUDY | {"sizes": {5: part}}
+    study = load_settings(config).datasets["icons"].study
+    assert study.sizes["5"].controls == {"shuffled": (1, 101)}
+
+
 def test_a_study_is_read_with_plain_numbers(config: Config) -> None:
     whole = {"candidates": "all", "controls": {}}
     config["datasets"]["icons"]["study"] = {"seeds": [11.0], "sizes": {5: SIZE, "all": whole}}

@@ -251,6 +251,18 @@ def test_the_product_serves_both_tasks(chain):
     assert product.record["target"] == 1 and product.record["settings"]["target"]["swap"] == "auto"
 
 
+def test_a_target_that_continues_its_baseline_trains_at_a_rate_of_its_own(finished):
+    tried, rates = {}, {}
+    for pair in ("image to image", "image to text"):
+        chain = finished(pair)
+        tried[pair] = chain.json("target_1.json")["tried"]
+        rates[pair] = pd.read_csv(chain.path("target_1.csv"))["learning_rate"]
+    assert [tried[pair]["swapped"] for pair in tried] == [False, True]
+    assert [tried[pair]["continued"] for pair in tried] == [False, True]
+    ratio = tiny.TARGET.continued_learning_rate / tiny.TARGET.learning_rate
+    assert list(rates["image to text"] / rates["image to image"]) == pytest.approx([ratio] * 3)
+
+
 def test_where_a_product_comes_from(chain):
     metrics = chain.json("target_1.json")
     parents = {"task_file": "task_1.pt", "initial": "swapped.pt", "baseline": "baseline_1.pt"}

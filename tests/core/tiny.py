@@ -70,7 +70,7 @@ PRUNING = PruningSettings(
 )
 TARGET = TargetSettings(
     learning_rate=0.01,
-    swapped_learning_rate=0.01,
+    continued_learning_rate=0.02,
     pick_initial=0.01,
     pick_threshold=0.005,
     pick_learning_rate=0.003,  # high: some picks are dropped in a few steps

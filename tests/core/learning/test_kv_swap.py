@@ -7,7 +7,7 @@ import tiny
 import torch
 
 from crossback_core.checkpoint import load_checkpoint, save_checkpoint
-from crossback_core.learning.kv_swap import reconstruct
+from crossback_core.learning.kv_swap import Reconstruction, reconstruct
 from crossback_core.learning.pruning import prune_to
 from crossback_core.model.network import Network
 from crossback_core.settings import SwapSettings
@@ -29,6 +29,7 @@ def baseline(modality: str) -> Network:
 
 
 AUTO = SwapSettings("auto", "backbone")
+CONTINUED = SwapSettings("always", "baseline")
 CASES = [
     ("image", "text", "auto", True),
     ("text", "image", "auto", True),
@@ -47,7 +48,8 @@ def test_the_swap_changes_exactly_the_projection(source, target, swap, swapped, 
     data = tiny.task_data(1, source, classes=3)
     logits = tiny.logits_of(network, data)[0]
 
-    assert reconstruct(network, own, SwapSettings(swap, "backbone")) is swapped
+    begun = reconstruct(network, own, SwapSettings(swap, "backbone"))
+    assert begun == Reconstruction(swapped, continued=False)
 
     save_checkpoint(network, tmp_path / "swapped.pt")
     loaded = load_checkpoint(tmp_path / "swapped.pt").network
@@ -91,7 +93,7 @@ def test_a_swapped_target_can_continue_its_baseline_where_there_is_room(source, 
     network, own = backbone(source), baseline(target)
     data = tiny.task_data(1, source, classes=3)
     logits = tiny.logits_of(network, data)[0]
-    assert reconstruct(network, own, SwapSettings("always", "baseline"))
+    assert reconstruct(network, own, CONTINUED) == Reconstruction(swapped=True, continued=True)
     assert torch.equal(tiny.logits_of(network, data)[0], logits)
     layers = own.masked_layers()
     for name, layer in network.masked_layers().items():
@@ -99,9 +101,9 @@ def test_a_swapped_target_can_continue_its_baseline_where_there_is_room(source, 
         assert torch.equal(layer.effective_weight(2)[taken], layer.effective_weight(1)[taken])
         assert torch.equal(layer.effective_weight(2)[~taken], layers[name].weight[~taken])
     state, wanted = tiny.snapshot(network), tiny.snapshot(own)
-    names = [name for name in wanted if not name.endswith((".weight", ".frozen", ".owner"))]
-    names += [name for name in wanted if name.startswith(("heads", "projections"))]
-    assert {name.partition(".")[0] for name in names} >= {"latents", "queries", "heads", "reader"}
+    of_all_tasks = {f"{name}.{part}" for name in layers for part in ("weight", "frozen", "owner")}
+    names = sorted(set(wanted) - of_all_tasks)
+    assert {"latents.0", "queries.0", "heads.0.bias", "decoder_norm.norms.0.weight"} <= set(names)
     for name in names:
         mine = ".1".join(name.rsplit(".0", 1))
         assert torch.equal(state[mine], wanted[name]), name
@@ -115,6 +117,20 @@ def test_a_target_that_is_not_swapped_never_continues_its_baseline():
         reconstruct(network, baseline("image"), SwapSettings("auto", swapped_start))
         started.append(tiny.snapshot(network))
     assert tiny.same_state(*started)
+
+
+def test_a_dense_backbone_leaves_no_room_to_continue_in():
+    network = tiny.network(tiny.task_data(1, "image", classes=3))
+    begun = reconstruct(network, baseline("text"), CONTINUED)
+    assert begun == Reconstruction(swapped=True, continued=False)
+    assert torch.equal(network.latents[1], network.latents[0])
+
+
+def test_a_baseline_of_another_width_is_refused():
+    network = backbone("image")
+    network.grow(1.5)
+    with pytest.raises(ValueError, match=r"their width are 1\.5 and 1\.0; train both alike"):
+        reconstruct(network, baseline("text"), CONTINUED)
 
 
 def test_copies_are_not_shared(texts):

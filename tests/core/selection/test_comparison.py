@@ -194,8 +194,8 @@ def test_features_are_those_of_the_reconstructed_backbone(pair, models):
     view = Target(target, AS_DRAWN, seed=1).view(candidate)
     expected = [view.features, view.held_out]
     backbone = deepcopy(candidate.network)
-    swapped = reconstruct(backbone, target.network, SwapSettings("auto", "backbone"))
-    assert swapped == (target.data.modality != candidate.data.modality)
+    begun = reconstruct(backbone, target.network, SwapSettings("auto", "backbone"))
+    assert begun.swapped == (target.data.modality != candidate.data.modality)
     for features, split in zip(expected, (target.data.train, target.data.validation), strict=True):
         assert torch.equal(features, split_features(backbone, split).double())
 

@@ -141,6 +141,25 @@ def test_an_oracle_without_the_luck_of_one_seed_looks_at_the_others(
     assert OTHER_SEEDS not in judged(trainings, scores).index
 
 
+def test_equal_accuracies_in_other_seeds_stay_equal(
+    trainings: pd.DataFrame, scores: pd.DataFrame
+) -> None:
+    """The lowest id among equals: rounding must not choose for it."""
+    second = trainings.assign(seed=2, test_accuracy=37 / 60)
+    first = trainings.assign(test_accuracy=[0.5, 0.5, 29 / 60, 41 / 60, 59 / 60, 0.5])
+    both = pd.concat([first, second], ignore_index=True)
+    table = judged(both, pd.concat([scores, scores.assign(seed=2)]))
+    assert table["accuracy"][OTHER_SEEDS] == pytest.approx((29 / 60 + 37 / 60) / 2)
+
+
+def test_a_score_that_some_candidates_lack_says_nothing_of_the_planted_one(
+    trainings: pd.DataFrame, scores: pd.DataFrame
+) -> None:
+    scores.loc[len(scores)] = scores.iloc[0].to_dict() | {"candidate": 4, "knn": np.nan}
+    table = judged(trainings, scores)
+    assert np.isnan(table["planted"]["knn"]) and table["planted"]["cka"] == 0
+
+
 def test_the_better_of_target_and_baseline_is_chosen_by_validation(
     trainings: pd.DataFrame, scores: pd.DataFrame
 ) -> None:

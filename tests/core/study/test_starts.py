@@ -75,19 +75,34 @@ def test_shuffling_leaves_a_swapped_projection_which_is_the_targets(
     assert torch.equal(reading.value.weight, wanted.value.weight)
 
 
-def test_a_target_that_continues_its_baseline_keeps_it_in_every_control(
-    images: TaskData, texts: TaskData
+@pytest.mark.parametrize("start", STARTS)
+def test_a_target_that_continues_its_baseline_does_so_in_every_control(
+    images: TaskData, texts: TaskData, start: Start
 ) -> None:
-    """Only what comes from the backbone is shuffled, or left out."""
-    shuffled, own = started(images, texts, "shuffled")
-    unpicked, _ = started(images, texts, "unpicked")
-    for network in (shuffled, unpicked):
-        assert torch.equal(network.latents[-1], own.latents[-1])
-        for name, layer in network.masked_layers().items():
-            free = layer.owner == 2
-            expected = own.masked_layers()[name].weight
-            assert torch.equal(layer.effective_weight(2)[free], expected[free])
-    assert all(bool((weights == 0).all()) for weights in frozen(unpicked))
+    """Only what comes from the backbone is shuffled or left out, or the projection is fresh."""
+    network, own = started(images, texts, start)
+    assert torch.equal(network.latents[-1], own.latents[-1])
+    assert torch.equal(network.heads[-1].weight, own.heads[-1].weight)
+    for name, layer in network.masked_layers().items():
+        free = layer.owner == 2
+        expected = own.masked_layers()[name].weight
+        assert torch.equal(layer.effective_weight(2)[free], expected[free])
+    same = torch.equal(
+        network.input_projection(texts.task).key.weight, own.input_projection(texts.task).key.weight
+    )
+    assert same == (start != "fresh")
+    assert all(bool((weights == 0).all()) for weights in frozen(network)) == (start == "unpicked")
+
+
+def test_nothing_is_left_of_a_dense_backbone_without_picks(images: TaskData) -> None:
+    network = tiny.network(images)
+    with pytest.raises(ValueError, match=r"backbone 1 has no free weights in .*controls\.unpicked"):
+        begin(
+            network,
+            tiny.network(other(images)),
+            start="unpicked",
+            swapping=tiny.TARGET.swapping,
+        )
 
 
 def test_a_fresh_start_has_neither_projection(images: TaskData) -> None:

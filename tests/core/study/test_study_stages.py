@@ -134,6 +134,16 @@ def test_every_training_is_a_row(done: Study) -> None:
     assert set(table["size"]) == {4} and set(table["seed"]) == {1}
 
 
+def test_a_pair_across_modalities_continues_at_a_rate_of_its_own(done: Study) -> None:
+    rates = {}
+    for candidate in CANDIDATES:
+        record = read_json(done.target(2) / f"backbone_{candidate}.json")
+        rates[record["continued"]] = record["settings"]["target"]["learning_rate"]
+    assert rates == {
+        True: tiny.TARGET.continued_learning_rate, False: tiny.TARGET.learning_rate
+    }  # fmt: skip
+
+
 def test_rows_say_what_the_files_say(done: Study) -> None:
     table = read_csv(done.folder / "trainings.csv").set_index(["target", "start", "candidate"])
     record = read_json(done.target(2) / "backbone_8.json")
