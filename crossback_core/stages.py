@@ -386,18 +386,14 @@ def train_target(
         seed=seed,
         resume=lambda width: ResumeFile(folder / f"width_{width:g}.pt", (*key, width)),
     )
-    tried = _tried(outcome, data, choice) | {key: begun[key] for key in ("swapped", "continued")}
+    tried = _tried(outcome, data, choice, begun)
     verdict = _verdict(tried["validation_accuracy"], bar["validation_accuracy"])
     kept_baseline = target.keep_better and verdict == "hurts"
     product = network_of(baseline) if kept_baseline else outcome.kept.network.cpu()
-    accuracies = bar if kept_baseline else tried
     record = {
         **_selection_part(choice, kept_baseline),
         "verdict": verdict,
-        "validation_accuracy": accuracies["validation_accuracy"],
-        "test_accuracy": accuracies["test_accuracy"],
-        "baseline_validation_accuracy": bar["validation_accuracy"],
-        "baseline_test_accuracy": bar["test_accuracy"],
+        **_accuracies_part(bar if kept_baseline else tried, bar),
         "tried": tried,
         **sizes_of(data),
         "sparsity": None if kept_baseline else measured_sparsity(network_of(backbone)),
@@ -510,11 +506,25 @@ def _selection_part(choice: dict[str, Any], kept_baseline: bool) -> dict[str, An
     }
 
 
-def _tried(outcome: Outcome, data: TaskData, choice: dict[str, Any]) -> dict[str, Any]:
+def _accuracies_part(product: dict[str, Any], bar: dict[str, Any]) -> dict[str, Any]:
+    """What a product reaches, beside its baseline."""
+    return {
+        "validation_accuracy": product["validation_accuracy"],
+        "test_accuracy": product["test_accuracy"],
+        "baseline_validation_accuracy": bar["validation_accuracy"],
+        "baseline_test_accuracy": bar["test_accuracy"],
+    }
+
+
+def _tried(
+    outcome: Outcome, data: TaskData, choice: dict[str, Any], begun: dict[str, Any]
+) -> dict[str, Any]:
     """What was measured on the backbone, also where the baseline was kept in the end."""
     return {
         "backbone": choice["backbone"],
         "similarity": choice["similarity"],
+        "swapped": begun["swapped"],
+        "continued": begun["continued"],
         "width": outcome.kept.width,
         **accuracies_of(outcome.kept.network, data),
         "validation_accuracy_by_width": {
