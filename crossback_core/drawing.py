@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+Colour = npt.NDArray[np.float64]
 STYLE: dict[Any, Any] = {  # of matplotlib
     "axes.axisbelow": True,
     "axes.grid": True,
@@ -44,6 +47,13 @@ def task_names(pairs: pd.DataFrame, task: str, modality: str) -> list[str]:
     return [
         f"{kind} {number:.0f}" for kind, number in zip(tasks[modality], tasks[task], strict=True)
     ]
+
+
+def write_cell(axes: Axes, column: int, row: int, text: str, *, on: Colour) -> None:
+    """Write into a cell of a heat map, dark on a bright colour (red, green, blue, alpha)."""
+    bright = on[:3] @ (0.299, 0.587, 0.114) > 0.5
+    ink = "black" if bright else "white"
+    axes.text(column + 0.5, row + 0.5, text, color=ink, ha="center", va="center")
 
 
 def percent(form: str = ".0f", unit: str = "%") -> Callable[[float, float], str]:

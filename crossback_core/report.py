@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from crossback_core.drawing import STYLE, panels, percent, task_names
+from crossback_core.drawing import STYLE, panels, percent, task_names, write_cell
 from crossback_core.files import write_text
 
 if TYPE_CHECKING:
@@ -356,7 +356,8 @@ def _draw_matrix(matrix: pd.DataFrame) -> Figure:
     figure, (axes,) = panels(1, size=(1.6 + 0.56 * columns, 1.0 + 0.4 * rows))
     colours = axes.pcolormesh(np.ma.masked_invalid(cells), cmap="viridis").to_rgba(cells)
     for row, column in zip(*np.nonzero(~np.isnan(cells)), strict=True):
-        _write_cell(axes, column, row, cells[row, column], colours[row, column])
+        text = f"{cells[row, column]:.2f}".removeprefix("0")
+        write_cell(axes, column, row, text, on=colours[row, column])
     for row, column in zip(*np.nonzero(_cells(matrix, "selected") == 1), strict=True):
         _frame_cell(axes, column, row)
     names = task_names(matrix, "candidate", "modality")
@@ -373,18 +374,6 @@ def _draw_matrix(matrix: pd.DataFrame) -> Figure:
 def _cells(matrix: pd.DataFrame, values: str) -> Array:
     """Return a column of the pairs as (targets, candidates); NaN where a pair is not there."""
     return matrix.pivot(index="target", columns="candidate", values=values).to_numpy(float)
-
-
-def _write_cell(axes: Axes, column: int, row: int, value: float, colour: Array) -> None:
-    bright = colour[:3] @ (0.299, 0.587, 0.114) > 0.5
-    axes.text(
-        column + 0.5,
-        row + 0.5,
-        f"{value:.2f}".removeprefix("0"),
-        color="black" if bright else "white",
-        ha="center",
-        va="center",
-    )
 
 
 def _frame_cell(axes: Axes, column: int, row: int) -> None:

@@ -57,8 +57,8 @@ def with_tables(text: str, folder: Path) -> str:
 
 
 def scores_table(summary: pd.DataFrame) -> pd.DataFrame:
-    """One row a score, the least regret first."""
-    ordered = summary.sort_values(["size", "regret"])
+    """One row a score, the least regret first, where there is more than one of two to pick."""
+    ordered = summary[summary["candidates"] > 2].sort_values(["size", "regret"])
     return pd.DataFrame(
         {
             "samples a class": ordered["size"].map(_size),

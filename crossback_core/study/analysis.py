@@ -99,18 +99,20 @@ def judge_metrics(
             backbones.
 
     Returns:
-        A row for each size and score, each mean with an interval: accuracy of the pick, its gain
-        over the longer baseline and over a candidate drawn at random, its regret (the best
-        candidate's accuracy minus the pick's), Kendall's weighted tau of score and accuracy (Vigna,
-        WWW 2015), the rank of the pick (1 is best; equals share a rank), and the gain where the
-        baseline is kept unless the pick reaches it by validation, also for the worst target. All
-        of this is among the candidates that were trained from. `planted` is the share of cells in
-        which the pick among all scored candidates is a planted one.
+        A row for each size and score, with the numbers of cells and of candidates that were
+        trained from, and means with intervals: accuracy of the pick, its gain over the longer
+        baseline and over a candidate drawn at random, its regret (the best candidate's accuracy
+        minus the pick's), Kendall's weighted tau of score and accuracy (Vigna, WWW 2015), the rank
+        of the pick (1 is best; equals share a rank), and the gain where the baseline is kept unless
+        the pick reaches it by validation, also for the worst target. All of this is among the
+        candidates that were trained from. `planted` is the share of cells in which the pick among
+        all scored candidates is a planted one.
     """
     picks = pd.DataFrame(list(_picks(trainings, scores, wide)))
     rows = []
     for (size, metric), part in picks.groupby(["size", "metric"], sort=False):
         row: dict[str, Any] = {"size": size, "metric": metric, "cells": len(part)}
+        row["candidates"] = part["candidates"].max()
         for column in _JUDGED:
             row |= interval(part, column).named(column)
         row["worst_kept_gain"] = part.groupby("target")["kept_gain"].mean().min()
@@ -136,7 +138,7 @@ def _picks(
     useful = scores["candidate"].isin(wide) & (scores["modality"] == scores["target_modality"])
     scored = dict(list(scores.assign(useful=useful).sort_values("candidate").groupby(CELL)))
     for cell, part in joined.sort_values("candidate").groupby(CELL):
-        place = dict(zip(CELL, cell, strict=True))
+        place = dict(zip(CELL, cell, strict=True)) | {"candidates": len(part)}
         every = scored[cell]
         yield place | {"metric": RANDOM, "planted": every["useful"].mean()} | _random_pick(part)
         for name in columns:

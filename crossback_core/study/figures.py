@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crossback_core.drawing import STYLE, panels, percent, task_names
+from crossback_core.drawing import STYLE, panels, percent, task_names, write_cell
 from crossback_core.files import atomic_write
 from crossback_core.settings import STARTS
 from crossback_core.study.analysis import ORACLE, OTHER_SEEDS, RANDOM, VALIDATION
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 ACCENT, MARK, QUIET = "#2b6cb0", "#c05621", "#8a8f98"
+_NOT_TRAINED = "#d5d8dd"
 _STYLE: dict[Any, Any] = {**STYLE, "grid.color": "#e2e4e8", "savefig.dpi": 130}
 
 
@@ -79,7 +80,13 @@ def draw_transfer(trainings: pd.DataFrame) -> Figure:
         part = frame[frame["size"] == size]
         cells = part.pivot_table(index="target", columns="candidate", values="gain")
         cells = cells.reindex(columns=sorted(frame["candidate"].unique()))
-        mesh = axes.pcolormesh(cells.to_numpy(), cmap="PuOr", vmin=-limit, vmax=limit)
+        values = cells.to_numpy()
+        mesh = axes.pcolormesh(values, cmap="PuOr", vmin=-limit, vmax=limit)
+        colours = mesh.to_rgba(values)
+        for row, column in zip(*np.nonzero(~np.isnan(values)), strict=True):
+            points = f"{100 * values[row, column]:+.0f}"
+            write_cell(axes, column, row, points, on=colours[row, column])
+        axes.set_facecolor(_NOT_TRAINED)
         axes.set_xticks(np.arange(cells.shape[1]) + 0.5, task_names(frame, "candidate", "modality"))
         axes.tick_params(axis="x", rotation=90)
         axes.set_yticks(
