@@ -13,6 +13,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from crossback_core.files import read_csv, write_text
@@ -127,7 +128,7 @@ def _on_the_way(rows: pd.DataFrame) -> list[str]:
 def _counts(rows: pd.DataFrame) -> list[str]:
     """In how many of the cells: "16 of 20"; a dash where that is not counted."""
     return [
-        "-" if share != share else f"{share * cells:.0f} of {cells}"
+        "-" if np.isnan(share) else f"{share * cells:.0f} of {cells}"
         for share, cells in zip(rows["planted"], rows["cells"], strict=True)
     ]
 
@@ -135,13 +136,14 @@ def _counts(rows: pd.DataFrame) -> list[str]:
 def _intervals(
     rows: pd.DataFrame, column: str, *, sign: str = "+", unit: float = 100, digits: int = 1
 ) -> list[str]:
-    """Means, in points unless another unit is given, with 95 % intervals; a dash for nothing."""
+    """Means, in points unless another unit is given, with 95 % intervals where there are some."""
     values = unit * rows[[column, f"{column}_low", f"{column}_high"]].to_numpy(float)
     shown = f"{sign}.{digits}f"
-    return [
-        "-" if mean != mean else f"{mean:{shown}} ({low:{shown}} to {high:{shown}})"
-        for mean, low, high in values
-    ]
+    texts = []
+    for mean, low, high in values:
+        reach = "" if np.isnan(low) else f" ({low:{shown}} to {high:{shown}})"
+        texts.append("-" if np.isnan(mean) else f"{mean:{shown}}{reach}")
+    return texts
 
 
 if __name__ == "__main__":
