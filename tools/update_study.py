@@ -59,7 +59,7 @@ def with_tables(text: str, folder: Path) -> str:
 
 def scores_table(summary: pd.DataFrame) -> pd.DataFrame:
     """One row a score, the least regret first, where there is more than one of two to pick."""
-    ordered = summary[summary["candidates"] > 2].sort_values(["size", "regret"])
+    ordered = _by_size(summary[summary["candidates"] > 2].sort_values("regret"))
     return pd.DataFrame(
         {
             "samples a class": ordered["size"].map(_size),
@@ -78,7 +78,7 @@ def scores_table(summary: pd.DataFrame) -> pd.DataFrame:
 
 def gains_table(gains: pd.DataFrame) -> pd.DataFrame:
     """One row a direction and start."""
-    tried = gains[gains["kind"].notna()]
+    tried = _by_size(gains[gains["kind"].notna()])
     return pd.DataFrame(
         {
             "samples a class": tried["size"].map(_size),
@@ -99,7 +99,7 @@ def gains_table(gains: pd.DataFrame) -> pd.DataFrame:
 
 def baselines_table(gains: pd.DataFrame) -> pd.DataFrame:
     """The two baselines of each modality."""
-    rows = gains[gains["kind"].isna()]
+    rows = _by_size(gains[gains["kind"].isna()])
     return pd.DataFrame(
         {
             "samples a class": rows["size"].map(_size),
@@ -110,6 +110,11 @@ def baselines_table(gains: pd.DataFrame) -> pd.DataFrame:
             "validation at 1/4, 1/2": _on_the_way(rows),
         }
     )
+
+
+def _by_size(rows: pd.DataFrame) -> pd.DataFrame:
+    """Few samples first, all samples (0) last, else in the order given."""
+    return rows.sort_values("size", key=lambda sizes: sizes.mask(sizes == 0, np.inf), kind="stable")
 
 
 def _size(size: int) -> str:

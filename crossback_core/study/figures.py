@@ -126,10 +126,10 @@ def draw_sizes(gains: pd.DataFrame) -> Figure:
     sizes = _in_order(gains["size"].unique())
     for axes, modality in zip(charts, modalities, strict=True):
         part = gains[gains["target_modality"] == modality]
-        for label, row_filter, style in _LINES:
+        for label, row_filter, style, colour in _LINES:
             line = part.query(row_filter).set_index("size").reindex(sizes)
             if line["accuracy"].notna().any():
-                axes.plot(range(len(sizes)), line["accuracy"], style, label=label)
+                axes.plot(range(len(sizes)), line["accuracy"], style, label=label, color=colour)
         axes.set_xticks(range(len(sizes)), [_size_name(size) for size in sizes])
         axes.yaxis.set_major_formatter(percent())
         axes.set_title(f"{modality} targets")
@@ -139,10 +139,15 @@ def draw_sizes(gains: pd.DataFrame) -> Figure:
 
 _SAME, _OTHER = "modality == target_modality", "modality != target_modality"
 _LINES = (
-    ("wide, same modality", f"start == 'backbone' and kind == 'wide' and {_SAME}", "o-"),
-    ("wide, other modality", f"start == 'backbone' and kind == 'wide' and {_OTHER}", "s--"),
-    ("one task, same modality", f"start == 'backbone' and kind == 'single' and {_SAME}", "^-"),
-    ("longer baseline", "start == 'longer'", "k:"),
+    ("wide, same modality", f"start == 'backbone' and kind == 'wide' and {_SAME}", "o-", ACCENT),
+    ("wide, other modality", f"start == 'backbone' and kind == 'wide' and {_OTHER}", "s--", MARK),
+    (
+        "one task, same modality",
+        f"start == 'backbone' and kind == 'single' and {_SAME}",
+        "^",
+        ACCENT,
+    ),
+    ("longer baseline", "start == 'longer'", ":", QUIET),
 )
 
 
