@@ -35,13 +35,24 @@ def start(*arguments: str, folder: Path, output: Path) -> subprocess.Popen[bytes
         )
 
 
-def interrupt(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Send a signal to a process and all its children, as a terminal or a power cut does."""
+def interrupt(process: subprocess.Popen[bytes], number: signal.Signals) -> bool:
+    """Send a signal to a process and all its children, as a terminal or a power cut does.
+
+    Returns:
+        Whether it ended. Snakemake 9.27 may never do so on SIGTERM: the handler takes a lock that
+        the scheduler, which it interrupts, may hold. It is then killed, as a user would do.
+    """
     os.killpg(process.pid, number)
     try:
         process.wait(timeout=60)
+    except subprocess.TimeoutExpired:
+        if number != signal.SIGTERM:
+            raise
+        return False
     finally:
         kill_all_below(Path(f"/proc/{process.pid}"), group=process.pid)
+        process.wait(timeout=60)
+    return True
 
 
 def kill_all_below(folder: Path, *, group: int | None = None) -> None:
