@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -371,14 +372,14 @@ def train_target(
     """Train a target on its backbone and compare it with its baseline (rule train_target)."""
     data, where = load_task(task_file), resolve_device(device)
     bar, choice, folder = read_json(baseline_metrics), read_json(selection), Path(resume)
-    begun = load_checkpoint(initial).record
-    target = target.at_rate_for(continued=begun["continued"])
+    start = load_checkpoint(initial)
+    target = target.at_rate_for(continued=start.record["continued"])
     settings = (target, training)
     key = training_key(
         task_file, initial, settings=settings, seed=seed, device=where, version=version
     )
     outcome = pick_and_grow(
-        lambda: network_of(initial).to(where),
+        lambda: deepcopy(start.network).to(where),
         data,
         bar=bar["validation_accuracy"],
         target=target,
@@ -386,7 +387,7 @@ def train_target(
         seed=seed,
         resume=lambda width: ResumeFile(folder / f"width_{width:g}.pt", (*key, width)),
     )
-    tried = _tried(outcome, data, choice, begun)
+    tried = _tried(outcome, data, choice, start.record)
     verdict = _verdict(tried["validation_accuracy"], bar["validation_accuracy"])
     kept_baseline = target.keep_better and verdict == "hurts"
     product = network_of(baseline) if kept_baseline else outcome.kept.network.cpu()

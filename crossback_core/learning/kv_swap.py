@@ -56,8 +56,7 @@ def reconstruct(backbone: Network, baseline: Network, swapping: SwapSettings) ->
 
 def _has_room(network: Network) -> bool:
     """Say whether the newest task owns any weight of the body."""
-    position = network.position(network.newest.task)
-    return any(layer.count(position) for layer in network.masked_layers().values())
+    return any(layer.count(layer.newest) for layer in network.masked_layers().values())
 
 
 def _is_swapped(source: TaskSpec, target: TaskSpec, swap: Swap) -> bool:

@@ -130,7 +130,7 @@ class Network(nn.Module):
         for name, module in self.named_modules():
             if isinstance(module, MaskedLinear):
                 source = cast(MaskedLinear, others[name])
-                weight = source.effective_weight(len(other.specs)).detach()
+                weight = source.effective_weight(source.newest).detach()
                 module.start_from(weight, source.biases[-1] if source.has_bias else None)
             elif isinstance(module, TaskNorm):
                 module.norms[-1].load_state_dict(

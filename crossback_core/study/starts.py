@@ -62,10 +62,9 @@ def _unpick(network: Network, begun: Reconstruction) -> None:
     target that continues its baseline has values of its own there. What is copied from the
     backbone beside its weights stays.
     """
-    position = network.position(network.newest.task)
     with torch.no_grad():
         for name, layer in network.masked_layers().items():
-            inputs = layer.count(position) / layer.owner.shape[0]
+            inputs = layer.count(layer.newest) / layer.owner.shape[0]
             if not inputs:
                 raise ValueError(
                     f"backbone {network.specs[-2].task} has no free weights in {name}: without"

@@ -10,23 +10,18 @@ from torch import Tensor
 from crossback_core.data.task_file import TaskData
 from crossback_core.learning.pruning import prune_to
 from crossback_core.model.network import Network
-from crossback_core.settings import STARTS, Start, SwapSettings
+from crossback_core.settings import STARTS, Start
 from crossback_core.study.starts import begin
 
 
-def started(
-    source: TaskData,
-    target: TaskData,
-    start: Start,
-    swapping: SwapSettings = tiny.TARGET.swapping,
-) -> tuple[Network, Network]:
+def started(source: TaskData, target: TaskData, start: Start) -> tuple[Network, Network]:
     """A disturbed, pruned backbone with the target added, and the target's own network."""
     backbone, own = tiny.network(source), tiny.network(target, seed=1)
     for network in (backbone, own):
         tiny.disturb(network)
     prune_to(backbone, 0.5)
     torch.manual_seed(4)
-    begin(backbone, own, start=start, swapping=swapping)
+    begin(backbone, own, start=start, swapping=tiny.TARGET.swapping)
     return backbone, own
 
 
