@@ -255,10 +255,17 @@ DATASET_DEFAULTS: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class WideTask:
-    """A network trained on the classes of several tasks at once."""
+    """A network trained on the classes of several tasks at once.
+
+    Args:
+        name: What reports call it.
+        members: The tasks.
+        targets: Whose candidate it is; None stands for all targets.
+    """
 
     name: str
     members: tuple[int, ...]
+    targets: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -332,7 +339,11 @@ class Experiment:
 
     def candidates_of(self, target: int) -> tuple[int, ...]:
         """Candidates for a target's backbone; the target's own network is none."""
-        return tuple(candidate for candidate in self.candidates if candidate != target)
+        return tuple(each for each in self.candidates if self._may_serve(each, target))
+
+    def _may_serve(self, candidate: int, target: int) -> bool:
+        served = self.wide[candidate].targets if candidate in self.wide else None
+        return candidate != target and (served is None or target in served)
 
 
 @dataclass(frozen=True)
@@ -385,6 +396,11 @@ def _range_problems(config: Mapping[str, Any]) -> Iterator[str]:
     for name, values in config["datasets"].items():
         wide = {f"wide.{key}.tasks": task["tasks"] for key, task in values.get("wide", {}).items()}
         lists = {key: values[key] for key in ("tasks", "targets", "candidates")} | wide
+        lists |= {
+            f"wide.{key}.targets": task["targets"]
+            for key, task in values.get("wide", {}).items()
+            if "targets" in task
+        }
         if "study" in values:
             lists |= dict(_study_lists(values["study"]))
         for key, given in lists.items():
@@ -409,7 +425,8 @@ def _study_lists(study: Mapping[str, Any]) -> Iterator[tuple[str, str | Sequence
 def _written_out(values: Mapping[str, Any]) -> dict[str, Any]:
     """Write a data set's ranges of ids out ("1-56"), and what "all" stands for."""
     wide = {
-        key: {**task, "tasks": _ids(task["tasks"])} for key, task in values.get("wide", {}).items()
+        key: {name: value if name == "name" else _ids(value) for name, value in task.items()}
+        for key, task in values.get("wide", {}).items()
     }
     tasks = _ids(values["tasks"])
     everything = {"targets": tasks, "candidates": [*tasks, *map(int, wide)]}
@@ -553,17 +570,22 @@ def _text_problems(
 
 
 def _wide_problems(path: str, values: Mapping[str, Any]) -> Iterator[str]:
-    wide = [int(network) for network in values.get("wide", {})]
-    for network in wide:
+    wide = {int(network): task for network, task in values.get("wide", {}).items()}
+    for network, task in wide.items():
         if network in values["tasks"]:
             yield f"{path}.wide.{network}: is a task's id; a wide network needs an id of its own"
-        own = set(values["wide"][str(network)]["tasks"]) & set(values["targets"])
+        served = task.get("targets", values["targets"])
+        own = set(task["tasks"]) & set(served)
         if network in values["candidates"] and own:
             yield (
                 f"{path}.wide.{network}.tasks: {min(own)} is a target; a candidate made of a"
                 " target's own samples would know them all"
             )
-        for member in values["wide"][str(network)]["tasks"]:
+        for target in served:
+            if target not in values["targets"]:
+                known = values["targets"]
+                yield f"{path}.wide.{network}.targets: {unknown('target', target, known)}"
+        for member in task["tasks"]:
             if member in wide:
                 yield f"{path}.wide.{network}.tasks: {member} is wide itself; give single tasks"
 
@@ -617,7 +639,11 @@ def _preset(values: Mapping[str, Any]) -> Preset:
 
 def _experiment(name: str, values: Mapping[str, Any], presets: Mapping[str, Preset]) -> Experiment:
     wide = {
-        int(network): WideTask(task["name"], _cast(tuple[int, ...], task["tasks"]))
+        int(network): WideTask(
+            task["name"],
+            members=_cast(tuple[int, ...], task["tasks"]),
+            targets=_cast(tuple[int, ...], task["targets"]) if "targets" in task else None,
+        )
         for network, task in values.get("wide", {}).items()
     }
     ids = {key: _cast(tuple[int, ...], values[key]) for key in ("tasks", "targets", "candidates")}

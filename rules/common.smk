@@ -343,7 +343,7 @@ def study_pairs(wildcards: Wildcards) -> list[str]:
         for size, part in experiment.study.sizes.items()
         for target in experiment.targets
         for start, candidate in part.pairs
-        if candidate != target
+        if candidate in experiment.candidates_of(target)
         for path in expand(
             f"{STUDIED}{{start}}_{{task}}.json",
             dataset=experiment.name,

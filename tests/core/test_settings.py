@@ -277,6 +277,14 @@ def test_a_target_is_no_candidate_of_its_own(config: Config) -> None:
     assert icons.candidates_of(19) == (3, 1, 101)
 
 
+def test_a_wide_network_serves_the_targets_that_it_names(config: Config) -> None:
+    wide = config["datasets"]["icons"]["wide"]
+    wide[101] |= {"tasks": [3], "targets": [19]}
+    icons = load_settings(config).datasets["icons"]
+    assert icons.candidates_of(3) == (1, 17, 102)
+    assert icons.candidates_of(19) == (1, 17, 101, 102)
+
+
 def test_probing_is_what_similarities_depend_on(config: Config) -> None:
     selection = load_settings(config).datasets["icons"].preset.selection
     assert selection.probing == ProbeSettings(
@@ -398,6 +406,19 @@ STUDY = {"seeds": [11], "sizes": {5: SIZE, "all": SIZE}}
         (
             put(*ICONS, "candidates", [3]),
             "datasets.icons.candidates: the target 3 has no candidate but itself; add others",
+        ),
+        (
+            put(*ICONS, "wide", 101, {"name": "some", "tasks": [19, 29], "targets": [3, 19]}),
+            "datasets.icons.wide.101.tasks: 19 is a target; a candidate made of a target's own"
+            " samples would know them all",
+        ),
+        (
+            put(*ICONS, "wide", 101, "targets", [17]),
+            "datasets.icons.wide.101.targets: unknown target 17; known: 3, 19",
+        ),
+        (
+            put(*ICONS, "wide", 101, "targets", "3-1"),
+            "datasets.icons.wide.101.targets: '3-1' is not allowed; a range must ascend",
         ),
         (
             put(*ICONS, "wide", 101, "tasks", [29, 102]),
