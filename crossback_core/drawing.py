@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,28 +24,25 @@ STYLE: dict[Any, Any] = {  # of matplotlib
 }
 
 
+def new_figure(size: tuple[float, float]) -> Figure:
+    """Return an empty figure, `size` inches wide and high."""
+    from matplotlib.figure import Figure  # 0.3 s that only figures need
+
+    return Figure(figsize=size, layout="constrained")
+
+
 def panels(
     count: int, *, size: tuple[float, float], columns: int = 3, shared: bool = False
 ) -> tuple[Figure, list[Axes]]:
     """Return a figure of `count` panels, each `size` inches wide and high, perhaps of one scale."""
-    from matplotlib.figure import Figure  # 0.3 s that only figures need
-
     columns = min(count, columns)
     rows = -(-count // columns)
-    figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
+    figure = new_figure((size[0] * columns, size[1] * rows))
     grid = figure.subplots(rows, columns, sharex=shared, sharey=shared, squeeze=False).flat
     for place in range(count, rows * columns):
         grid[place].remove()
         grid[place - columns].tick_params(labelbottom=True)  # now the lowest of its column
     return figure, list(grid[:count])
-
-
-def task_names(pairs: pd.DataFrame, task: str, modality: str) -> list[str]:
-    """Return "image 3" and the like, in the order of the tasks' ids."""
-    tasks = pairs.drop_duplicates(task).sort_values(task)
-    return [
-        f"{kind} {number:.0f}" for kind, number in zip(tasks[modality], tasks[task], strict=True)
-    ]
 
 
 def write_cell(axes: Axes, column: int, row: int, text: str, *, on: Colour) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from crossback_core.drawing import STYLE, panels, percent, task_names, write_cell
+from crossback_core.drawing import STYLE, panels, percent, write_cell
 from crossback_core.files import write_text
 
 if TYPE_CHECKING:
@@ -360,10 +360,10 @@ def _draw_matrix(matrix: pd.DataFrame) -> Figure:
         write_cell(axes, column, row, text, on=colours[row, column])
     for row, column in zip(*np.nonzero(_cells(matrix, "selected") == 1), strict=True):
         _frame_cell(axes, column, row)
-    names = task_names(matrix, "candidate", "modality")
+    names = _task_names(matrix, "candidate", "modality")
     slanted: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
     axes.set_xticks(np.arange(columns) + 0.5, names, **slanted)
-    axes.set_yticks(np.arange(rows) + 0.5, task_names(matrix, "target", "target_modality"))
+    axes.set_yticks(np.arange(rows) + 0.5, _task_names(matrix, "target", "target_modality"))
     axes.invert_yaxis()
     axes.grid(False)
     axes.tick_params(length=0)
@@ -374,6 +374,14 @@ def _draw_matrix(matrix: pd.DataFrame) -> Figure:
 def _cells(matrix: pd.DataFrame, values: str) -> Array:
     """Return a column of the pairs as (targets, candidates); NaN where a pair is not there."""
     return matrix.pivot(index="target", columns="candidate", values=values).to_numpy(float)
+
+
+def _task_names(pairs: pd.DataFrame, task: str, modality: str) -> list[str]:
+    """Return "image 3" and the like, in the order of the tasks' ids."""
+    tasks = pairs.drop_duplicates(task).sort_values(task)
+    return [
+        f"{kind} {number:.0f}" for kind, number in zip(tasks[modality], tasks[task], strict=True)
+    ]
 
 
 def _frame_cell(axes: Axes, column: int, row: int) -> None:

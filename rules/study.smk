@@ -183,6 +183,7 @@ rule summarize_study:
     output:
         summary=f"{STUDY}summary.csv",
         gains=f"{STUDY}gains.csv",
+        candidates=f"{STUDY}candidates.csv",
         figures=expand(f"{STUDY}{{figure}}.png", figure=STUDY_FIGURES, allow_missing=True),
     log:
         "logs/summarize_study/{dataset}.log",

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from crossback_core.files import read_csv, write_text
+from crossback_core.study.analysis import by_size
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, KEPT = ROOT / "docs" / "study.md", ROOT / "docs" / "study"
@@ -44,9 +45,11 @@ def main() -> None:
 def with_tables(text: str, folder: Path) -> str:
     """Write each marked table of a page anew from the tables in a folder."""
     summary, gains = read_csv(folder / "summary.csv"), read_csv(folder / "gains.csv")
+    candidates = read_csv(folder / "candidates.csv")
     tables: dict[str, Callable[[], pd.DataFrame]] = {
         "scores": lambda: scores_table(summary),
         "gains": lambda: gains_table(gains),
+        "wide": lambda: wide_table(candidates),
         "baselines": lambda: baselines_table(gains),
     }
 
@@ -59,10 +62,10 @@ def with_tables(text: str, folder: Path) -> str:
 
 def scores_table(summary: pd.DataFrame) -> pd.DataFrame:
     """One row a score, the least regret first, where there is more than one of two to pick."""
-    ordered = _by_size(summary[summary["candidates"] > 2].sort_values("regret"))
+    ordered = by_size(summary[summary["candidates"] > 2].sort_values("regret"))
     return pd.DataFrame(
         {
-            "samples a class": ordered["size"].map(_size),
+            "samples a class": ordered["size"],
             "picked by": ordered["metric"],
             "regret": _intervals(ordered, "regret", sign=""),
             "over random": _intervals(ordered, "over_random"),
@@ -78,10 +81,10 @@ def scores_table(summary: pd.DataFrame) -> pd.DataFrame:
 
 def gains_table(gains: pd.DataFrame) -> pd.DataFrame:
     """One row a direction and start."""
-    tried = _by_size(gains[gains["kind"].notna()])
+    tried = gains[gains["kind"].notna()]
     return pd.DataFrame(
         {
-            "samples a class": tried["size"].map(_size),
+            "samples a class": tried["size"],
             "target": tried["target_modality"],
             "from": tried["kind"] + " " + tried["modality"],
             "start": tried["start"],
@@ -97,12 +100,29 @@ def gains_table(gains: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def baselines_table(gains: pd.DataFrame) -> pd.DataFrame:
-    """The two baselines of each modality."""
-    rows = _by_size(gains[gains["kind"].isna()])
+def wide_table(candidates: pd.DataFrame) -> pd.DataFrame:
+    """One row a wide backbone and modality of the target."""
+    backbones = (candidates["kind"] == "wide") & (candidates["start"] == "backbone")
+    rows = candidates[backbones]
     return pd.DataFrame(
         {
-            "samples a class": rows["size"].map(_size),
+            "samples a class": rows["size"],
+            "target": rows["target_modality"],
+            "backbone": [f"{row.candidate} ({row.modality})" for row in rows.itertuples()],
+            "targets": rows["targets"],
+            "accuracy": _percent(rows["accuracy"]),
+            "gain": _intervals(rows, "gain"),
+            "over shuffled": _intervals(rows, "over_shuffled"),
+        }
+    )
+
+
+def baselines_table(gains: pd.DataFrame) -> pd.DataFrame:
+    """The two baselines of each modality."""
+    rows = gains[gains["kind"].isna()]
+    return pd.DataFrame(
+        {
+            "samples a class": rows["size"],
             "target": rows["target_modality"],
             "training": rows["start"],
             "steps": rows["start"].map({"baseline": "as the target", "longer": "twice as many"}),
@@ -110,15 +130,6 @@ def baselines_table(gains: pd.DataFrame) -> pd.DataFrame:
             "validation at 1/4, 1/2": _on_the_way(rows),
         }
     )
-
-
-def _by_size(rows: pd.DataFrame) -> pd.DataFrame:
-    """Few samples first, all samples (0) last, else in the order given."""
-    return rows.sort_values("size", key=lambda sizes: sizes.mask(sizes == 0, np.inf), kind="stable")
-
-
-def _size(size: int) -> str:
-    return str(size) if size else "all"
 
 
 def _percent(values: pd.Series[float]) -> list[str]:

@@ -1,6 +1,7 @@
 """What the trainings of a study say of the scores, and of where gains come from.
 
-A *cell* is a target with a number of training samples a class and a seed. All accuracies reported
+A *cell* is a target with a number of training samples a class ("all" stands for all that there
+are; the column `size`) and a seed. All accuracies reported
 are of the test split. Gains are over the *longer* baseline of the cell: the target's own network
 from scratch, trained for as many steps as its baseline and the target take together.
 """
@@ -61,12 +62,17 @@ def interval(values: pd.DataFrame, column: str) -> Interval:
     return Interval(mean, mean - reach, mean + reach)
 
 
-def with_gains(trainings: pd.DataFrame) -> pd.DataFrame:
-    """Add to each training its cell's baselines, and its gain over the longer one.
+def with_gains(trainings: pd.DataFrame, *, wide: Sequence[int]) -> pd.DataFrame:
+    """Add to each training its cell's baselines, its gain over the longer one, and its kind.
+
+    Args:
+        trainings: As of `collect_study`.
+        wide: Candidates trained on the classes of several tasks.
 
     Returns:
-        The rows with baseline_validation_accuracy, baseline_test_accuracy, longer_test_accuracy
-        and gain, that of the test accuracy over the longer baseline.
+        The rows with baseline_validation_accuracy, baseline_test_accuracy, longer_test_accuracy,
+        gain, that of the test accuracy over the longer baseline, and kind: that of the candidate,
+        single or wide, empty for the two baselines.
 
     Raises:
         ValueError: A cell lacks its baseline or longer baseline.
@@ -79,7 +85,18 @@ def with_gains(trainings: pd.DataFrame) -> pd.DataFrame:
         frame = frame.join(bar, on=CELL, validate="many_to_one")
         if frame[f"{start}_test_accuracy"].isna().any():
             raise ValueError(f"a target of the study has no {start} training: run the study again")
-    return frame.assign(gain=frame["test_accuracy"] - frame["longer_test_accuracy"])
+    kinds = np.where(frame["candidate"].isin(wide), "wide", "single")
+    return frame.assign(
+        gain=frame["test_accuracy"] - frame["longer_test_accuracy"],
+        kind=pd.Series(kinds, index=frame.index).where(frame["candidate"].notna()),
+    )
+
+
+def by_size(frame: pd.DataFrame) -> pd.DataFrame:
+    """Order rows by training samples a class, all samples last; rows of one size stay in order."""
+    return frame.sort_values(
+        "size", key=lambda sizes: pd.to_numeric(sizes, errors="coerce"), kind="stable"
+    )
 
 
 def judge_metrics(
@@ -117,7 +134,7 @@ def judge_metrics(
             row |= interval(part, column).named(column)
         row["worst_kept_gain"] = part.groupby("target")["kept_gain"].mean().min()
         rows.append(row)
-    return pd.DataFrame(rows)
+    return by_size(pd.DataFrame(rows))
 
 
 _JUDGED = ("accuracy", "gain", "over_random", "regret", "tau", "rank", "planted", "kept_gain")
@@ -220,7 +237,7 @@ def _random_pick(part: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def gains_by_group(trainings: pd.DataFrame, *, wide: Sequence[int]) -> pd.DataFrame:
+def gains_by_group(trainings: pd.DataFrame) -> pd.DataFrame:
     """Split accuracies and gains, as of `with_gains`, by direction, kind of candidate and start.
 
     Returns:
@@ -229,11 +246,23 @@ def gains_by_group(trainings: pd.DataFrame, *, wide: Sequence[int]) -> pd.DataFr
         gain over the longer baseline, over the same candidate shuffled and over it unpicked, each
         with an interval, and the validation accuracy on the way.
     """
+    return _gains_by(["size", "target_modality", "modality", "kind", "start"], trainings)
+
+
+def gains_by_candidate(trainings: pd.DataFrame) -> pd.DataFrame:
+    """Split accuracies and gains, as of `with_gains`, by candidate, direction and start.
+
+    Returns:
+        The columns of `gains_by_group`, and candidate.
+    """
+    tried = trainings[trainings["candidate"].notna()].astype({"candidate": int})
+    keys = ["size", "target_modality", "candidate", "modality", "kind", "start"]
+    return _gains_by(keys, tried)
+
+
+def _gains_by(keys: list[str], trainings: pd.DataFrame) -> pd.DataFrame:
     frame = _over(_over(trainings, "shuffled"), "unpicked")
-    kinds = np.where(frame["candidate"].isin(wide), "wide", "single")
-    frame["kind"] = pd.Series(kinds, index=frame.index).where(frame["candidate"].notna())
     rows = []
-    keys = ["size", "target_modality", "modality", "kind", "start"]
     for key, part in frame.groupby(keys, dropna=False, sort=True):
         row = dict(zip(keys, key, strict=True))
         row |= {"targets": part["target"].nunique(), "trainings": len(part)}
@@ -242,7 +271,7 @@ def gains_by_group(trainings: pd.DataFrame, *, wide: Sequence[int]) -> pd.DataFr
         for column in ("quarter_validation_accuracy", "half_validation_accuracy", "weights"):
             row[column] = part[column].mean()
         rows.append(row)
-    return pd.DataFrame(rows)
+    return by_size(pd.DataFrame(rows))
 
 
 _MEASURED = {

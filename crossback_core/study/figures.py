@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crossback_core.drawing import STYLE, panels, percent, task_names, write_cell
+from crossback_core.drawing import STYLE, new_figure, panels, percent, write_cell
 from crossback_core.files import atomic_write
-from crossback_core.settings import STARTS
-from crossback_core.study.analysis import ORACLE, OTHER_SEEDS, RANDOM, VALIDATION
+from crossback_core.settings import ALL, STARTS
+from crossback_core.study.analysis import ORACLE, OTHER_SEEDS, RANDOM, VALIDATION, by_size
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.collections import QuadMesh
     from matplotlib.figure import Figure
 
 ACCENT, MARK, QUIET = "#2b6cb0", "#c05621", "#8a8f98"
@@ -52,7 +53,7 @@ def _save(draw: Callable[[], Figure], path: Path) -> None:
 
 def draw_regret(summary: pd.DataFrame) -> Figure:
     """Regret of each score's picks, the lowest on top, a panel for each size."""
-    sizes = _in_order(summary["size"].unique())
+    sizes = _sizes(summary)
     rows = summary["metric"].nunique()
     figure, charts = panels(len(sizes), size=(4.2, 0.6 + 0.24 * rows))
     for axes, size in zip(charts, sizes, strict=True):
@@ -68,41 +69,55 @@ def draw_regret(summary: pd.DataFrame) -> Figure:
 
 
 def draw_transfer(trainings: pd.DataFrame) -> Figure:
-    """Mean gain of each target from each candidate, a panel for each size."""
-    frame = trainings[trainings["start"] == "backbone"]
-    sizes = _in_order(frame["size"].unique())
-    targets, candidates = frame["target"].nunique(), frame["candidate"].nunique()
-    figure, charts = panels(
-        len(sizes), size=(2.2 + 0.3 * candidates, 1.2 + 0.3 * targets), columns=1
+    """Mean gain of each target from each candidate, a panel for each size.
+
+    Wide candidates of one modality share a column: each serves targets of its own.
+    """
+    frame = trainings[trainings["start"] == "backbone"].sort_values(["target", "candidate"])
+    single = frame["modality"] + " " + frame["candidate"].astype(int).astype(str)
+    frame = frame.assign(
+        row=frame["target_modality"] + " " + frame["target"].astype(str),
+        column=single.mask(frame["kind"] == "wide", "wide " + frame["modality"]),
     )
-    limit = float(frame.groupby(["size", "target", "candidate"])["gain"].mean().abs().max())
-    for axes, size in zip(charts, sizes, strict=True):
-        part = frame[frame["size"] == size]
-        cells = part.pivot_table(index="target", columns="candidate", values="gain")
-        cells = cells.reindex(columns=sorted(frame["candidate"].unique()))
-        values = cells.to_numpy()
-        mesh = axes.pcolormesh(values, cmap="PuOr", vmin=-limit, vmax=limit)
-        colours = mesh.to_rgba(values)
-        for row, column in zip(*np.nonzero(~np.isnan(values)), strict=True):
-            points = f"{100 * values[row, column]:+.0f}"
-            write_cell(axes, column, row, points, on=colours[row, column])
-        axes.set_facecolor(_NOT_TRAINED)
-        axes.set_xticks(np.arange(cells.shape[1]) + 0.5, task_names(frame, "candidate", "modality"))
-        axes.tick_params(axis="x", rotation=90)
-        axes.set_yticks(
-            np.arange(cells.shape[0]) + 0.5, task_names(part, "target", "target_modality")
-        )
-        axes.invert_yaxis()
-        axes.grid(False)
-        axes.set_title(f"gain in points,\n{_size_name(size)}")
-        figure.colorbar(mesh, ax=axes, format=percent("+.0f", ""))
+    maps = {
+        size: frame[frame["size"] == size]
+        .pivot_table(index="row", columns="column", values="gain", sort=False)
+        .reindex(columns=frame["column"].unique())
+        .dropna(axis="columns", how="all")
+        for size in _sizes(frame)
+    }
+    widths = [cells.shape[1] for cells in maps.values()]
+    height = 1.4 + 0.25 * frame["row"].nunique()
+    figure = new_figure((2.2 + 0.8 * len(maps) + 0.4 * sum(widths), height))
+    charts = figure.subplots(1, len(maps), width_ratios=widths, sharey=True, squeeze=False)[0]
+    limit = max(float(np.nanmax(np.abs(cells))) for cells in maps.values())
+    for axes, (size, cells) in zip(charts, maps.items(), strict=True):
+        mesh = _draw_map(axes, cells, limit)
+        axes.set_title(_size_name(size))
+    figure.colorbar(mesh, ax=list(charts), format=percent("+.0f", ""), label="gain in points")
     return figure
+
+
+def _draw_map(axes: Axes, cells: pd.DataFrame, limit: float) -> QuadMesh:
+    """Draw gains as a heat map with numbers, of one scale from -limit to limit."""
+    values = cells.to_numpy(float)
+    mesh = axes.pcolormesh(values, cmap="PuOr", vmin=-limit, vmax=limit)
+    colours = mesh.to_rgba(values)
+    for row, column in zip(*np.nonzero(~np.isnan(values)), strict=True):
+        points = f"{100 * values[row, column]:+.0f}"
+        write_cell(axes, column, row, points, on=colours[row, column])
+    axes.set_facecolor(_NOT_TRAINED)
+    axes.set_xticks(np.arange(cells.shape[1]) + 0.5, list(cells.columns), rotation=90)
+    axes.set_yticks(np.arange(cells.shape[0]) + 0.5, list(cells.index))
+    axes.set_ylim(cells.shape[0], 0)
+    axes.grid(False)
+    return mesh
 
 
 def draw_gains(gains: pd.DataFrame) -> Figure:
     """Gain by direction and start, a panel for each size."""
     rows = gains[gains["start"].isin(STARTS)]
-    sizes = _in_order(rows["size"].unique())
+    sizes = _sizes(rows)
     most = int(rows.groupby("size").size().max())
     figure, charts = panels(len(sizes), size=(4.6, 0.6 + 0.2 * most))
     for axes, size in zip(charts, sizes, strict=True):
@@ -123,7 +138,7 @@ def draw_sizes(gains: pd.DataFrame) -> Figure:
     """Accuracy against the number of training samples a class, a panel for each modality."""
     modalities = sorted(gains["target_modality"].unique())
     figure, charts = panels(len(modalities), size=(4.6, 3.2))
-    sizes = _in_order(gains["size"].unique())
+    sizes = _sizes(gains)
     for axes, modality in zip(charts, modalities, strict=True):
         part = gains[gains["target_modality"] == modality]
         for label, row_filter, style, colour in _LINES:
@@ -151,13 +166,13 @@ _LINES = (
 )
 
 
-def _in_order(sizes: Any) -> list[int]:
-    """Ascending, with all samples (0) last."""
-    return sorted(sizes, key=lambda size: (size == 0, size))
+def _sizes(rows: pd.DataFrame) -> list[str]:
+    """Training samples a class, ascending, all samples last."""
+    return list(by_size(rows)["size"].unique())
 
 
-def _size_name(size: int) -> str:
-    return f"{size} samples a class" if size else "all samples"
+def _size_name(size: str) -> str:
+    return "all samples" if size == ALL else f"{size} samples a class"
 
 
 def _draw_intervals(

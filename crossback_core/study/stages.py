@@ -29,12 +29,16 @@ from crossback_core.stage_parts import (
     sizes_of,
     training_key,
 )
-from crossback_core.study.analysis import gains_by_group, judge_metrics, with_gains
+from crossback_core.study.analysis import (
+    gains_by_candidate,
+    gains_by_group,
+    judge_metrics,
+    with_gains,
+)
 from crossback_core.study.figures import draw_all
 from crossback_core.study.starts import begin
 
 PLACE = re.compile(r"size_(all|\d+)/seed_(\d+)/target_(\d+)")
-ALL_SAMPLES = 0  # stands for all training samples in the tables
 
 
 def train_pair(
@@ -147,14 +151,13 @@ TRAINING_COLUMNS = (
 )
 
 
-def _place(path: StrPath) -> dict[str, int]:
+def _place(path: StrPath) -> dict[str, int | str]:
     """Read training samples a class, seed and target off the path of an artifact."""
     found = PLACE.search(Path(path).as_posix())
     if found is None:
         raise ValueError(f"{path} is not the path of an artifact of a study")
     size, seed, target = found.groups()
-    number = ALL_SAMPLES if size == "all" else int(size)
-    return {"size": number, "seed": int(seed), "target": int(target)}
+    return {"size": size, "seed": int(seed), "target": int(target)}
 
 
 def _baseline_row(metrics: StrPath, history: StrPath, start: str) -> dict[str, Any]:
@@ -179,13 +182,14 @@ def summarize_study(
     score_table: StrPath,
     summary: StrPath,
     gains: StrPath,
+    candidates: StrPath,
     figures: Sequence[StrPath],
     wide: Sequence[int],
 ) -> None:
     """Judge the scores and the controls of a study, and draw them (rule summarize_study)."""
-    table, scores = with_gains(read_csv(trainings)), read_csv(score_table)
-    judged = judge_metrics(table, scores, wide=wide)
-    grouped = gains_by_group(table, wide=wide)
+    table, scores = with_gains(read_csv(trainings), wide=wide), read_csv(score_table)
+    judged, grouped = judge_metrics(table, scores, wide=wide), gains_by_group(table)
     write_csv(judged, summary)
     write_csv(grouped, gains)
+    write_csv(gains_by_candidate(table), candidates)
     draw_all(table, judged, grouped, figures)

@@ -14,6 +14,8 @@ from crossback_core.study.analysis import (
     OTHER_SEEDS,
     RANDOM,
     VALIDATION,
+    by_size,
+    gains_by_candidate,
     gains_by_group,
     interval,
     judge_metrics,
@@ -28,7 +30,7 @@ def training(
 ) -> dict[str, Any]:
     """One row of the table of trainings."""
     return {
-        "size": 10,
+        "size": "10",
         "seed": seed,
         "target": target,
         "target_modality": "image",
@@ -62,7 +64,7 @@ def trainings() -> pd.DataFrame:
 @pytest.fixture
 def scores() -> pd.DataFrame:
     """A score that ranks the candidates rightly, one that ranks them wrongly, one that is flat."""
-    place = {"size": 10, "seed": 1, "target": 1, "target_modality": "image", "modality": "image"}
+    place = {"size": "10", "seed": 1, "target": 1, "target_modality": "image", "modality": "image"}
     values = {2: (0.2, 0.8, 1.0), 3: (0.1, 0.9, 1.0), 100: (0.3, 0.7, 1.0)}
     return pd.DataFrame(
         {
@@ -78,7 +80,7 @@ def scores() -> pd.DataFrame:
 
 
 def judged(trainings: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
-    return judge_metrics(with_gains(trainings), scores, wide=WIDE).set_index("metric")
+    return judge_metrics(with_gains(trainings, wide=WIDE), scores, wide=WIDE).set_index("metric")
 
 
 def test_regret_is_what_the_pick_lacks_to_the_best_candidate(
@@ -170,22 +172,39 @@ def test_the_better_of_target_and_baseline_is_chosen_by_validation(
 
 
 def test_gains_are_over_the_longer_baseline(trainings: pd.DataFrame) -> None:
-    gains = with_gains(trainings).set_index(["start", "candidate"])["gain"]
+    gains = with_gains(trainings, wide=WIDE).set_index(["start", "candidate"])["gain"]
     assert gains["backbone", 100] == pytest.approx(0.2)
 
 
 def test_a_target_without_its_longer_baseline_is_refused(trainings: pd.DataFrame) -> None:
     with pytest.raises(ValueError, match="no longer training"):
-        with_gains(trainings[trainings["start"] != "longer"])
+        with_gains(trainings[trainings["start"] != "longer"], wide=WIDE)
 
 
 def test_gains_are_split_by_kind_and_start(trainings: pd.DataFrame) -> None:
-    table = gains_by_group(with_gains(trainings), wide=WIDE).set_index(["kind", "start"])
+    table = gains_by_group(with_gains(trainings, wide=WIDE)).set_index(["kind", "start"])
     assert table.loc[("single", "backbone"), "accuracy"] == pytest.approx(0.525)
     assert table.loc[("wide", "backbone"), "over_shuffled"] == pytest.approx(0.3)
     assert np.isnan(table.loc[("single", "backbone"), "over_shuffled"])
     assert table.loc[("single", "backbone"), "trainings"] == 2
     assert table.loc[("wide", "backbone"), "quarter_validation_accuracy"] == pytest.approx(0.3)
+
+
+def test_gains_are_split_by_candidate(trainings: pd.DataFrame) -> None:
+    table = gains_by_candidate(with_gains(trainings, wide=WIDE)).set_index(["candidate", "start"])
+    assert table["gain"].round(9).to_dict() == {
+        (2, "backbone"): 0.05,
+        (3, "backbone"): -0.2,
+        (100, "backbone"): 0.2,
+        (100, "shuffled"): -0.1,
+    }
+    assert table["kind"].tolist() == ["single", "single", "wide", "wide"]
+
+
+def test_rows_are_ordered_by_size_with_all_samples_last() -> None:
+    frame = pd.DataFrame({"size": ["all", "10", "5", "10"], "row": [1, 2, 3, 4]})
+    assert by_size(frame)["row"].tolist() == [3, 2, 4, 1]
+    assert by_size(pd.DataFrame({"size": [10, 5]}))["size"].tolist() == [5, 10]
 
 
 def cells(values: dict[tuple[int, int], float]) -> pd.DataFrame:

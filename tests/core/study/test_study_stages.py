@@ -108,6 +108,7 @@ class Study:
             score_table=self.folder / "scores.csv",
             summary=self.folder / "summary.csv",
             gains=self.folder / "gains.csv",
+            candidates=self.folder / "candidates.csv",
             figures=[self.folder / f"{figure}.png" for figure in FIGURES],
             wide=[8],
         )
