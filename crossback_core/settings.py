@@ -282,7 +282,7 @@ class StudySize:
 
     @property
     def pairs(self) -> tuple[tuple[Start, int], ...]:
-        """What each target is trained from: starts with their candidates."""
+        """What targets are trained from: starts with their candidates."""
         starts: dict[Start, tuple[int, ...]] = {"backbone": self.candidates, **self.controls}
         return tuple((start, each) for start, candidates in starts.items() for each in candidates)
 
@@ -340,6 +340,12 @@ class Experiment:
     def candidates_of(self, target: int) -> tuple[int, ...]:
         """Candidates for a target's backbone; the target's own network is none."""
         return tuple(each for each in self.candidates if self._may_serve(each, target))
+
+    def pairs_of(self, target: int, size: str) -> tuple[tuple[Start, int], ...]:
+        """What the study trains a target of some size from: starts with their candidates."""
+        candidates = self.candidates_of(target)
+        pairs = self.study.sizes[size].pairs if self.study else ()
+        return tuple((start, each) for start, each in pairs if each in candidates)
 
     def _may_serve(self, candidate: int, target: int) -> bool:
         served = self.wide[candidate].targets if candidate in self.wide else None
@@ -402,7 +408,7 @@ def _range_problems(config: Mapping[str, Any]) -> Iterator[str]:
             if "targets" in task
         }
         if "study" in values:
-            lists |= dict(_study_lists(values["study"]))
+            lists |= {key: ids for key, ids, _ in _study_lists(values)}
         for key, given in lists.items():
             if given == ALL:
                 continue
@@ -414,12 +420,16 @@ def _range_problems(config: Mapping[str, Any]) -> Iterator[str]:
                 yield f"datasets.{name}.{key}: {', '.join(twice)} is given more than once"
 
 
-def _study_lists(study: Mapping[str, Any]) -> Iterator[tuple[str, str | Sequence[int | str]]]:
-    """List the ids that a study names, by where."""
-    for size, part in study["sizes"].items():
-        yield f"study.sizes.{size}.candidates", part["candidates"]
+_Given = str | Sequence[int | str]  # ids as they are configured
+
+
+def _study_lists(values: Mapping[str, Any]) -> Iterator[tuple[str, _Given, _Given]]:
+    """List the ids that a data set's study names: where, the ids, and those they must be among."""
+    for size, part in values["study"]["sizes"].items():
+        where = f"study.sizes.{size}"
+        yield f"{where}.candidates", part["candidates"], values["candidates"]
         for control, ids in part.get("controls", {}).items():
-            yield f"study.sizes.{size}.controls.{control}", ids
+            yield f"{where}.controls.{control}", ids, part["candidates"]
 
 
 def _written_out(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -449,7 +459,7 @@ def _part_written_out(part: Mapping[str, Any], candidates: list[int]) -> dict[st
     return {"candidates": own, "controls": controlled}
 
 
-def _ids(given: str | Sequence[int | str]) -> list[int]:
+def _ids(given: _Given) -> list[int]:
     """Write ids and ranges of ids out."""
     ids: list[int] = []
     for item in [given] if isinstance(given, str) else given:
@@ -591,13 +601,14 @@ def _wide_problems(path: str, values: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _role_problems(path: str, values: Mapping[str, Any]) -> Iterator[str]:
-    tasks, candidates = values["tasks"], values["candidates"]
-    networks = [*tasks, *map(int, values.get("wide", {}))]
+    tasks, candidates, wide = values["tasks"], values["candidates"], values.get("wide", {})
+    networks = [*tasks, *map(int, wide)]
     for target in values["targets"]:
         if target not in tasks:
             yield f"{path}.targets: {unknown('task', target, tasks)}"
-        if candidates == [target]:
-            yield f"{path}.candidates: the target {target} has no candidate but itself; add others"
+        others = [candidate for candidate in candidates if candidate != target]
+        if not any(target in wide.get(str(each), {}).get("targets", [target]) for each in others):
+            yield f"{path}.candidates: none may serve the target {target}; add others"
     for candidate in candidates:
         if candidate not in networks:
             yield f"{path}.candidates: {unknown('task or wide id', candidate, networks)}"
@@ -606,17 +617,11 @@ def _role_problems(path: str, values: Mapping[str, Any]) -> Iterator[str]:
 def _study_problems(
     path: str, values: Mapping[str, Any], config: Mapping[str, Any]
 ) -> Iterator[str]:
-    study = values["study"]
-    for size, part in study["sizes"].items():
-        lists = {"candidates": (part["candidates"], values["candidates"])}
-        for control, candidates in part["controls"].items():
-            lists[f"controls.{control}"] = (candidates, part["candidates"])
-        for key, (given, known) in lists.items():
-            for candidate in given:
-                if candidate not in known:
-                    where = f"{path}.study.sizes.{size}.{key}"
-                    yield f"{where}: {unknown('candidate', candidate, known)}"
-    if config["seed"] in study["seeds"]:
+    for key, given, known in _study_lists(values):
+        for candidate in given:
+            if candidate not in known:
+                yield f"{path}.{key}: {unknown('candidate', candidate, known)}"
+    if config["seed"] in values["study"]["seeds"]:
         yield (
             f"{path}.study.seeds: {config['seed']} is not allowed; it is the experiment's own seed,"
             " and a target's network would start from the same random weights as its candidates"

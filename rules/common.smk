@@ -78,6 +78,23 @@ def check_targets(targets: Iterable[str]) -> None:
         known = experiment.targets if role == "target" else experiment.networks
         if role and id_ not in map(str, known):
             raise Refused(f"{target}: {unknown(role, id_, known)} (data set {name})")
+        if found := re.search(r"study/size_([^/]+)/seed_([^/]+)/target_\d+/(.*)\.json", target):
+            check_training(target, experiment, int(id_), *found.groups())
+
+
+def check_training(target: str, experiment: Experiment, id_: int, *place: str) -> None:
+    """Refuse a training that a study does not have."""
+    size, seed, training = place
+    for what, given, known in (
+        ("size", size, experiment.study.sizes),
+        ("seed", seed, experiment.study.seeds),
+    ):
+        if given not in map(str, known):
+            raise Refused(f"{target}: {unknown(what, given, known)} (study of {experiment.name})")
+    pairs = [f"{start}_{candidate}" for start, candidate in experiment.pairs_of(id_, size)]
+    known = ["baseline", "longer", *pairs]
+    if training not in known:
+        raise Refused(f"{target}: {unknown('training', training, known)} (target {id_})")
 
 
 # Snakemake reads the workflow before it tells it its targets.
@@ -340,10 +357,9 @@ def study_pairs(wildcards: Wildcards) -> list[str]:
     experiment = experiment_of(wildcards)
     return [
         path
-        for size, part in experiment.study.sizes.items()
+        for size in experiment.study.sizes
         for target in experiment.targets
-        for start, candidate in part.pairs
-        if candidate in experiment.candidates_of(target)
+        for start, candidate in experiment.pairs_of(target, size)
         for path in expand(
             f"{STUDIED}{{start}}_{{task}}.json",
             dataset=experiment.name,

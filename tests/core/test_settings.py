@@ -283,6 +283,18 @@ def test_a_wide_network_serves_the_targets_that_it_names(config: Config) -> None
     icons = load_settings(config).datasets["icons"]
     assert icons.candidates_of(3) == (1, 17, 102)
     assert icons.candidates_of(19) == (1, 17, 101, 102)
+    config["datasets"]["icons"]["candidates"] = [101]
+    assert problems(config) == [
+        "datasets.icons.candidates: none may serve the target 3; add others"
+    ]
+
+
+def test_a_study_has_no_pair_of_a_target_and_a_candidate_of_others(config: Config) -> None:
+    config["datasets"]["icons"]["wide"][101]["targets"] = [19]
+    config["datasets"]["icons"]["study"] = {"seeds": [11], "sizes": {5: SIZE}}
+    icons = load_settings(config).datasets["icons"]
+    assert icons.pairs_of(3, "5") == (("backbone", 1),)
+    assert icons.pairs_of(19, "5") == (("backbone", 1), ("backbone", 101), ("shuffled", 101))
 
 
 def test_probing_is_what_similarities_depend_on(config: Config) -> None:
@@ -405,7 +417,7 @@ STUDY = {"seeds": [11], "sizes": {5: SIZE, "all": SIZE}}
         ),
         (
             put(*ICONS, "candidates", [3]),
-            "datasets.icons.candidates: the target 3 has no candidate but itself; add others",
+            "datasets.icons.candidates: none may serve the target 3; add others",
         ),
         (
             put(*ICONS, "wide", 101, {"name": "some", "tasks": [19, 29], "targets": [3, 19]}),
