@@ -169,7 +169,7 @@ def test_a_study_trains_each_target_from_candidates_and_controls(project: Projec
     study = studied.study
     assert study is not None
     cells = len(studied.targets) * len(study.seeds) * len(study.sizes)
-    pairs = 2 * 10 * (6 + 6 + 4 + 2) + 2 * 10 * (6 + 2 + 4 + 2)  # of either half, by size
+    pairs = 2 * 10 * (6 + 6 + 4 + 4) + 2 * 10 * (6 + 2 + 4 + 4)  # of either half, by size
     used = {candidate for part in study.sizes.values() for candidate in part.candidates}
     assert done.plan == {
         "prepare_index": 1,
@@ -194,7 +194,7 @@ def test_a_study_trains_each_target_from_candidates_and_controls(project: Projec
         ("size_7/seed_11/target_2/longer", "unknown size '7'; known: 10, 5, all"),
         ("size_5/seed_1/target_2/longer", "unknown seed '1'; known: 11, 12"),
         ("size_5/seed_11/target_2/backbone_103", "unknown training 'backbone_103'"),
-        ("size_all/seed_11/target_2/shuffled_101", "known: baseline, longer, backbone_101,"),
+        ("size_all/seed_11/target_2/fresh_101", "known: baseline, longer, backbone_101,"),
     ],
 )
 def test_a_training_that_is_not_in_the_study_is_refused(
