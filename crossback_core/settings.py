@@ -338,8 +338,12 @@ class Experiment:
         return self.train_per_class if network in self.targets else None
 
     def candidates_of(self, target: int) -> tuple[int, ...]:
-        """Candidates for a target's backbone; the target's own network is none."""
-        return tuple(each for each in self.candidates if self._may_serve(each, target))
+        """Candidates for a target's backbone.
+
+        None is the target's own network, nor a wide one that names other targets.
+        """
+        served = {network: task.targets for network, task in self.wide.items()}
+        return tuple(each for each in self.candidates if _may_serve(each, target, served.get(each)))
 
     def pairs_of(self, target: int, size: str) -> tuple[tuple[Start, int], ...]:
         """What the study trains a target of some size from: starts with their candidates."""
@@ -347,9 +351,10 @@ class Experiment:
         pairs = self.study.sizes[size].pairs if self.study else ()
         return tuple((start, each) for start, each in pairs if each in candidates)
 
-    def _may_serve(self, candidate: int, target: int) -> bool:
-        served = self.wide[candidate].targets if candidate in self.wide else None
-        return candidate != target and (served is None or target in served)
+
+def _may_serve(candidate: int, target: int, served: Sequence[int] | None) -> bool:
+    """Tell whether a candidate is one for a target; None stands for serving all targets."""
+    return candidate != target and (served is None or target in served)
 
 
 @dataclass(frozen=True)
@@ -400,12 +405,12 @@ def _merged(presets: Mapping[str, Any], name: str, above: tuple[str, ...] = ()) 
 def _range_problems(config: Mapping[str, Any]) -> Iterator[str]:
     """Find ranges of ids that descend, and ids that are in two ranges."""
     for name, values in config["datasets"].items():
-        wide = {f"wide.{key}.tasks": task["tasks"] for key, task in values.get("wide", {}).items()}
-        lists = {key: values[key] for key in ("tasks", "targets", "candidates")} | wide
+        lists = {key: values[key] for key in ("tasks", "targets", "candidates")}
         lists |= {
-            f"wide.{key}.targets": task["targets"]
-            for key, task in values.get("wide", {}).items()
-            if "targets" in task
+            f"wide.{network}.{key}": task[key]
+            for network, task in values.get("wide", {}).items()
+            for key in ("tasks", "targets")
+            if key in task
         }
         if "study" in values:
             lists |= {key: ids for key, ids, _ in _study_lists(values)}
@@ -424,7 +429,7 @@ _Given = str | Sequence[int | str]  # ids as they are configured
 
 
 def _study_lists(values: Mapping[str, Any]) -> Iterator[tuple[str, _Given, _Given]]:
-    """List the ids that a data set's study names: where, the ids, and those they must be among."""
+    """List the ids that a data set's study names: where, the ids, and the list they are from."""
     for size, part in values["study"]["sizes"].items():
         where = f"study.sizes.{size}"
         yield f"{where}.candidates", part["candidates"], values["candidates"]
@@ -435,8 +440,8 @@ def _study_lists(values: Mapping[str, Any]) -> Iterator[tuple[str, _Given, _Give
 def _written_out(values: Mapping[str, Any]) -> dict[str, Any]:
     """Write a data set's ranges of ids out ("1-56"), and what "all" stands for."""
     wide = {
-        key: {name: value if name == "name" else _ids(value) for name, value in task.items()}
-        for key, task in values.get("wide", {}).items()
+        network: task | {key: _ids(task[key]) for key in ("tasks", "targets") if key in task}
+        for network, task in values.get("wide", {}).items()
     }
     tasks = _ids(values["tasks"])
     everything = {"targets": tasks, "candidates": [*tasks, *map(int, wide)]}
@@ -585,33 +590,43 @@ def _wide_problems(path: str, values: Mapping[str, Any]) -> Iterator[str]:
         if network in values["tasks"]:
             yield f"{path}.wide.{network}: is a task's id; a wide network needs an id of its own"
         served = task.get("targets", values["targets"])
-        own = set(task["tasks"]) & set(served)
+        own = set(task["tasks"]) & set(values["targets"]) & set(served)
         if network in values["candidates"] and own:
             yield (
                 f"{path}.wide.{network}.tasks: {min(own)} is a target; a candidate made of a"
-                " target's own samples would know them all"
+                " target's own samples would know them all: take it out, or name the targets that"
+                f" the network may serve in wide.{network}.targets"
             )
-        for target in served:
-            if target not in values["targets"]:
-                known = values["targets"]
-                yield f"{path}.wide.{network}.targets: {unknown('target', target, known)}"
+        for target in task.get("targets", ()):
+            if target not in values["tasks"]:
+                known = values["tasks"]
+                yield f"{path}.wide.{network}.targets: {unknown('task', target, known)}"
         for member in task["tasks"]:
             if member in wide:
                 yield f"{path}.wide.{network}.tasks: {member} is wide itself; give single tasks"
 
 
 def _role_problems(path: str, values: Mapping[str, Any]) -> Iterator[str]:
-    tasks, candidates, wide = values["tasks"], values["candidates"], values.get("wide", {})
-    networks = [*tasks, *map(int, wide)]
+    tasks, candidates = values["tasks"], values["candidates"]
+    networks = [*tasks, *map(int, values.get("wide", {}))]
     for target in values["targets"]:
         if target not in tasks:
             yield f"{path}.targets: {unknown('task', target, tasks)}"
-        others = [candidate for candidate in candidates if candidate != target]
-        if not any(target in wide.get(str(each), {}).get("targets", [target]) for each in others):
-            yield f"{path}.candidates: none may serve the target {target}; add others"
     for candidate in candidates:
         if candidate not in networks:
             yield f"{path}.candidates: {unknown('task or wide id', candidate, networks)}"
+    yield from _unserved(f"{path}.candidates", candidates, values)
+
+
+def _unserved(where: str, candidates: Sequence[int], values: Mapping[str, Any]) -> Iterator[str]:
+    """Find targets that none of some candidates may serve."""
+    served = {int(network): task.get("targets") for network, task in values["wide"].items()}
+    for target in values["targets"]:
+        if not any(_may_serve(each, target, served.get(each)) for each in candidates):
+            yield (
+                f"{where}: the target {target} has no candidate, as its own network is none, nor"
+                " is a wide one that names other targets; add others"
+            )
 
 
 def _study_problems(
@@ -621,6 +636,8 @@ def _study_problems(
         for candidate in given:
             if candidate not in known:
                 yield f"{path}.{key}: {unknown('candidate', candidate, known)}"
+    for size, part in values["study"]["sizes"].items():
+        yield from _unserved(f"{path}.study.sizes.{size}.candidates", part["candidates"], values)
     if config["seed"] in values["study"]["seeds"]:
         yield (
             f"{path}.study.seeds: {config['seed']} is not allowed; it is the experiment's own seed,"

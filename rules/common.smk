@@ -78,13 +78,14 @@ def check_targets(targets: Iterable[str]) -> None:
         known = experiment.targets if role == "target" else experiment.networks
         if role and id_ not in map(str, known):
             raise Refused(f"{target}: {unknown(role, id_, known)} (data set {name})")
-        if found := re.search(r"study/size_([^/]+)/seed_([^/]+)/target_\d+/(.*)\.json", target):
-            check_training(target, experiment, int(id_), *found.groups())
+        if found := re.match(r"results/[^/]+/study/size_([^/]+)/seed_([^/]+)/[^/]+/(.*)", target):
+            check_study_file(target, experiment, int(id_), *found.groups())
 
 
-def check_training(target: str, experiment: Experiment, id_: int, *place: str) -> None:
-    """Refuse a training that a study does not have."""
-    size, seed, training = place
+def check_study_file(
+    target: str, experiment: Experiment, id_: int, size: str, seed: str, file: str
+) -> None:
+    """Refuse a file of a size, a seed or a training that a study does not have."""
     for what, given, known in (
         ("size", size, experiment.study.sizes),
         ("seed", seed, experiment.study.seeds),
@@ -93,8 +94,9 @@ def check_training(target: str, experiment: Experiment, id_: int, *place: str) -
             raise Refused(f"{target}: {unknown(what, given, known)} (study of {experiment.name})")
     pairs = [f"{start}_{candidate}" for start, candidate in experiment.pairs_of(id_, size)]
     known = ["baseline", "longer", *pairs]
-    if training not in known:
-        raise Refused(f"{target}: {unknown('training', training, known)} (target {id_})")
+    if file.endswith(".json") and file.removesuffix(".json") not in known:
+        training = unknown("training", file.removesuffix(".json"), known)
+        raise Refused(f"{target}: {training} (target {id_})")
 
 
 # Snakemake reads the workflow before it tells it its targets.
@@ -299,7 +301,8 @@ STUDY_FIGURES = ("regret", "transfer", "gains", "sizes")
 
 def requested_studies(wildcards: Wildcards) -> list[str]:
     """List what `snakemake study` makes: the study of each data set that has one."""
-    files = ("summary.csv", *(f"{figure}.png" for figure in STUDY_FIGURES))
+    files = ("summary.csv", "gains.csv", "candidates.csv")
+    files += tuple(f"{figure}.png" for figure in STUDY_FIGURES)
     studied = [name for name, experiment in SETTINGS.datasets.items() if experiment.study]
     return [f"results/{name}/study/{file}" for name in studied for file in files]
 

@@ -69,25 +69,10 @@ def draw_regret(summary: pd.DataFrame) -> Figure:
 
 
 def draw_transfer(trainings: pd.DataFrame) -> Figure:
-    """Mean gain of each target from each candidate, a panel for each size.
-
-    Wide candidates of one modality share a column: each serves targets of its own.
-    """
-    frame = trainings[trainings["start"] == "backbone"].sort_values(["target", "candidate"])
-    single = frame["modality"] + " " + frame["candidate"].astype(int).astype(str)
-    frame = frame.assign(
-        row=frame["target_modality"] + " " + frame["target"].astype(str),
-        column=single.mask(frame["kind"] == "wide", "wide " + frame["modality"]),
-    )
-    maps = {
-        size: frame[frame["size"] == size]
-        .pivot_table(index="row", columns="column", values="gain", sort=False)
-        .reindex(columns=frame["column"].unique())
-        .dropna(axis="columns", how="all")
-        for size in _sizes(frame)
-    }
+    """Mean gain of each target from each candidate, a panel for each size."""
+    maps = _gain_maps(trainings[trainings["start"] == "backbone"])
     widths = [cells.shape[1] for cells in maps.values()]
-    height = 1.4 + 0.25 * frame["row"].nunique()
+    height = 1.4 + 0.25 * len(next(iter(maps.values())))
     figure = new_figure((2.2 + 0.8 * len(maps) + 0.4 * sum(widths), height))
     charts = figure.subplots(1, len(maps), width_ratios=widths, sharey=True, squeeze=False)[0]
     limit = max(float(np.nanmax(np.abs(cells))) for cells in maps.values())
@@ -96,6 +81,32 @@ def draw_transfer(trainings: pd.DataFrame) -> Figure:
         axes.set_title(_size_name(size))
     figure.colorbar(mesh, ax=list(charts), format=percent("+.0f", ""), label="gain in points")
     return figure
+
+
+def _gain_maps(trained: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Make a table of mean gains for each size: the same targets in rows, candidates in columns.
+
+    Wide candidates of one modality share a column where none serves the targets of another.
+    """
+    cells = trained.drop_duplicates(["target", "candidate"])
+    wide = cells[cells["kind"] == "wide"]
+    name = trained["modality"] + " " + trained["candidate"].astype(int).astype(str)
+    if not wide.duplicated(["target", "modality"]).any():
+        name = name.mask(trained["kind"] == "wide", "wide " + trained["modality"])
+    frame = trained.assign(
+        row=trained["target_modality"] + " " + trained["target"].astype(str), column=name
+    )
+    rows, columns = (
+        frame.sort_values(task)[place].unique()
+        for task, place in (("target", "row"), ("candidate", "column"))
+    )
+    return {
+        size: frame[frame["size"] == size]
+        .pivot_table(index="row", columns="column", values="gain")
+        .reindex(index=rows, columns=columns)
+        .dropna(axis="columns", how="all")
+        for size in _sizes(frame)
+    }
 
 
 def _draw_map(axes: Axes, cells: pd.DataFrame, limit: float) -> QuadMesh:

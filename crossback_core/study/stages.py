@@ -187,7 +187,9 @@ def summarize_study(
     wide: Sequence[int],
 ) -> None:
     """Judge the scores and the controls of a study, and draw them (rule summarize_study)."""
-    table, scores = with_gains(read_csv(trainings), wide=wide), read_csv(score_table)
+    # without "all" among them, sizes are read as numbers
+    rows, scores = (read_csv(path).astype({"size": str}) for path in (trainings, score_table))
+    table = with_gains(rows, wide=wide)
     judged, grouped = judge_metrics(table, scores, wide=wide), gains_by_group(table)
     write_csv(judged, summary)
     write_csv(grouped, gains)

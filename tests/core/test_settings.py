@@ -235,6 +235,15 @@ def test_a_study_is_read_with_plain_numbers(config: Config) -> None:
     assert few.pairs == (("backbone", 1), ("backbone", 101), ("shuffled", 101))
 
 
+def test_each_target_needs_a_candidate_at_each_size_of_a_study(config: Config) -> None:
+    config["datasets"]["icons"]["wide"][101]["targets"] = [19]
+    sizes = {5: SIZE, "all": {"candidates": [101]}}
+    config["datasets"]["icons"]["study"] = {"seeds": [11], "sizes": sizes}
+    assert [problem.partition(",")[0] for problem in problems(config)] == [
+        "datasets.icons.study.sizes.all.candidates: the target 3 has no candidate"
+    ]
+
+
 def test_a_study_needs_targets_that_can_be_swapped(config: Config) -> None:
     config["presets"]["demo"]["selection"]["candidates"] = "same_modal"
     config["presets"]["demo"]["target"]["swap"] = "never"
@@ -279,13 +288,14 @@ def test_a_target_is_no_candidate_of_its_own(config: Config) -> None:
 
 def test_a_wide_network_serves_the_targets_that_it_names(config: Config) -> None:
     wide = config["datasets"]["icons"]["wide"]
-    wide[101] |= {"tasks": [3], "targets": [19]}
+    wide[101] |= {"tasks": [3], "targets": [17, 19]}  # no matter that 17 is no target
     icons = load_settings(config).datasets["icons"]
     assert icons.candidates_of(3) == (1, 17, 102)
     assert icons.candidates_of(19) == (1, 17, 101, 102)
     config["datasets"]["icons"]["candidates"] = [101]
     assert problems(config) == [
-        "datasets.icons.candidates: none may serve the target 3; add others"
+        "datasets.icons.candidates: the target 3 has no candidate, as its own network is none,"
+        " nor is a wide one that names other targets; add others"
     ]
 
 
@@ -417,7 +427,7 @@ STUDY = {"seeds": [11], "sizes": {5: SIZE, "all": SIZE}}
         ),
         (
             put(*ICONS, "candidates", [3]),
-            "datasets.icons.candidates: none may serve the target 3; add others",
+            "datasets.icons.candidates: the target 3 has no candidate, as its own network is none",
         ),
         (
             put(*ICONS, "wide", 101, {"name": "some", "tasks": [19, 29], "targets": [3, 19]}),
@@ -425,8 +435,8 @@ STUDY = {"seeds": [11], "sizes": {5: SIZE, "all": SIZE}}
             " samples would know them all",
         ),
         (
-            put(*ICONS, "wide", 101, "targets", [17]),
-            "datasets.icons.wide.101.targets: unknown target 17; known: 3, 19",
+            put(*ICONS, "wide", 101, "targets", [16]),
+            "datasets.icons.wide.101.targets: unknown task 16; known: 1, 3, 17, 19",
         ),
         (
             put(*ICONS, "wide", 101, "targets", "3-1"),

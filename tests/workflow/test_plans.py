@@ -168,8 +168,9 @@ def test_a_study_trains_each_target_from_candidates_and_controls(project: Projec
     studied = load_settings(config).datasets["icons_study"]
     study = studied.study
     assert study is not None
-    cells = len(studied.targets) * len(study.seeds) * len(study.sizes)
-    pairs = 2 * 10 * (6 + 6 + 4 + 4) + 2 * 10 * (6 + 2 + 4 + 4)  # of either half, by size
+    cells_of_a_size = len(studied.targets) * len(study.seeds)
+    cells = cells_of_a_size * len(study.sizes)
+    pairs = cells_of_a_size * (6 + 6 + 4 + 4)  # of which controls 6, 2 and 2
     used = {candidate for part in study.sizes.values() for candidate in part.candidates}
     assert done.plan == {
         "prepare_index": 1,
@@ -191,16 +192,16 @@ def test_a_study_trains_each_target_from_candidates_and_controls(project: Projec
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ("size_7/seed_11/target_2/longer", "unknown size '7'; known: 10, 5, all"),
-        ("size_5/seed_1/target_2/longer", "unknown seed '1'; known: 11, 12"),
-        ("size_5/seed_11/target_2/backbone_103", "unknown training 'backbone_103'"),
-        ("size_all/seed_11/target_2/fresh_101", "known: baseline, longer, backbone_101,"),
+        ("size_7/seed_11/target_2/scores.csv", "unknown size '7'; known: 10, 5, all"),
+        ("size_5/seed_1/target_2/longer.json", "unknown seed '1'; known: 11, 12"),
+        ("size_5/seed_11/target_2/backbone_103.json", "unknown training 'backbone_103'"),
+        ("size_all/seed_11/target_2/fresh_101.json", "known: baseline, longer, backbone_101,"),
     ],
 )
 def test_a_training_that_is_not_in_the_study_is_refused(
     project: Project, place: str, message: str
 ) -> None:
-    done = project.snakemake(f"results/icons_study/study/{place}.json", "--dry-run")
+    done = project.snakemake(f"results/icons_study/study/{place}", "--dry-run")
     assert done.code != 0
     assert message in done.output
 

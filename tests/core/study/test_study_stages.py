@@ -200,3 +200,10 @@ def test_tables_read_back_as_they_were_judged(done: Study) -> None:
     table = pd.read_csv(done.folder / "scores.csv")
     assert list(table["candidate"]) == [*CANDIDATES, *CANDIDATES]
     assert table["sparsity"].notna().all()
+
+
+def test_gains_by_candidate_are_kept_as_a_table(done: Study) -> None:
+    table = read_csv(done.folder / "candidates.csv")
+    kinds = table.groupby("candidate")["kind"].unique().map(list).to_dict()
+    assert kinds == {8: ["wide"], 9: ["single"]}
+    assert table["targets"].eq(1).all() and table["trainings"].sum() == 2 * (2 + 1)
