@@ -159,7 +159,8 @@ def draw_sizes(gains: pd.DataFrame) -> Figure:
         axes.set_xticks(range(len(sizes)), [_size_name(size) for size in sizes])
         axes.yaxis.set_major_formatter(percent())
         axes.set_title(f"{modality} targets")
-    charts[0].legend()
+    lines, names = charts[0].get_legend_handles_labels()
+    figure.legend(lines, names, loc="outside lower center", ncols=len(lines))
     return figure
 
 
@@ -196,4 +197,4 @@ def _draw_intervals(
         axes.errorbar(value, place, xerr=np.array(errors)[:, None], ecolor=colour, elinewidth=1.4)
     axes.scatter(part[column], places, c=list(colours), s=22, zorder=3)
     axes.set_yticks(places, names)
-    axes.xaxis.set_major_formatter(percent(unit=""))
+    axes.xaxis.set_major_formatter(percent(".3g", ""))
