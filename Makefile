@@ -23,7 +23,7 @@ install: $(RUNTIME) ## make the virtual environment .venv
 demo: $(RUNTIME) ## run the whole method on the embedded icons data set
 	$(BIN)/snakemake --cores all --rerun-incomplete
 
-study: $(RUNTIME) ## judge the selection, some two hours; brings docs/study.md up to date
+study: $(RUNTIME) ## judge the selection: about seven processor hours; brings docs/study.md up to date
 	$(BIN)/snakemake --cores all --rerun-incomplete study
 	$(BIN)/python tools/update_study.py
 

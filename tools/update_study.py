@@ -92,6 +92,7 @@ def gains_table(gains: pd.DataFrame) -> pd.DataFrame:
             "trainings": tried["trainings"],
             "accuracy": _percent(tried["accuracy"]),
             "gain": _intervals(tried, "gain"),
+            "over baseline": _intervals(tried, "over_baseline"),
             "over shuffled": _intervals(tried, "over_shuffled"),
             "over unpicked": _intervals(tried, "over_unpicked"),
             "validation at 1/4, 1/2": _on_the_way(tried),
@@ -112,6 +113,7 @@ def wide_table(candidates: pd.DataFrame) -> pd.DataFrame:
             "targets": rows["targets"],
             "accuracy": _percent(rows["accuracy"]),
             "gain": _intervals(rows, "gain"),
+            "over baseline": _intervals(rows, "over_baseline"),
             "over shuffled": _intervals(rows, "over_shuffled"),
         }
     )

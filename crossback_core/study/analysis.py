@@ -63,7 +63,7 @@ def interval(values: pd.DataFrame, column: str) -> Interval:
 
 
 def with_gains(trainings: pd.DataFrame, *, wide: Sequence[int]) -> pd.DataFrame:
-    """Add to each training its cell's baselines, its gain over the longer one, and its kind.
+    """Add to each training its cell's baselines, its gains over them, and its kind.
 
     Args:
         trainings: As of `collect_study`.
@@ -71,8 +71,8 @@ def with_gains(trainings: pd.DataFrame, *, wide: Sequence[int]) -> pd.DataFrame:
 
     Returns:
         The rows with baseline_validation_accuracy, baseline_test_accuracy, longer_test_accuracy,
-        gain, that of the test accuracy over the longer baseline, and kind: that of the candidate,
-        single or wide, empty for the two baselines.
+        gain, that of the test accuracy over the longer baseline, over_baseline, that over the
+        baseline, and kind: that of the candidate, single or wide, empty for the two baselines.
 
     Raises:
         ValueError: A cell lacks its baseline or longer baseline.
@@ -88,6 +88,7 @@ def with_gains(trainings: pd.DataFrame, *, wide: Sequence[int]) -> pd.DataFrame:
     kinds = np.where(frame["candidate"].isin(wide), "wide", "single")
     return frame.assign(
         gain=frame["test_accuracy"] - frame["longer_test_accuracy"],
+        over_baseline=frame["test_accuracy"] - frame["baseline_test_accuracy"],
         kind=pd.Series(kinds, index=frame.index).where(frame["candidate"].notna()),
     )
 
@@ -243,8 +244,8 @@ def gains_by_group(trainings: pd.DataFrame) -> pd.DataFrame:
     Returns:
         A row for each size, modality of the target, modality and kind of the candidate (single or
         wide; empty for the two baselines) and start: number of targets and trainings, accuracy,
-        gain over the longer baseline, over the same candidate shuffled and over it unpicked, each
-        with an interval, and the validation accuracy on the way.
+        gain over the longer baseline, over the baseline, over the same candidate shuffled and over
+        it unpicked, each with an interval, and the validation accuracy on the way.
     """
     return _gains_by(["size", "target_modality", "modality", "kind", "start"], trainings)
 
@@ -277,6 +278,7 @@ def _gains_by(keys: list[str], trainings: pd.DataFrame) -> pd.DataFrame:
 _MEASURED = {
     "accuracy": "test_accuracy",
     "gain": "gain",
+    "over_baseline": "over_baseline",
     "over_shuffled": "over_shuffled",
     "over_unpicked": "over_unpicked",
 }

@@ -172,8 +172,9 @@ def test_the_better_of_target_and_baseline_is_chosen_by_validation(
 
 
 def test_gains_are_over_the_longer_baseline(trainings: pd.DataFrame) -> None:
-    gains = with_gains(trainings, wide=WIDE).set_index(["start", "candidate"])["gain"]
-    assert gains["backbone", 100] == pytest.approx(0.2)
+    gains = with_gains(trainings, wide=WIDE).set_index(["start", "candidate"])
+    assert gains.loc[("backbone", 100), "gain"] == pytest.approx(0.2)
+    assert gains.loc[("backbone", 100), "over_baseline"] == pytest.approx(0.25)
 
 
 def test_a_target_without_its_longer_baseline_is_refused(trainings: pd.DataFrame) -> None:
