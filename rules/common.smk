@@ -78,7 +78,8 @@ def check_targets(targets: Iterable[str]) -> None:
         known = experiment.targets if role == "target" else experiment.networks
         if role and id_ not in map(str, known):
             raise Refused(f"{target}: {unknown(role, id_, known)} (data set {name})")
-        if found := re.match(r"results/[^/]+/study/size_([^/]+)/seed_([^/]+)/[^/]+/(.*)", target):
+        place = r"results/[^/]+/study/size_([^/]+)/seed_([^/]+)/target_\d+/(.*)"
+        if found := re.match(place, target):
             check_study_file(target, experiment, int(id_), *found.groups())
 
 
