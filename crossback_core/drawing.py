@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Colour = npt.NDArray[np.float64]
+Array = npt.NDArray[np.float64]
 STYLE: dict[Any, Any] = {  # of matplotlib
     "axes.axisbelow": True,
     "axes.grid": True,
@@ -45,11 +45,19 @@ def panels(
     return figure, list(grid[:count])
 
 
-def write_cell(axes: Axes, column: int, row: int, text: str, *, on: Colour) -> None:
-    """Write into a cell of a heat map, dark on a bright colour (red, green, blue, alpha)."""
-    bright = on[:3] @ (0.299, 0.587, 0.114) > 0.5
-    ink = "black" if bright else "white"
-    axes.text(column + 0.5, row + 0.5, text, color=ink, ha="center", va="center")
+def write_cells(axes: Axes, values: Array, colours: Array, text: Callable[[float], str]) -> None:
+    """Write into the cells of a heat map that have a value, dark on bright colours.
+
+    Args:
+        axes: Where the heat map is.
+        values: (rows, columns); NaN where there is none.
+        colours: (rows, columns, 4) red, green, blue and alpha of the cells.
+        text: What to write for a value.
+    """
+    for row, column in zip(*np.nonzero(~np.isnan(values)), strict=True):
+        bright = colours[row, column, :3] @ (0.299, 0.587, 0.114) > 0.5
+        ink, words = "black" if bright else "white", text(values[row, column])
+        axes.text(column + 0.5, row + 0.5, words, color=ink, ha="center", va="center")
 
 
 def percent(form: str = ".0f", unit: str = "%") -> Callable[[float, float], str]:

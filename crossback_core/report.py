@@ -11,17 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from crossback_core.drawing import STYLE, panels, percent, write_cell
+from crossback_core.drawing import STYLE, Array, panels, percent, write_cells
 from crossback_core.files import write_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Array = npt.NDArray[np.float64]
 
 _TEXT_WIDTH = 120
 
@@ -355,9 +353,7 @@ def _draw_matrix(matrix: pd.DataFrame) -> Figure:
     rows, columns = cells.shape
     figure, (axes,) = panels(1, size=(1.6 + 0.56 * columns, 1.0 + 0.4 * rows))
     colours = axes.pcolormesh(np.ma.masked_invalid(cells), cmap="viridis").to_rgba(cells)
-    for row, column in zip(*np.nonzero(~np.isnan(cells)), strict=True):
-        text = f"{cells[row, column]:.2f}".removeprefix("0")
-        write_cell(axes, column, row, text, on=colours[row, column])
+    write_cells(axes, cells, colours, lambda score: f"{score:.2f}".removeprefix("0"))
     for row, column in zip(*np.nonzero(_cells(matrix, "selected") == 1), strict=True):
         _frame_cell(axes, column, row)
     names = _task_names(matrix, "candidate", "modality")

@@ -94,10 +94,10 @@ def check_study_file(
         if given not in map(str, known):
             raise Refused(f"{target}: {unknown(what, given, known)} (study of {experiment.name})")
     pairs = [f"{start}_{candidate}" for start, candidate in experiment.pairs_of(id_, size)]
-    known = ["baseline", "longer", *pairs]
-    if file.endswith(".json") and file.removesuffix(".json") not in known:
-        training = unknown("training", file.removesuffix(".json"), known)
-        raise Refused(f"{target}: {training} (target {id_})")
+    trainings = ["baseline", "longer", *pairs]
+    training = file.removesuffix(".json")
+    if training != file and training not in trainings:
+        raise Refused(f"{target}: {unknown('training', training, trainings)} (target {id_})")
 
 
 # Snakemake reads the workflow before it tells it its targets.

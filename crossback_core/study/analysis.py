@@ -1,9 +1,9 @@
 """What the trainings of a study say of the scores, and of where gains come from.
 
-A *cell* is a target with a number of training samples a class ("all" stands for all that there
-are; the column `size`) and a seed. All accuracies reported
-are of the test split. Gains are over the *longer* baseline of the cell: the target's own network
-from scratch, trained for as many steps as its baseline and the target take together.
+A *cell* is a target with a number of training samples a class (the column `size`, "all" for all
+that there are) and a seed. All accuracies reported are of the test split. Gains are over the
+*longer* baseline of the cell: the target's own network from scratch, trained for as many steps as
+its baseline and the target take together.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def interval(values: pd.DataFrame, column: str) -> Interval:
 
 
 def with_gains(trainings: pd.DataFrame, *, wide: Sequence[int]) -> pd.DataFrame:
-    """Add to each training its cell's baselines, its gains over them, and its kind.
+    """Add to each training its cell's baselines, its gains over them and controls, and its kind.
 
     Args:
         trainings: As of `collect_study`.
@@ -71,8 +71,9 @@ def with_gains(trainings: pd.DataFrame, *, wide: Sequence[int]) -> pd.DataFrame:
 
     Returns:
         The rows with baseline_validation_accuracy, baseline_test_accuracy, longer_test_accuracy,
-        gain, that of the test accuracy over the longer baseline, over_baseline, that over the
-        baseline, and kind: that of the candidate, single or wide, empty for the two baselines.
+        gain, that of the test accuracy over the longer baseline, over_baseline, over_shuffled and
+        over_unpicked, those over the baseline and over the same candidate so (NaN where it was
+        not trained), and kind: that of the candidate, single or wide, empty for the two baselines.
 
     Raises:
         ValueError: A cell lacks its baseline or longer baseline.
@@ -86,11 +87,12 @@ def with_gains(trainings: pd.DataFrame, *, wide: Sequence[int]) -> pd.DataFrame:
         if frame[f"{start}_test_accuracy"].isna().any():
             raise ValueError(f"a target of the study has no {start} training: run the study again")
     kinds = np.where(frame["candidate"].isin(wide), "wide", "single")
-    return frame.assign(
+    frame = frame.assign(
         gain=frame["test_accuracy"] - frame["longer_test_accuracy"],
         over_baseline=frame["test_accuracy"] - frame["baseline_test_accuracy"],
         kind=pd.Series(kinds, index=frame.index).where(frame["candidate"].notna()),
     )
+    return _over(_over(frame, "shuffled"), "unpicked")
 
 
 def by_size(frame: pd.DataFrame) -> pd.DataFrame:
@@ -262,9 +264,8 @@ def gains_by_candidate(trainings: pd.DataFrame) -> pd.DataFrame:
 
 
 def _gains_by(keys: list[str], trainings: pd.DataFrame) -> pd.DataFrame:
-    frame = _over(_over(trainings, "shuffled"), "unpicked")
     rows = []
-    for key, part in frame.groupby(keys, dropna=False, sort=True):
+    for key, part in trainings.groupby(keys, dropna=False, sort=True):
         row = dict(zip(keys, key, strict=True))
         row |= {"targets": part["target"].nunique(), "trainings": len(part)}
         for name, column in _MEASURED.items():

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crossback_core.drawing import STYLE, new_figure, panels, percent, write_cell
+from crossback_core.drawing import STYLE, new_figure, panels, percent, write_cells
 from crossback_core.files import atomic_write
 from crossback_core.settings import ALL, STARTS
 from crossback_core.study.analysis import ORACLE, OTHER_SEEDS, RANDOM, VALIDATION, by_size
@@ -113,10 +113,7 @@ def _draw_map(axes: Axes, cells: pd.DataFrame, limit: float) -> QuadMesh:
     """Draw gains as a heat map with numbers, of one scale from -limit to limit."""
     values = cells.to_numpy(float)
     mesh = axes.pcolormesh(values, cmap="PuOr", vmin=-limit, vmax=limit)
-    colours = mesh.to_rgba(values)
-    for row, column in zip(*np.nonzero(~np.isnan(values)), strict=True):
-        points = f"{100 * values[row, column]:+.0f}"
-        write_cell(axes, column, row, points, on=colours[row, column])
+    write_cells(axes, values, mesh.to_rgba(values), lambda gain: f"{100 * gain:+.0f}")
     axes.set_facecolor(_NOT_TRAINED)
     axes.set_xticks(np.arange(cells.shape[1]) + 0.5, list(cells.columns), rotation=90)
     axes.set_yticks(np.arange(cells.shape[0]) + 0.5, list(cells.index))
