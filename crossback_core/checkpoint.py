@@ -1,8 +1,8 @@
 """Checkpoints: files that rebuild a network, strictly, and know their own contents.
 
-A checkpoint holds the model's settings, its tasks, one float32 weight for each masked position,
-who owns it (as few bits as there are owners), which earlier weights each task picks (one bit for
-each), the per-task parameters, a record of how it came about, and a hash over all of these.
+A checkpoint holds the description of the network's body, its tasks, the values that
+`Ownership.packed` gives, the inputs and heads of the tasks, a record of how it came about, and a
+hash over all of these.
 """
 
 from __future__ import annotations
@@ -10,27 +10,26 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from crossback_core import __version__
 from crossback_core.archive import entry, load_archive, save_archive
-from crossback_core.model.masked_linear import FREE, MAX_TASKS, MaskedLinear
-from crossback_core.model.network import Network, TaskSpec, body_size, task_size
-from crossback_core.settings import ModelSettings
+from crossback_core.model.body import Body, body_type, describe, read_settings
+from crossback_core.model.flat import check_fit, detached
+from crossback_core.model.network import Network, TaskSpec
+from crossback_core.model.ownership import MAX_TASKS
 
-CHECKPOINT_FORMAT = 1
+CHECKPOINT_FORMAT = 2
+
+_WRITERS = {1: "0.1"}  # which version wrote an older format
 
 # What values that fit their hash but no network lead to.
-_UNSOUND = (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError)
-
-Owners = npt.NDArray[np.uint8]
-Bits = npt.NDArray[np.bool_]
+_UNSOUND = (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, AttributeError)
 
 Record = dict[str, Any]
 
@@ -47,18 +46,18 @@ def save_checkpoint(network: Network, path: str | Path, record: Record | None = 
     """Write a network atomically.
 
     Args:
-        network: Its picks must be final (see `MaskedLinear.stop_picking`).
+        network: Its picks must be final (see `Ownership.stop_picking`).
         path: Where to.
         record: Plain values about how it came about.
     """
-    layers = network.masked_layers()
     payload: dict[str, Any] = {
         "format": CHECKPOINT_FORMAT,
-        "model": json.dumps(asdict(network.settings)),
+        "body": json.dumps(describe(network.ownership.body)),
         "tasks": json.dumps([asdict(spec) for spec in network.specs]),
         "record": json.dumps(record or {}),
-        "layers": {name: _pack_layer(layer) for name, layer in layers.items()},
-        "parameters": _per_task_state(network),
+        "values": network.ownership.packed(),
+        "inputs": [detached(module.state_dict()) for module in network.inputs],
+        "heads": [detached(module.state_dict()) for module in network.heads],
     }
     payload["digest"] = _digest(payload)
     save_archive(payload, path)
@@ -69,15 +68,19 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
 
     Raises:
         FileNotFoundError: There is no such file; nothing ever starts from random instead.
-        ValueError: The file is damaged, is no checkpoint, or does not describe one network.
+        ValueError: The file is damaged, is no checkpoint, is of another format, or does not
+            describe one network.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"checkpoint {path} does not exist: run the rule that makes it")
     try:
         payload = load_archive(path)
+        _check_format(entry(payload, "format", int))
         network = _rebuild(payload)
         record: Record = json.loads(entry(payload, "record", str))
+    except _OlderError as error:
+        raise ValueError(f"{path} {error}: remove it and run again") from error
     except _UNSOUND as error:
         raise ValueError(
             f"{path} is not a checkpoint of format {CHECKPOINT_FORMAT} or is damaged ({error}):"
@@ -88,164 +91,79 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
 
 def dense_bytes(network: Network, task: int) -> int:
     """Return the size of a task's own dense float32 network at width 1, in bytes."""
-    spec = network.tasks[task]
-    dense = Network(network.settings)
-    dense.add_task(TaskSpec(task, spec.modality, spec.classes, spec.channels))
+    spec, body = network.tasks[task], network.ownership.body
+    with torch.device("meta"):
+        dense = Network(type(body)(body.settings))
+        dense.add_task(TaskSpec(task, spec.modality, spec.classes, spec.channels))
     return sum(4 * parameter.numel() for parameter in dense.trainable_parameters())
 
 
-def _per_task_state(network: Network) -> dict[str, Tensor]:
-    """Everything that no mask covers, cut loose from the network."""
-    state = network.state_dict()
-    for name, layer in network.masked_layers().items():
-        for key in layer.state_dict():
-            if not key.startswith("biases."):
-                del state[f"{name}.{key}"]
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in state.items()}
+class _OlderError(ValueError):
+    """A sound file, but of a version before this one."""
 
 
-def _pack_layer(layer: MaskedLinear) -> dict[str, Any]:
-    if layer.scores is not None:
-        raise ValueError("picks are still being learned: call stop_picking before saving")
-    owner = layer.owner.cpu()
-    return {
-        "weight": layer.merged_weight().cpu().contiguous(),
-        "owner": _pack_owner(owner.numpy()),
-        "picks": [
-            _pack_bits(layer.pick(position).cpu().numpy()[_earlier(owner.numpy(), position)])
-            for position in range(2, layer.newest + 1)
-        ],
-    }
-
-
-def _unpack_layer(layer: MaskedLinear, packed: dict[str, Any]) -> None:
-    weight = entry(packed, "weight", Tensor)
-    _check_tensor("a weight", weight, torch.float32, layer.owner.shape)
-    owner = _unpack_owner(entry(packed, "owner", dict), tuple(weight.shape))
-    layer.restore(weight, torch.from_numpy(owner))
-    picks = entry(packed, "picks", list)
-    if len(picks) != layer.newest - 1:
-        raise ValueError(f"{len(picks)} pick masks for {layer.newest} tasks")
-    for position, bits in enumerate(picks, start=2):
-        pick = np.zeros(owner.shape, dtype=bool)
-        earlier = _earlier(owner, position)
-        pick[earlier] = _unpack_bits(bits, int(earlier.sum()))
-        layer.pick(position).copy_(torch.from_numpy(pick))
-
-
-def _earlier(owner: Owners, position: int) -> Bits:
-    """Where an earlier task than that at `position` is the owner."""
-    earlier: Bits = (owner != FREE) & (owner < position)
-    return earlier
-
-
-def _pack_owner(owner: Owners) -> dict[str, Any]:
-    """Number the owners that occur and write as many bits a weight as their number needs."""
-    owners, codes = np.unique(owner, return_inverse=True)
-    planes = [_pack_bits((codes.ravel() >> bit) & 1) for bit in range(_bits_needed(len(owners)))]
-    return {"owners": owners.tolist(), "planes": planes}
-
-
-def _unpack_owner(packed: dict[str, Any], shape: tuple[int, ...]) -> Owners:
-    owners, planes = entry(packed, "owners", list), entry(packed, "planes", list)
-    if not owners or len(planes) != _bits_needed(len(owners)):
-        raise ValueError(f"{len(planes)} bit planes cannot tell {len(owners)} owners apart")
-    count = int(np.prod(shape))
-    codes = np.zeros(count, dtype=np.int64)
-    for bit, plane in enumerate(planes):
-        codes |= _unpack_bits(plane, count).astype(np.int64) << bit
-    if codes.max(initial=0) >= len(owners):
-        raise ValueError(f"owner code {codes.max()} but only {len(owners)} owners")
-    return np.asarray(owners, dtype=np.uint8)[codes].reshape(shape)
-
-
-def _bits_needed(kinds: int) -> int:
-    return (kinds - 1).bit_length()
-
-
-def _pack_bits(bits: npt.NDArray[Any]) -> Tensor:
-    return torch.from_numpy(np.packbits(bits.astype(bool)))
-
-
-def _unpack_bits(packed: Any, count: int) -> Bits:
-    wanted = (count + 7) // 8
-    if not isinstance(packed, Tensor) or packed.dtype != torch.uint8 or len(packed) != wanted:
-        raise ValueError(f"a mask of {count} bits needs {wanted} bytes")
-    return np.unpackbits(packed.numpy(), count=count).astype(bool)
+def _check_format(version: int) -> None:
+    if version in _WRITERS:
+        raise _OlderError(
+            f"is a checkpoint of format {version}, which crossback_core {_WRITERS[version]} wrote;"
+            f" this is {__version__}, which reads format {CHECKPOINT_FORMAT}"
+        )
+    if version != CHECKPOINT_FORMAT:
+        raise ValueError(f"format {version}")
 
 
 def _rebuild(payload: dict[str, Any]) -> Network:
-    version = entry(payload, "format", int)
-    if version != CHECKPOINT_FORMAT:
-        raise ValueError(f"format {version}")
     if entry(payload, "digest", str) != _digest(payload):
         raise ValueError("its contents do not match its hash")
-    settings = _model_settings(entry(payload, "model", str))
+    described = json.loads(entry(payload, "body", str))
+    kind = body_type(described["name"])
+    settings = read_settings(kind.settings_type, described["settings"])
     specs = [
         TaskSpec(**{**spec, "classes": tuple(spec["classes"])})
         for spec in json.loads(entry(payload, "tasks", str))
     ]
-    packed, parameters = entry(payload, "layers", dict), entry(payload, "parameters", dict)
-    _check_sizes(settings, specs, packed, parameters)
-    network = Network(settings)
-    for spec in specs:
-        network.add_task(spec)
-    layers = network.masked_layers()
-    if layers.keys() != packed.keys():
-        raise ValueError(f"layers {sorted(packed)}, the model has {sorted(layers)}")
-    for name, layer in layers.items():
-        _unpack_layer(layer, packed[name])
-    _check_parameters(network, parameters)
-    network.load_state_dict(network.state_dict() | parameters)
+    _check_size(entry(payload, "values", dict), kind.masked_size(settings, _width(specs)), specs)
+    with torch.device("meta"):  # shapes without memory
+        _check_shapes(_without_values(kind, settings, specs), payload)
+    network = _without_values(kind, settings, specs)
+    network.ownership.unpack(payload["values"])
+    for modules, key in ((network.inputs, "inputs"), (network.heads, "heads")):
+        for module, state in zip(modules, payload[key], strict=True):
+            module.load_state_dict(state)
     return network
 
 
-def _check_sizes(
-    settings: ModelSettings,
-    specs: Sequence[TaskSpec],
-    packed: dict[str, Any],
-    parameters: dict[str, Any],
-) -> None:
-    """Refuse a description of another size than what is stored, before it takes memory."""
+def _without_values(kind: type[Body], settings: Any, specs: Sequence[TaskSpec]) -> Network:
+    """Make a network of the right shapes, its values random."""
+    network = Network(kind(settings))
+    for spec in specs:
+        network.add_task(spec)
+    return network
+
+
+def _width(specs: Sequence[TaskSpec]) -> float:
+    return max((spec.width for spec in specs), default=1.0)
+
+
+def _check_size(values: dict[str, Any], described: int, specs: Sequence[TaskSpec]) -> None:
+    """Refuse a description of another size than what is stored, before it takes time."""
     if len(specs) > MAX_TASKS:
         raise ValueError(f"{len(specs)} tasks, {MAX_TASKS} are the most")
-    weights = [entry(entry(packed, name, dict), "weight", Tensor) for name in packed]
-    stored = sum(weight.numel() for weight in weights)
-    described = body_size(settings, max((spec.width for spec in specs), default=1.0))
+    masked = entry(values, "masked", dict)
+    stored = sum(entry(entry(masked, name, dict), "value", Tensor).numel() for name in masked)
     if described != stored:
         raise ValueError(f"{stored} weights, the model has {described}")
-    stored = sum(entry(parameters, name, Tensor).numel() for name in parameters)
-    described = sum(task_size(settings, spec) for spec in specs)
-    if described > stored:
-        raise ValueError(f"{stored} values of tasks, the model has at least {described}")
 
 
-def _check_parameters(network: Network, parameters: dict[str, Any]) -> None:
-    wanted = _per_task_state(network)
-    if wanted.keys() != parameters.keys():
-        odd = sorted(wanted.keys() ^ parameters.keys(), key=str)
-        raise ValueError(f"parameters missing or unknown: {', '.join(map(str, odd[:5]))}")
-    for name, value in wanted.items():
-        _check_tensor(name, entry(parameters, name, Tensor), value.dtype, value.shape)
-
-
-def _check_tensor(name: str, value: Tensor, dtype: torch.dtype, shape: torch.Size) -> None:
-    if value.dtype != dtype or value.shape != shape:
-        raise ValueError(
-            f"{name} is {value.dtype} {tuple(value.shape)}, the model needs {dtype} {tuple(shape)}"
-        )
-
-
-def _model_settings(text: str) -> ModelSettings:
-    values = json.loads(text)
-    known = {item.name for item in fields(ModelSettings)}
-    if not isinstance(values, dict) or values.keys() != known:
-        raise ValueError(f"the model is described by {values!r}, not by {sorted(known)}")
-    counts = [values[item.name] for item in fields(ModelSettings) if item.type == "int"]
-    if not all(type(count) is int and count > 0 for count in counts):
-        raise ValueError(f"the model is described by {values!r}: counts must be 1 or more")
-    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-    return ModelSettings(**{**values, **lists})
+def _check_shapes(network: Network, payload: dict[str, Any]) -> None:
+    """Refuse values of other names, types or shapes than the network has."""
+    network.ownership.check_packed(payload["values"])
+    for modules, key in ((network.inputs, "inputs"), (network.heads, "heads")):
+        states = entry(payload, key, list)
+        if len(states) != len(modules):
+            raise ValueError(f"{len(states)} {key} for {len(modules)} tasks")
+        for number, (module, state) in enumerate(zip(modules, states, strict=True)):
+            check_fit(module.state_dict(), state, path=f"{key}.{number}.")
 
 
 def _digest(payload: dict[str, Any]) -> str:

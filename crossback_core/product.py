@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,28 +12,29 @@ from torch.nn import functional
 from crossback_core.checkpoint import load_checkpoint
 from crossback_core.data.task_file import Split, TaskData, load_task
 from crossback_core.learning.evaluation import accuracy, predict_logits
-from crossback_core.model.network import Network, TaskSpec
+from crossback_core.model.network import Network, TaskModel, TaskSpec
 
 Inputs = Tensor | tuple[Tensor, Tensor | None]
 
 
 @dataclass(frozen=True)
 class Product:
-    """A network with all its tasks, ready to predict.
+    """A network with all its tasks, ready to predict, by any number of threads at once.
 
     Attributes:
-        network: The network, in evaluation mode.
+        network: The network.
         record: How it came about: parents, settings, accuracies.
     """
 
     network: Network
     record: dict[str, Any]
+    _models: dict[int, TaskModel] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def load(cls, path: str | Path) -> Product:
         """Load a checkpoint; see `crossback_core.load`."""
         checkpoint = load_checkpoint(path)
-        return cls(checkpoint.network.eval(), checkpoint.record)
+        return cls(checkpoint.network, checkpoint.record)
 
     @property
     def tasks(self) -> dict[int, TaskSpec]:
@@ -56,7 +57,7 @@ class Product:
             ValueError: The network has no such task, or the inputs do not fit it.
         """
         values, mask = inputs if isinstance(inputs, tuple) else (inputs, None)
-        return predict_logits(self.network, task, values, mask)
+        return predict_logits(self._model(task), values, mask)
 
     def predict(self, *, task: int, inputs: Inputs) -> Tensor:
         """Return the most likely class of each input, as its position in the task's classes (n,).
@@ -80,7 +81,7 @@ class Product:
                 such split.
         """
         task = data if isinstance(data, TaskData) else load_task(data)
-        learned = self.network.specs[self.network.position(task.task) - 1].classes
+        learned = self._model(task.task).spec.classes
         if task.classes != learned:
             raise ValueError(
                 f"the data of task {task.task} has classes {task.classes}, the network {learned}"
@@ -92,6 +93,12 @@ class Product:
             "loss": float(functional.cross_entropy(logits, samples.labels)),
             "samples": len(samples),
         }
+
+    def _model(self, task: int) -> TaskModel:
+        """Settle a task on first use."""
+        if task not in self._models:  # two threads may both settle it: they get the first one's
+            self._models.setdefault(task, self.network.settled(task))
+        return self._models[task]
 
 
 def _split(data: TaskData, name: str) -> Split:

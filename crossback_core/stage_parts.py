@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from crossback_core.checkpoint import load_checkpoint
+from crossback_core.checkpoint import CHECKPOINT_FORMAT, load_checkpoint
 from crossback_core.data.task_file import TaskData
 from crossback_core.files import sha256
 from crossback_core.learning.evaluation import split_accuracy
@@ -26,9 +26,9 @@ def network_of(path: StrPath) -> Network:
 def training_key(
     *files: StrPath, settings: object, seed: int, device: torch.device, version: int
 ) -> tuple[object, ...]:
-    """Everything that determines a training, down to what rounds differently."""
+    """Everything that determines a training and its state, down to what rounds differently."""
     rounding = (device.type, torch.get_num_threads(), torch.__version__)
-    return (*map(sha256, files), settings, seed, *rounding, version)
+    return (*map(sha256, files), settings, seed, *rounding, version, CHECKPOINT_FORMAT)
 
 
 def seconds_of(rows: Sequence[Row]) -> float:
@@ -43,9 +43,10 @@ def forget(resume: StrPath) -> None:
 
 def accuracies_of(network: Network, data: TaskData) -> dict[str, float]:
     """Accuracy on what decides and on what is only reported."""
+    model = network.settled(data.task)
     return {
-        "validation_accuracy": split_accuracy(network, data.task, data.validation),
-        "test_accuracy": split_accuracy(network, data.task, data.test),
+        "validation_accuracy": split_accuracy(model, data.validation),
+        "test_accuracy": split_accuracy(model, data.test),
     }
 
 

@@ -33,10 +33,10 @@ from crossback_core.files import (
 )
 from crossback_core.learning.evaluation import accuracy, split_logits
 from crossback_core.learning.kv_swap import reconstruct
-from crossback_core.learning.pruning import DENSE, climb, highest_sparsity, measured_sparsity
+from crossback_core.learning.pruning import DENSE, climb, highest_sparsity
 from crossback_core.learning.target import Outcome, pick_and_grow
 from crossback_core.learning.training import fit, step_count, weight_optimisation
-from crossback_core.model.masked_linear import FREE
+from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.network import Network, TaskSpec
 from crossback_core.provenance import origin, provenance, resolve_device
 from crossback_core.report import (
@@ -156,7 +156,7 @@ def train_baseline(
     """Train one task from scratch (rule train_baseline)."""
     data, where = load_task(task_file), resolve_device(device)
     torch.manual_seed(seed)
-    network = Network(model)
+    network = Network(Perceiver(model))
     network.add_task(TaskSpec(data.task, data.modality, data.classes, data.channels))
     network.to(where)
     weights = weight_optimisation(
@@ -281,7 +281,7 @@ def prune_backbone(
         )
         row = {
             "sparsity": sparsity,
-            "measured_sparsity": measured_sparsity(network),
+            "measured_sparsity": network.ownership.sparsity(),
             **accuracies_of(network, data),
             "seconds": seconds_of(epochs),
         }
@@ -397,7 +397,7 @@ def train_target(
         **_accuracies_part(bar if kept_baseline else tried, bar),
         "tried": tried,
         **sizes_of(data),
-        "sparsity": None if kept_baseline else measured_sparsity(network_of(backbone)),
+        "sparsity": None if kept_baseline else network_of(backbone).ownership.sparsity(),
         **_weights_part(product, data.task),
         "seconds": seconds_of([row for trained in outcome.tried for row in trained.rows]),
         **provenance(
@@ -485,7 +485,8 @@ def _trained(baseline: StrPath, task_file: StrPath) -> comparison.Trained:
             " train_baseline that makes one"
         )
     accuracy = float(checkpoint.record["validation_accuracy"])
-    return comparison.Trained(checkpoint.network, load_task(task_file), accuracy)
+    network = checkpoint.network
+    return comparison.Trained(network.settled(network.newest.task), load_task(task_file), accuracy)
 
 
 def _verdict(accuracy: float, bar: float) -> str:
@@ -536,15 +537,12 @@ def _tried(
 
 def _weights_part(network: Network, task: int) -> dict[str, Any]:
     """Width, sizes, and how the masked weights are shared out among a network's tasks."""
-    layers = network.masked_layers().values()
-    position = network.position(task)
-    total = sum(layer.owner.numel() for layer in layers)
-    picked = sum(layer.count_picked(position) for layer in layers) if position > 1 else 0
+    shares = network.ownership.shares(network.position(task))
     return {
         "width": network.tasks[task].width,
-        "owned_fraction": sum(layer.count(position) for layer in layers) / total,
-        "picked_fraction": picked / total,
-        "free_fraction": sum(layer.count(FREE) for layer in layers) / total,
+        "owned_fraction": shares.owned,
+        "picked_fraction": shares.picked,
+        "free_fraction": shares.free,
         "dense_bytes": dense_bytes(network, task),
     }
 
@@ -553,8 +551,11 @@ def _earlier_tasks(
     backbone: StrPath, checkpoint: StrPath, backbone_data: StrPath
 ) -> list[dict[str, Any]]:
     """Measure the backbone's task before and after, each from the file on disk."""
-    data, before, after = load_task(backbone_data), network_of(backbone), network_of(checkpoint)
-    logits = [split_logits(network, data.task, data.test) for network in (before, after)]
+    data = load_task(backbone_data)
+    logits = [
+        split_logits(network_of(path).settled(data.task), data.test)
+        for path in (backbone, checkpoint)
+    ]
     return [
         {
             "task": data.task,

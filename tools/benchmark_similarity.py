@@ -25,6 +25,7 @@ import plain_similarity
 
 from crossback_core.checkpoint import load_checkpoint, save_checkpoint
 from crossback_core.data.task_file import Split, TaskData, load_task, save_task
+from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.network import Network, TaskSpec
 from crossback_core.selection.comparison import Trained
 from crossback_core.settings import METRICS, NUMERICS, Modality, Preset, load_settings
@@ -70,7 +71,7 @@ def random_task(task: int, modality: Modality, train: int) -> TaskData:
 def random_network(data: TaskData, preset: Preset) -> Network:
     """Make a network of the demo's size, far enough from its start to tell inputs apart."""
     torch.manual_seed(data.task)
-    network = Network(preset.model)
+    network = Network(Perceiver(preset.model))
     network.add_task(TaskSpec(data.task, data.modality, data.classes, data.channels))
     with torch.no_grad():
         for parameter in network.trainable_parameters():
@@ -89,7 +90,8 @@ def write(folder: Path, task: int, modality: Modality, train: int, preset: Prese
 def load(folder: Path, task: int) -> Trained:
     """Read what `write` wrote."""
     network = load_checkpoint(folder / f"baseline_{task}.pt").network
-    return Trained(network, load_task(folder / f"task_{task}.pt"), accuracy=0.5)
+    data = load_task(folder / f"task_{task}.pt")
+    return Trained(network.settled(task), data, accuracy=0.5)
 
 
 def shipped(folder: Path, candidates: Sequence[int], preset: Preset) -> pd.DataFrame:

@@ -30,8 +30,9 @@ def reconstruct(backbone: Network, baseline: Network, swapping: SwapSettings) ->
 
     Where it is swapped, its projection is that of its own baseline. `swapping.swapped_start` says
     what it has beside it: "backbone" is the rest of the above; "baseline" continues its baseline,
-    whose norms, biases, latents, query, head and, where the backbone left room, weights it copies.
-    A dense backbone leaves no room, and its target starts as by "backbone".
+    whose norms, biases, latents, query, head and, where the backbone left room, weights it copies;
+    in a backbone that has grown, its baseline is grown to the same width first. A dense backbone
+    leaves no room, and its target starts as by "backbone".
 
     Args:
         backbone: The pruned backbone; the target is added to it.
@@ -44,10 +45,8 @@ def reconstruct(backbone: Network, baseline: Network, swapping: SwapSettings) ->
     """
     source, spec = backbone.newest, baseline.newest
     swapped = _is_swapped(source, spec, swapping.swap)
-    projection = (
-        baseline.input_projection(spec.task) if swapped else backbone.input_projection(source.task)
-    )
-    backbone.add_task(spec, like=source.task, projection=projection)
+    reading = (baseline if swapped else backbone).input((spec if swapped else source).task)
+    backbone.add_task(spec, like=source.task, reading=reading)
     continued = swapped and swapping.swapped_start == "baseline" and _has_room(backbone)
     if continued:
         backbone.start_from(baseline)
@@ -56,7 +55,7 @@ def reconstruct(backbone: Network, baseline: Network, swapping: SwapSettings) ->
 
 def _has_room(network: Network) -> bool:
     """Say whether the newest task owns any weight of the body."""
-    return any(layer.count(layer.newest) for layer in network.masked_layers().values())
+    return any(network.ownership.room().values())
 
 
 def _is_swapped(source: TaskSpec, target: TaskSpec, swap: Swap) -> bool:

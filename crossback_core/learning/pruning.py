@@ -19,7 +19,6 @@ from crossback_core.learning.training import (
     steps_per_epoch,
     weight_optimisation,
 )
-from crossback_core.model.masked_linear import FREE
 from crossback_core.model.network import Network
 from crossback_core.settings import PruningSettings, TrainingSettings
 
@@ -36,28 +35,6 @@ def cubic_sparsity(start: float, end: float, progress: float) -> float:
     """
     remaining = 1 - min(max(progress, 0.0), 1.0)
     return end + (start - end) * remaining**3
-
-
-def prune_to(network: Network, sparsity: float) -> None:
-    """Free the smallest weights of the newest task until each layer has the given sparsity.
-
-    Args:
-        network: Changed in place.
-        sparsity: Fraction of a layer's weights, of those no earlier task owns, that shall be free.
-    """
-    position = len(network.specs)
-    for layer in network.masked_layers().values():
-        own, free = layer.count(position), layer.count(FREE)
-        excess = round(sparsity * (own + free)) - free
-        if excess > 0:
-            layer.release(excess)
-
-
-def measured_sparsity(network: Network) -> float:
-    """Return the fraction of the masked weights, of those no earlier task owns, that are free."""
-    position, layers = len(network.specs), network.masked_layers().values()
-    free = sum(layer.count(FREE) for layer in layers)
-    return free / max(1, free + sum(layer.count(position) for layer in layers))
 
 
 def climb(
@@ -93,11 +70,11 @@ def climb(
     )
     steps = step_count(data, settings)
     ramp = min(steps, pruning.ramp_epochs * steps_per_epoch(data, settings))
-    start = measured_sparsity(network)
+    start = network.ownership.sparsity()
 
     def update_masks(step: int) -> None:
         if step <= ramp and (step % pruning.update_every == 0 or step == ramp):
-            prune_to(network, cubic_sparsity(start, sparsity, step / ramp))
+            network.ownership.prune_to(cubic_sparsity(start, sparsity, step / ramp))
 
     return fit(
         network,

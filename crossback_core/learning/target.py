@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
+from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
 from crossback_core.data.task_file import TaskData
@@ -103,19 +104,19 @@ def train_at(
     settings = replace(training, learning_rate=target.learning_rate)
     steps = step_count(data, settings)
     optimisations = [weight_optimisation(network.trainable_parameters(), settings, steps)]
-    for layer in network.masked_layers().values():
-        layer.start_picking(initial=target.pick_initial, threshold=target.pick_threshold)
-    optimisations.append(_pick_optimisation(network, target, steps))
+    scores = network.ownership.start_picking(
+        initial=target.pick_initial, threshold=target.pick_threshold
+    )
+    optimisations.append(_pick_optimisation(scores, target, steps))
     label = f"task {data.task} at width {width:g}"
     rows = fit(network, data, settings, optimisations, seed=seed, label=label, resume=resume)
-    for layer in network.masked_layers().values():
-        layer.stop_picking()
+    network.ownership.stop_picking()
     return Trained(network, width, rows)
 
 
-def _pick_optimisation(network: Network, target: TargetSettings, steps: int) -> Optimisation:
+def _pick_optimisation(scores: nn.Parameter, target: TargetSettings, steps: int) -> Optimisation:
     """Adam for the pick scores: slower after the milestone, at rest after the stop."""
-    optimizer = torch.optim.Adam(network.pick_scores(), target.pick_learning_rate)
+    optimizer = torch.optim.Adam([scores], target.pick_learning_rate)
     decay = StepDecay(
         [target.pick_milestone * steps], target.pick_gamma, stop=target.pick_stop * steps
     )

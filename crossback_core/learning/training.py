@@ -110,7 +110,7 @@ def fit(
         row = _train_epoch(
             network, data.train, settings, optimisations, seed, epoch, per_epoch, after_step
         )
-        row["validation_accuracy"] = split_accuracy(network, data.task, data.validation)
+        row["validation_accuracy"] = split_accuracy(network.settled(data.task), data.validation)
         row["seconds"] = round(time.perf_counter() - started, 3)
         rows.append(row)
         _report(label, row, epochs, bar)
@@ -235,7 +235,7 @@ def _train_step(
     generator: torch.Generator,
 ) -> tuple[float, int]:
     """Do one step; return the mean loss of the batch and the number of right answers."""
-    device = next(network.parameters()).device
+    device = network.device
     values, mask = split.inputs(batch)
     if mask is None:
         values = augment(values, flip=settings.flip, shift=settings.shift, generator=generator)
@@ -244,9 +244,7 @@ def _train_step(
     labels = split.labels[batch].to(device)
     low = settings.precision == "bfloat16"
     with torch.autocast(device.type, torch.bfloat16, enabled=low):
-        logits = network(
-            network.newest.task, values.to(device), None if mask is None else mask.to(device)
-        )
+        logits = network(values.to(device), None if mask is None else mask.to(device))
     loss = functional.cross_entropy(logits.float(), labels)
     for optimisation in optimisations:
         optimisation.optimizer.zero_grad(set_to_none=True)

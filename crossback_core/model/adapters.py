@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from crossback_core.model.body import TaskInput
 from crossback_core.settings import MODALITIES, Modality, ModelSettings
 
 COLOURS = 3
@@ -80,7 +82,7 @@ class TextAdapter(nn.Module):
         return values + self.positions[: values.shape[1]]
 
 
-class InputProjection(nn.Module):
+class InputProjection(TaskInput):
     """All that reads one modality: adapter, norm, key and value projection.
 
     This is what a swap exchanges, and it belongs to one task.
@@ -94,7 +96,6 @@ class InputProjection(nn.Module):
     def __init__(self, settings: ModelSettings, modality: Modality, channels: int) -> None:
         super().__init__()
         self.adapter = _adapter(settings, modality, channels)
-        self.head_dim = settings.cross_head_dim
         # No scale of its own: the projections that follow hold one already, and images then need
         # no gradient of their many tokens.
         self.norm = nn.LayerNorm(self.adapter.channels, elementwise_affine=False)
@@ -103,12 +104,48 @@ class InputProjection(nn.Module):
         self.value = nn.Linear(self.adapter.channels, inner, bias=False)
 
     def encode(self, values: Tensor) -> Tensor:
-        """Bring raw input to the float form that `attend` reads."""
+        """Bring raw input to the float form that the adapter reads."""
         return self.adapter.encode(values)
 
-    def attend(
-        self, query: Tensor, values: Tensor, mask: Tensor | None, *, dropout: float
-    ) -> Tensor:
+    def forward(self, values: Tensor, mask: Tensor | None) -> Reading:
+        """Make tokens of the input, for the body's queries to read.
+
+        Args:
+            values: Images (batch, 3, height, width) or texts (batch, tokens, channels).
+            mask: (batch, tokens) bool, True where a token is real; None if all are.
+        """
+        tokens = self.norm(self.adapter(self.encode(values)))
+        if mask is not None and (mask.dtype != torch.bool or mask.shape != tokens.shape[:2]):
+            raise ValueError(
+                f"the mask must be bool of shape {tuple(tokens.shape[:2])}, not {mask.dtype} of"
+                f" shape {tuple(mask.shape)}"
+            )
+        allowed = None if mask is None else mask[:, None, None, :]  # (batch, 1, 1, tokens)
+        return Reading(tokens, allowed, self.key.weight, self.value.weight)
+
+    def fit(self, shape: tuple[int, ...]) -> None:
+        """Widen keys and values to those of (heads, head_dim); new rows start at random."""
+        self.key = _widened(self.key, math.prod(shape))
+        self.value = _widened(self.value, math.prod(shape))
+
+
+@dataclass(frozen=True)
+class Reading:
+    """An input that waits for the queries of a body.
+
+    Attributes:
+        tokens: (batch, tokens, channels)
+        allowed: (batch, 1, 1, tokens) bool, True where a token is real; None if all are.
+        key: Projection of the tokens to keys (heads x head_dim, channels).
+        value: Projection of the tokens to values (heads x head_dim, channels).
+    """
+
+    tokens: Tensor
+    allowed: Tensor | None
+    key: Tensor
+    value: Tensor
+
+    def attend(self, query: Tensor, *, dropout: float) -> Tensor:
         """Attend from the latents' queries to the input.
 
         Few channels under many tokens (images) are cheaper to attend to directly: the query is
@@ -117,67 +154,50 @@ class InputProjection(nn.Module):
 
         Args:
             query: (heads, n, head_dim), the same for the whole batch.
-            values: Encoded input, (batch, 3, height, width) or (batch, tokens, channels).
-            mask: (batch, tokens) bool, True where a token is real; None if all are.
             dropout: Dropout of the attention weights.
 
         Returns:
             (batch, heads, n, head_dim)
         """
-        if self.key.out_features != len(query) * self.head_dim:
+        heads, _, head_dim = query.shape
+        if len(self.key) != heads * head_dim:
             raise ValueError(
-                f"a projection of {self.key.out_features} channels cannot answer"
-                f" {len(query)} heads of {self.head_dim}: the networks have different widths"
+                f"a projection of {len(self.key)} channels cannot answer"
+                f" {heads} heads of {head_dim}: the networks have different widths"
             )
-        tokens = self.norm(self.adapter(self.encode(values)))
-        if mask is not None and (mask.dtype != torch.bool or mask.shape != tokens.shape[:2]):
-            raise ValueError(
-                f"the mask must be bool of shape {tuple(tokens.shape[:2])}, not {mask.dtype} of"
-                f" shape {tuple(mask.shape)}"
-            )
-        allowed = None if mask is None else mask[:, None, None, :]  # (batch, 1, 1, tokens)
         attend = self._attend_folded if self._folding_is_cheaper(query) else self._attend_plain
-        return attend(query, tokens, allowed, dropout)
-
-    def grow(self, width: float, heads: int) -> None:
-        """Widen keys and values to `width` times `heads`; new rows start at random."""
-        inner = math.ceil(heads * width) * self.head_dim
-        self.key = _widened(self.key, inner)
-        self.value = _widened(self.value, inner)
+        return attend(query, dropout)
 
     def _folding_is_cheaper(self, query: Tensor) -> bool:
         """Compare multiplications a token of the two ways."""
         heads, latents, head_dim = query.shape
-        channels, inner = self.adapter.channels, heads * head_dim
-        return latents * heads * channels < inner * (channels + latents)
+        channels = self.tokens.shape[-1]
+        return latents * heads * channels < heads * head_dim * (channels + latents)
 
-    def _attend_plain(
-        self, query: Tensor, tokens: Tensor, allowed: Tensor | None, dropout: float
-    ) -> Tensor:
-        keys = split_heads(self.key(tokens), self.head_dim)
-        values = split_heads(self.value(tokens), self.head_dim)
-        query = query.expand(len(tokens), -1, -1, -1).to(keys.dtype)
+    def _attend_plain(self, query: Tensor, dropout: float) -> Tensor:
+        head_dim = query.shape[-1]
+        keys = split_heads(functional.linear(self.tokens, self.key), head_dim)
+        values = split_heads(functional.linear(self.tokens, self.value), head_dim)
+        query = query.expand(len(self.tokens), -1, -1, -1).to(keys.dtype)
         return functional.scaled_dot_product_attention(
-            query, keys, values, attn_mask=allowed, dropout_p=dropout
+            query, keys, values, attn_mask=self.allowed, dropout_p=dropout
         )
 
-    def _attend_folded(
-        self, query: Tensor, tokens: Tensor, allowed: Tensor | None, dropout: float
-    ) -> Tensor:
-        heads, latents, _ = query.shape
-        key = self.key.weight.view(heads, self.head_dim, -1)  # (heads, head_dim, channels)
-        value = self.value.weight.view(heads, self.head_dim, -1)
+    def _attend_folded(self, query: Tensor, dropout: float) -> Tensor:
+        heads, latents, head_dim = query.shape
+        key = self.key.view(heads, head_dim, -1)  # (heads, head_dim, channels)
+        value = self.value.view(heads, head_dim, -1)
         folded = (query @ key).flatten(0, 1)  # (heads x n, channels)
-        context = tokens.to(folded.dtype)[:, None]  # (batch, 1, tokens, channels)
+        context = self.tokens.to(folded.dtype)[:, None]  # (batch, 1, tokens, channels)
         read = functional.scaled_dot_product_attention(
-            folded.expand(len(tokens), 1, -1, -1),
+            folded.expand(len(self.tokens), 1, -1, -1),
             context,
             context,
-            attn_mask=allowed,
+            attn_mask=self.allowed,
             dropout_p=dropout,
-            scale=self.head_dim**-0.5,
+            scale=head_dim**-0.5,
         )
-        read = read.view(len(tokens), heads, latents, -1)
+        read = read.view(len(self.tokens), heads, latents, -1)
         return torch.matmul(read, value.transpose(1, 2))  # (batch, heads, n, head_dim)
 
 

@@ -1,26 +1,23 @@
-"""A Perceiver IO network that learns several tasks, one after another.
+"""A network that learns several tasks, one after another: input, body, head.
 
-The body (all attention and feed-forward weights) is shared and masked by owner; everything that no
-mask covers (latents, norms, biases, positions, input projections, queries, heads) is kept for each
-task. So what one task computes never depends on a later task.
+Inputs and heads belong to tasks. The body is shared as `crossback_core.model.ownership` says. So
+what one task computes never depends on a later task.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
-from operator import attrgetter
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from crossback_core.model.adapters import InputProjection
-from crossback_core.model.attention import Attention, FeedForward, InputAttention, TaskNorm
-from crossback_core.model.masked_linear import MaskedLinear
-from crossback_core.settings import Modality, ModelSettings
+from crossback_core.model.body import Body, TaskInput, describe
+from crossback_core.model.flat import freeze_all_but_last
+from crossback_core.model.ownership import Ownership
+from crossback_core.settings import Modality
 
 
 @dataclass(frozen=True)
@@ -42,103 +39,112 @@ class TaskSpec:
     width: float = 1.0
 
     def reads_like(self, other: TaskSpec) -> bool:
-        """Say whether the input projections of two tasks read the same kind of input."""
+        """Say whether the inputs of two tasks read the same kind of input."""
         return (self.modality, self.channels) == (other.modality, other.channels)
 
 
-class Network(nn.Module):
-    """Perceiver IO (Jaegle et al., arXiv 2107.14795) with masked weights and per-task parameters.
+class TaskModel(nn.Module):
+    """One task of a network as a plain module of its own, in evaluation mode.
+
+    It shares nothing with the network that it was settled from, and computing changes nothing of
+    it, so any number of threads may use it.
 
     Args:
-        settings: Shape of the network at width 1.
+        spec: The task.
+        input: Turns raw input into what the body reads.
+        body: The task's body.
+        head: Turns features into logits.
     """
 
-    def __init__(self, settings: ModelSettings) -> None:
+    def __init__(self, spec: TaskSpec, input: TaskInput, body: Body, head: nn.Linear) -> None:
         super().__init__()
-        self.settings = settings
+        self.spec = spec
+        self.input, self.body, self.head = input, body, head
+        self.eval().requires_grad_(False)
+
+    def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Compute logits.
+
+        Args:
+            values: Images, uint8 or encoded float32 (batch, 3, height, width), or embedded texts,
+                float32 (batch, tokens, channels).
+            mask: (batch, tokens) bool for texts, True where a token is real.
+
+        Returns:
+            (batch, classes)
+        """
+        logits: Tensor = self.head(self.features(values, mask))
+        return logits
+
+    def features(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Compute what the head is given (batch, features), as `forward` does."""
+        features: Tensor = self.body(self.input(values, mask))
+        return features
+
+    def reading_through(self, other: TaskModel) -> TaskModel:
+        """Return the same body and head behind another model's input, as a swap would have it."""
+        return TaskModel(self.spec, other.input, self.body, self.head)
+
+
+class Network(nn.Module):
+    """Several tasks on one body.
+
+    Args:
+        body: What its tasks share; the first task starts from its values.
+    """
+
+    def __init__(self, body: Body) -> None:
+        super().__init__()
         self.specs: list[TaskSpec] = []
-        dim, dropout = settings.latent_dim, settings.dropout
-        hidden = dim * settings.feedforward_factor
-        cross = {"heads": settings.cross_heads, "head_dim": settings.cross_head_dim}
-        inner = {"heads": settings.heads, "head_dim": settings.head_dim}
-        self.reader = InputAttention(dim=dim, dropout=dropout, **cross)
-        self.reader_feedforward = FeedForward(dim=dim, hidden=hidden, dropout=dropout)
-        self.attentions = nn.ModuleList(
-            Attention(dim=dim, dropout=dropout, **inner) for _ in range(settings.blocks)
-        )
-        self.feedforwards = nn.ModuleList(
-            FeedForward(dim=dim, hidden=hidden, dropout=dropout) for _ in range(settings.blocks)
-        )
-        self.decoder = Attention(dim=dim, dropout=dropout, **cross)
-        self.decoder_norm = TaskNorm(dim)
-        self.latents, self.queries = nn.ParameterList(), nn.ParameterList()
-        self.projections, self.heads = nn.ModuleList(), nn.ModuleList()
+        self.ownership = Ownership(body)
+        self.inputs, self.heads = nn.ModuleList(), nn.ModuleList()
 
     def add_task(
-        self,
-        spec: TaskSpec,
-        *,
-        like: int | None = None,
-        projection: InputProjection | None = None,
+        self, spec: TaskSpec, *, like: int | None = None, reading: TaskInput | None = None
     ) -> None:
         """Add a task, which becomes the only one that may be trained; all others are frozen.
 
         Args:
             spec: The new task. The network grows to its width, but never shrinks.
-            like: Id of the task whose norms, biases, latents and query the new task starts from;
-                fresh values if None.
-            projection: Input projection of which the new task starts with a copy; a fresh one if
-                None.
+            like: Id of the task whose norms, biases and the like the new task starts from; the
+                newest if None.
+            reading: Input of which the new task starts with a copy; a fresh one if None.
 
         Raises:
             ValueError: The id is taken, `like` is unknown, or picks are still being learned.
         """
         if spec.task in self.tasks:
             raise ValueError(f"the network already has a task {spec.task}")
-        source = None if like is None else self.position(like)
-        for layer in self.masked_layers().values():  # refuse, if at all, before anything changes
-            layer.add_task(source)
-        for module in self.modules():
-            if isinstance(module, TaskNorm):
-                module.add_task(source)
-        self._add_task_parameters(spec, source, projection)
-        self.specs.append(replace(spec, width=self.width))
-        self.requires_grad_(False)
-        for parameter in self.trainable_parameters():
-            parameter.requires_grad_(True)
-        if spec.width > self.width:
+        width, body = self.width, self.ownership.body
+        position = None if like is None else self.position(like)
+        if reading is None:
+            reading = body.make_input(spec.modality, spec.channels)
+        self.ownership.add_task(position)  # refuses, if at all, before anything changes
+        self.inputs.append(deepcopy(reading))
+        cast(TaskInput, self.inputs[-1]).fit(body.input_shape)
+        self.heads.append(nn.Linear(body.features, len(spec.classes)))
+        self.specs.append(replace(spec, width=width))
+        for modules in (self.inputs, self.heads):
+            freeze_all_but_last(modules)
+        if spec.width > width:
             self.grow(spec.width)
 
     def start_from(self, other: Network) -> None:
         """Start the newest task from the newest task of another network, in place.
 
-        What the task has of its own becomes a copy of the other's, the input projection excepted
-        (see `add_task`), and so do the free weights, each at its own place. The weights of earlier
-        tasks stay, so the task does not begin as the other network computes.
+        What the task has of its own becomes a copy of the other's, the input excepted (see
+        `add_task`), and so do the free weights, each at its own place. The weights of earlier tasks
+        stay, so the task does not begin as the other network computes. A narrower network is
+        continued as if it had grown to this one's width, which changes nothing of what it computes.
 
         Raises:
-            ValueError: The networks differ in settings or width, or the tasks in their classes.
+            ValueError: The other network is wider, or they differ in body or classes.
         """
-        for what in ("settings", "width", "newest.classes"):
-            own, given = (attrgetter(what)(network) for network in (self, other))
-            if own != given:
-                raise ValueError(
-                    f"task {self.newest.task} cannot start from another network's: their"
-                    f" {what.rpartition('.')[2]} are {own} and {given}; train both alike"
-                )
-        others = dict(other.named_modules())
-        for name, module in self.named_modules():
-            if isinstance(module, MaskedLinear):
-                source = cast(MaskedLinear, others[name])
-                weight = source.effective_weight(source.newest).detach()
-                module.start_from(weight, source.biases[-1] if source.has_bias else None)
-            elif isinstance(module, TaskNorm):
-                module.norms[-1].load_state_dict(
-                    cast(TaskNorm, others[name]).norms[-1].state_dict()
-                )
-        with torch.no_grad():
-            self.latents[-1].copy_(other.latents[-1])
-            self.queries[-1].copy_(other.queries[-1])
+        self._check_start(other)
+        if other.width < self.width:
+            other = deepcopy(other)
+            other.grow(self.width)
+        self.ownership.start_from(other.ownership)
         self.heads[-1].load_state_dict(other.heads[-1].state_dict())
 
     @property
@@ -158,6 +164,11 @@ class Network(nn.Module):
         """Present width of the body, in multiples of that of construction."""
         return self.specs[-1].width if self.specs else 1.0
 
+    @property
+    def device(self) -> torch.device:
+        """Where its values are."""
+        return next(self.parameters()).device
+
     def position(self, task: int) -> int:
         """Position of a task id in the order of learning, from 1."""
         ids = list(self.tasks)
@@ -165,65 +176,33 @@ class Network(nn.Module):
             raise ValueError(f"the network has no task {task}; it has {ids}")
         return ids.index(task) + 1
 
-    def forward(
-        self,
-        task: int,
-        values: Tensor,
-        mask: Tensor | None = None,
-        *,
-        projection: InputProjection | None = None,
-    ) -> Tensor:
-        """Compute the logits of one task.
+    def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Compute the logits of the newest task, to train it; `settled` is for all else.
 
         Args:
-            task: Id of the task.
-            values: Images, uint8 or encoded float32 (batch, 3, height, width), or embedded texts,
-                float32 (batch, tokens, channels).
-            mask: (batch, tokens) bool for texts, True where a token is real.
-            projection: Another network's input projection to read through; the task's own if None.
+            values: As of `TaskModel.forward`.
+            mask: As of `TaskModel.forward`.
 
         Returns:
             (batch, classes of the task)
         """
-        return self.classify(task, self.features(task, values, mask, projection=projection))
-
-    def features(
-        self,
-        task: int,
-        values: Tensor,
-        mask: Tensor | None = None,
-        *,
-        projection: InputProjection | None = None,
-    ) -> Tensor:
-        """Compute what the head of one task is given, (batch, latent_dim), as `forward` does."""
-        position = self.position(task)
-        latents = self.latents[position - 1]
-        reading = projection or self.input_projection(task)
-        state = latents + self.reader(latents, values, mask, reading, position)
-        state = state + self.reader_feedforward(state, position)
-        for attention, feedforward in zip(self.attentions, self.feedforwards, strict=True):
-            state = state + attention(state, state, position)
-            state = state + feedforward(state, position)
-        query = self.queries[position - 1].expand(len(state), 1, -1)  # (batch, 1, dim)
-        answer = query + self.decoder(query, state, position)
-        normed: Tensor = self.decoder_norm(answer, position)
-        return normed[:, 0]
-
-    def classify(self, task: int, features: Tensor) -> Tensor:
-        """Turn `features` of one task into its logits (batch, classes of the task)."""
-        logits: Tensor = self.heads[self.position(task) - 1](features)
+        features = self.ownership(self.input(self.newest.task)(values, mask))
+        logits: Tensor = self.heads[-1](features)
         return logits
 
-    def input_projection(self, task: int) -> InputProjection:
-        """What reads the input of a task."""
-        projection = self.projections[self.position(task) - 1]
-        if not isinstance(projection, InputProjection):
-            raise TypeError(f"task {task} has no input projection but a {type(projection)}")
-        return projection
+    def settled(self, task: int) -> TaskModel:
+        """Return one task as a plain module, with copies of all its values."""
+        index = self.position(task) - 1
+        return TaskModel(
+            self.specs[index],
+            deepcopy(self.input(task)),
+            self.ownership.settled(index + 1),
+            cast(nn.Linear, deepcopy(self.heads[index])),
+        )
 
-    def encode(self, task: int, values: Tensor) -> Tensor:
-        """Bring a task's raw input to the float form that the network computes with."""
-        return self.input_projection(task).encode(values)
+    def input(self, task: int) -> TaskInput:
+        """What reads the input of a task."""
+        return cast(TaskInput, self.inputs[self.position(task) - 1])
 
     def grow(self, width: float) -> None:
         """Widen the body for the newest task; earlier tasks keep computing at their own width.
@@ -231,72 +210,41 @@ class Network(nn.Module):
         Args:
             width: New width in multiples of that of construction; not below the present one.
         """
+        newest = self.newest
         if width < self.width:
             raise ValueError(f"cannot shrink the network from width {self.width} to {width}")
-        for module in self.modules():
-            if isinstance(module, Attention | InputAttention | FeedForward):
-                module.grow(width)
-        self.input_projection(self.newest.task).grow(width, self.settings.cross_heads)
-        self.specs[-1] = replace(self.newest, width=width)
-
-    def masked_layers(self) -> dict[str, MaskedLinear]:
-        """The layers whose weights have owners, by name."""
-        return {n: m for n, m in self.named_modules() if isinstance(m, MaskedLinear)}
+        self.ownership.grow(width)
+        self.input(newest.task).fit(self.ownership.body.input_shape)
+        self.specs[-1] = replace(newest, width=width)
 
     def trainable_parameters(self) -> Iterator[nn.Parameter]:
-        """What the newest task trains, pick scores aside."""
-        for module in self.modules():
-            if isinstance(module, MaskedLinear):
-                yield module.weight
-                yield from list(module.biases)[-1:]
-            elif isinstance(module, TaskNorm):
-                yield from module.norms[-1].parameters()
-        for parameters in (self.latents, self.queries):
-            yield parameters[-1]
-        for modules in (self.projections, self.heads):
+        """Yield what the newest task trains, pick scores aside."""
+        yield from self.ownership.trained()
+        for modules in (self.inputs, self.heads):
             yield from modules[-1].parameters()
 
-    def pick_scores(self) -> list[nn.Parameter]:
-        """The scores of the picks that are being learned."""
-        scores = [layer.scores for layer in self.masked_layers().values()]
-        return [score for score in scores if score is not None]
-
-    def _add_task_parameters(
-        self, spec: TaskSpec, source: int | None, projection: InputProjection | None
-    ) -> None:
-        settings = self.settings
-        if source is None:
-            latents = 0.02 * torch.randn(settings.latents, settings.latent_dim)
-            query = 0.02 * torch.randn(settings.latent_dim)
-        else:
-            latents = self.latents[source - 1].detach().clone()
-            query = self.queries[source - 1].detach().clone()
-        reading = (
-            InputProjection(settings, spec.modality, spec.channels)
-            if projection is None
-            else deepcopy(projection)
+    def stored_values(self) -> int:
+        """Return how many values the network stores: owned weights and what tasks have."""
+        return self.ownership.stored() + sum(
+            parameter.numel()
+            for modules in (self.inputs, self.heads)
+            for parameter in modules.parameters()
         )
-        reading.grow(self.width, settings.cross_heads)
-        self.projections.append(reading)
-        self.latents.append(nn.Parameter(latents))
-        self.queries.append(nn.Parameter(query))
-        self.heads.append(nn.Linear(settings.latent_dim, len(spec.classes)))
 
-
-def body_size(settings: ModelSettings, width: float) -> int:
-    """Return how many masked weights a network has at a width."""
-    hidden = math.ceil(settings.latent_dim * settings.feedforward_factor * width)
-    inner = math.ceil(settings.heads * width) * settings.head_dim
-    cross = math.ceil(settings.cross_heads * width) * settings.cross_head_dim
-    rows = 6 * cross + 3 * hidden + settings.blocks * (4 * inner + 3 * hidden)
-    return settings.latent_dim * rows
-
-
-def task_size(settings: ModelSettings, spec: TaskSpec) -> int:
-    """Return how many values a task has of its own at least: norms and biases are not counted."""
-    cross = math.ceil(settings.cross_heads * spec.width) * settings.cross_head_dim
-    rows = settings.latents + 1 + len(spec.classes)
-    if spec.modality == "text":
-        return settings.latent_dim * rows + spec.channels * (2 * cross + settings.max_tokens)
-    channels = spec.channels + 2 * (2 * settings.frequency_bands + 1)
-    return settings.latent_dim * rows + 2 * cross * channels
+    def _check_start(self, other: Network) -> None:
+        described = [
+            {"bodies": describe(each.ownership.body), "classes": list(each.newest.classes)}
+            for each in (self, other)
+        ]
+        for what in described[0]:
+            own, given = (each[what] for each in described)
+            if own != given:
+                raise ValueError(
+                    f"task {self.newest.task} cannot start from another network's: their {what} are"
+                    f" {own} and {given}; train both alike"
+                )
+        if other.width > self.width:
+            raise ValueError(
+                f"task {self.newest.task} cannot start from a network of width {other.width}: this"
+                f" one has {self.width}; grow it first"
+            )

@@ -8,9 +8,8 @@ import torch
 from torch import Tensor
 
 from crossback_core.data.task_file import Split, TaskData
-from crossback_core.learning.evaluation import evaluating, split_features
-from crossback_core.model.adapters import InputProjection
-from crossback_core.model.network import Network
+from crossback_core.learning.evaluation import split_features
+from crossback_core.model.network import TaskModel
 from crossback_core.selection.profiles import ProbeHalf, Probes, Reader, mutate, outputs, read
 from crossback_core.selection.scores import METRICS
 from crossback_core.selection.view import View
@@ -19,9 +18,9 @@ from crossback_core.settings import ProbeSettings
 
 @dataclass(frozen=True)
 class Trained:
-    """A trained network, the task of its newest head, and its validation accuracy on that."""
+    """A trained task, its data, and its validation accuracy."""
 
-    network: Network
+    model: TaskModel
     data: TaskData
     accuracy: float
 
@@ -36,9 +35,9 @@ class Target:
     """
 
     def __init__(self, trained: Trained, settings: ProbeSettings, *, seed: int) -> None:
-        self.network, self.data = trained.network, trained.data
+        self.model, self.data = trained.model, trained.data
         self.settings, self.seed = settings, seed
-        self._features = split_features(self.network, self.data.train).double()
+        self._features = split_features(self.model, self.data.train).double()
         self._probes: dict[int, tuple[ProbeHalf, Tensor]] = {}
 
     def scores(self, candidate: Trained) -> dict[str, float]:
@@ -53,13 +52,11 @@ class Target:
 
     def view(self, candidate: Trained) -> View:
         """Compute what scores of a candidate are made of."""
-        network, train, validation = candidate.network, self.data.train, self.data.validation
-        projection = self._projection_for(network)
-        features, held_out = (
-            split_features(network, split, projection=projection) for split in (train, validation)
-        )
-        with evaluating(self.network), evaluating(network):
-            logits = network.classify(network.newest.task, features)
+        train, validation = self.data.train, self.data.validation
+        model = self._as_swapped(candidate.model)
+        features, held_out = (split_features(model, split) for split in (train, validation))
+        with torch.no_grad():
+            logits = model.head(features)
             drawn, mutated = self._answers(candidate)
         return View(
             features=features.double(),
@@ -73,11 +70,10 @@ class Target:
             accuracy=candidate.accuracy,
         )
 
-    def _projection_for(self, candidate: Network) -> InputProjection | None:
-        """What a candidate reads the target's input through, as the swap will have it."""
-        own = self.network.newest
-        same = candidate.newest.reads_like(own)
-        return None if same else self.network.input_projection(own.task)
+    def _as_swapped(self, candidate: TaskModel) -> TaskModel:
+        """A candidate as it reads the target's input: through its own, or swapped."""
+        same = candidate.spec.reads_like(self.model.spec)
+        return candidate if same else candidate.reading_through(self.model)
 
     def _answers(self, candidate: Trained) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """Read the probes of both tasks by both networks: as drawn, then mutated.
@@ -85,13 +81,10 @@ class Target:
         Where the modalities differ, each network reads the other modality through the other
         network's key/value projection. The same mutated probes serve all distances.
         """
-        readers = (
-            _reader(self.network, candidate.network),
-            _reader(candidate.network, self.network),
-        )
+        readers = (_reader(self.model, candidate.model), _reader(candidate.model, self.model))
         count = min(self.settings.probes, len(self.data.train), len(candidate.data.train))
         half, seen = self._own_half(count, readers[0])
-        probes = Probes(half, _draw(candidate.network, candidate.data, count, self.seed))
+        probes = Probes(half, _draw(candidate.model, candidate.data, count, self.seed))
         drawn = (torch.cat([seen, read(readers[0], probes.second)]), outputs(readers[1], probes))
         mutated = mutate(
             probes,
@@ -106,28 +99,28 @@ class Target:
     def _own_half(self, count: int, reader: Reader) -> tuple[ProbeHalf, Tensor]:
         """The target's own probes and its outputs on them, the same for all candidates."""
         if count not in self._probes:
-            half = _draw(self.network, self.data, count, self.seed)
+            half = _draw(self.model, self.data, count, self.seed)
             self._probes[count] = half, read(reader, half)
         return self._probes[count]
 
 
-def _reader(network: Network, other: Network) -> Reader:
-    """Let a network read its own modality, and any other through the other network's projection."""
-    own, foreign = network.newest, other.newest
+def _reader(model: TaskModel, other: TaskModel) -> Reader:
+    """Let a network read its own modality, and any other through the other network's input."""
+    swapped = model.reading_through(other)
 
     def read_half(half: ProbeHalf) -> Tensor:
-        projection = None if half.modality == own.modality else other.input_projection(foreign.task)
-        logits: Tensor = network(own.task, half.values, half.mask, projection=projection)
+        reading = model if half.modality == model.spec.modality else swapped
+        logits: Tensor = reading(half.values, half.mask)
         return logits
 
     return read_half
 
 
-def _draw(network: Network, data: TaskData, count: int, seed: int) -> ProbeHalf:
+def _draw(model: TaskModel, data: TaskData, count: int, seed: int) -> ProbeHalf:
     """Draw probes from a task's training split."""
     split: Split = data.train
     # a stream a task: two tasks of one size, in one order of classes, must not pair like with like
     generator = torch.Generator().manual_seed((seed << 20) + data.task)
     rows = torch.randperm(len(split), generator=generator)[:count]
     values, mask = split.inputs(rows)
-    return ProbeHalf(network.encode(data.task, values), mask, data.modality)
+    return ProbeHalf(model.input.encode(values), mask, data.modality)

@@ -14,9 +14,7 @@ import torch
 
 from crossback_core.data.task_file import load_task
 from crossback_core.files import read_csv, read_json, write_csv, write_json
-from crossback_core.learning.pruning import measured_sparsity
 from crossback_core.learning.target import train_at
-from crossback_core.model.network import Network
 from crossback_core.provenance import provenance, resolve_device
 from crossback_core.resume import ResumeFile
 from crossback_core.settings import Start, TargetSettings, TrainingSettings
@@ -61,8 +59,8 @@ def train_pair(
     continues its baseline has the baseline's steps behind it, as the longer baseline has.
     """
     data, where, network = load_task(task_file), resolve_device(device), network_of(backbone)
-    source, sparsity, own = network.newest, measured_sparsity(network), network_of(baseline)
-    separate = _values(own) + _values(network)
+    source, sparsity, own = network.newest, network.ownership.sparsity(), network_of(baseline)
+    separate = own.stored_values() + network.stored_values()
     # a stream a training: a control that comes out odd by chance must not do so for all targets
     torch.manual_seed((seed << 32) + zlib.crc32(f"{data.task} {start} {source.task}".encode()))
     begun = begin(network, own, start=start, swapping=target.swapping)
@@ -89,7 +87,7 @@ def train_pair(
         **asdict(begun),
         **accuracies_of(trained.network, data),
         **_on_the_way([float(row["validation_accuracy"]) for row in trained.rows]),
-        "weights": _values(network) / separate,
+        "weights": network.stored_values() / separate,
         **sizes_of(data),
         "seconds": seconds_of(trained.rows),
         **provenance(
@@ -110,13 +108,6 @@ def _on_the_way(accuracies: Sequence[float]) -> dict[str, float]:
         f"{name}_validation_accuracy": accuracies[max(0, epochs - 1)]
         for name, epochs in points.items()
     }
-
-
-def _values(network: Network) -> int:
-    """Number of values that a network stores: weights that any task owns, parameters of tasks."""
-    weights = {id(layer.weight) for layer in network.masked_layers().values()}
-    owned = sum(int((layer.owner != 0).sum()) for layer in network.masked_layers().values())
-    return owned + sum(p.numel() for p in network.parameters() if id(p) not in weights)
 
 
 def collect_study(

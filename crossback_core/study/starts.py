@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 
 from crossback_core.learning.kv_swap import Reconstruction, reconstruct
-from crossback_core.model.adapters import InputProjection
 from crossback_core.model.network import Network
 from crossback_core.settings import Start, SwapSettings
 
@@ -39,20 +38,18 @@ def begin(
 
 def _shuffle(network: Network, begun: Reconstruction) -> None:
     """Structure without knowledge: all that comes from the backbone, shuffled tensor by tensor."""
+    network.ownership.change_earlier(_shuffled)
     with torch.no_grad():
-        for layer in network.masked_layers().values():
-            held = layer.frozen != 0
-            layer.frozen[held] = _shuffled(layer.frozen[held])
         for parameter in _copied(network, begun):
             parameter.copy_(_shuffled(parameter))
 
 
 def _forget_projection(network: Network, begun: Reconstruction) -> None:
     """No key/value projection that was trained, neither the backbone's nor the target's."""
-    spec, settings = network.newest, network.settings
-    fresh = InputProjection(settings, spec.modality, spec.channels)
-    fresh.grow(spec.width, settings.cross_heads)
-    network.input_projection(spec.task).load_state_dict(fresh.state_dict())
+    spec, body = network.newest, network.ownership.body
+    fresh = body.make_input(spec.modality, spec.channels)
+    fresh.fit(body.input_shape)
+    network.input(spec.task).load_state_dict(fresh.state_dict())
 
 
 def _unpick(network: Network, begun: Reconstruction) -> None:
@@ -62,17 +59,15 @@ def _unpick(network: Network, begun: Reconstruction) -> None:
     target that continues its baseline has values of its own there. What is copied from the
     backbone beside its weights stays.
     """
-    with torch.no_grad():
-        for name, layer in network.masked_layers().items():
-            inputs = layer.count(layer.newest) / layer.owner.shape[0]
-            if not inputs:
-                raise ValueError(
-                    f"backbone {network.specs[-2].task} has no free weights in {name}: without"
-                    " picks nothing is left; take it out of study.sizes.*.controls.unpicked"
-                )
-            layer.frozen.zero_()
-            if not begun.continued:
-                layer.weight.uniform_(-(inputs**-0.5), inputs**-0.5)
+    for name, inputs in network.ownership.room().items():
+        if not inputs:
+            raise ValueError(
+                f"backbone {network.specs[-2].task} has no free weights in {name}: without"
+                " picks nothing is left; take it out of study.sizes.*.controls.unpicked"
+            )
+    network.ownership.change_earlier(torch.zeros_like)
+    if not begun.continued:
+        network.ownership.draw_own()
 
 
 _CONTROLS: dict[Start, Callable[[Network, Reconstruction], None]] = {
@@ -85,13 +80,10 @@ _CONTROLS: dict[Start, Callable[[Network, Reconstruction], None]] = {
 def _copied(network: Network, begun: Reconstruction) -> Iterator[Tensor]:
     """The newest task's parameters that it starts with a copy of the backbone's of."""
     if begun.continued:
-        return iter(())
-    own = [*network.heads[-1].parameters()]
-    own += [layer.weight for layer in network.masked_layers().values()]
-    if begun.swapped:
-        own += network.input_projection(network.newest.task).parameters()
-    kept = {id(parameter) for parameter in own}
-    return (each for each in network.trainable_parameters() if id(each) not in kept)
+        return
+    yield from network.ownership.copied()
+    if not begun.swapped:
+        yield from network.inputs[-1].parameters()
 
 
 def _shuffled(values: Tensor) -> Tensor:

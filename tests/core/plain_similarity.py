@@ -15,8 +15,7 @@ from scipy.spatial.distance import pdist
 from torch import Tensor
 
 from crossback_core.data.task_file import Split, TaskData
-from crossback_core.model.adapters import InputProjection
-from crossback_core.model.network import Network
+from crossback_core.model.network import TaskModel
 from crossback_core.selection import METRICS, ProbeHalf, Probes, Reader, View
 from crossback_core.selection.comparison import Trained
 from crossback_core.selection.profiles import Mutation, draw_mutations
@@ -29,8 +28,6 @@ def scores(
     target: Trained, candidate: Trained, settings: ProbeSettings, *, seed: int
 ) -> dict[str, float]:
     """Return all scores of one candidate for one target."""
-    for network in (target.network, candidate.network):
-        network.eval()
     with torch.no_grad():
         seen = view(target, candidate, settings, seed=seed)
     return {name: score(seen) for name, score in METRICS.items()}
@@ -43,15 +40,14 @@ def view(target: Trained, candidate: Trained, settings: ProbeSettings, *, seed: 
     halves, _ = mutate(probes, readers, moves, settings.mutation_step)
     mutated = Probes(*map(_half, halves, probes.halves))
     drawn, after = (tuple(_outputs(r, each) for r in readers) for each in (probes, mutated))
-    network, own = candidate.network, candidate.network.newest.task
-    data, eyes = target.data, _eyes(target.network, candidate.network)
-    logits = network(own, *data.train.inputs(), projection=eyes)
+    model, data = _behind(target.model, candidate.model), target.data
+    logits = model(*data.train.inputs())
     return View(
-        features=_features(network, data.train, eyes),
+        features=_features(model, data.train),
         labels=data.train.labels,
-        own_features=_features(target.network, data.train, None),
+        own_features=_features(target.model, data.train),
         probabilities=logits.double().softmax(dim=1),
-        held_out=_features(network, data.validation, eyes),
+        held_out=_features(model, data.validation),
         held_out_labels=data.validation.labels,
         drawn=drawn,
         mutated=after,
@@ -92,37 +88,36 @@ def mutate(
 
 def _pairs(target: Trained, candidate: Trained, settings: ProbeSettings, seed: int) -> Probes:
     count = min(settings.probes, len(target.data.train), len(candidate.data.train))
-    return Probes(*(_drawn(each.network, each.data, count, seed) for each in (target, candidate)))
+    return Probes(*(_drawn(each.model, each.data, count, seed) for each in (target, candidate)))
 
 
-def _drawn(network: Network, data: TaskData, count: int, seed: int) -> ProbeHalf:
+def _drawn(model: TaskModel, data: TaskData, count: int, seed: int) -> ProbeHalf:
     random = torch.Generator().manual_seed((seed << 20) + data.task)
     values, mask = data.train.inputs(torch.randperm(len(data.train), generator=random)[:count])
-    return ProbeHalf(network.encode(data.task, values), mask, data.modality)
+    return ProbeHalf(model.input.encode(values), mask, data.modality)
 
 
 def _readers(target: Trained, candidate: Trained) -> tuple[Reader, Reader]:
-    def reader(network: Network, other: Network) -> Callable[[ProbeHalf], Tensor]:
+    def reader(model: TaskModel, other: TaskModel) -> Callable[[ProbeHalf], Tensor]:
         def read(half: ProbeHalf) -> Tensor:
-            foreign = half.modality != network.newest.modality
-            eyes = other.input_projection(other.newest.task) if foreign else None
-            logits: Tensor = network(network.newest.task, half.values, half.mask, projection=eyes)
-            return logits
+            eyes = model.input if half.modality == model.spec.modality else other.input
+            return model.head(model.body(eyes(half.values, half.mask)))
 
         return read
 
-    both = target.network, candidate.network
+    both = target.model, candidate.model
     return reader(*both), reader(*reversed(both))
 
 
-def _eyes(target: Network, candidate: Network) -> InputProjection | None:
-    kinds = [(each.newest.modality, each.newest.channels) for each in (target, candidate)]
-    return None if kinds[0] == kinds[1] else target.input_projection(target.newest.task)
+def _behind(target: TaskModel, candidate: TaskModel) -> TaskModel:
+    """The candidate, behind the target's input where it cannot read the target's modality."""
+    kinds = [(each.spec.modality, each.spec.channels) for each in (target, candidate)]
+    eyes = candidate.input if kinds[0] == kinds[1] else target.input
+    return TaskModel(candidate.spec, eyes, candidate.body, candidate.head)
 
 
-def _features(network: Network, split: Split, eyes: InputProjection | None) -> Tensor:
-    values, mask = split.inputs()
-    return network.features(network.newest.task, values, mask, projection=eyes).double()
+def _features(model: TaskModel, split: Split) -> Tensor:
+    return model.features(*split.inputs()).double()
 
 
 def _outputs(reader: Reader, probes: Probes) -> Tensor:

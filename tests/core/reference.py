@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from crossback_core.model.attention import Attention, FeedForward, TaskNorm
-from crossback_core.model.network import Network
+from crossback_core.model.bodies.perceiver import Attention, FeedForward
+from crossback_core.model.network import TaskModel
 
 Array = npt.NDArray[np.float64]
 _erf = np.vectorize(math.erf)
@@ -33,11 +33,9 @@ def normed(values: Array) -> Array:
     return centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-5)
 
 
-def task_norm(norm: TaskNorm, values: Array, position: int) -> Array:
-    """Normalise with a task's scale and offset."""
-    own = norm.norms[position - 1]
-    assert isinstance(own, nn.LayerNorm)
-    return normed(values) * array(own.weight) + array(own.bias)
+def norm(layer: nn.LayerNorm, values: Array) -> Array:
+    """Normalise with a scale and an offset."""
+    return normed(values) * array(layer.weight) + array(layer.bias)
 
 
 def heads_attend(
@@ -54,22 +52,22 @@ def heads_attend(
     return np.concatenate(parts, axis=1)
 
 
-def attention(layer: Attention, inputs: Array, context: Array, position: int) -> Array:
+def attention(layer: Attention, inputs: Array, context: Array) -> Array:
     """Attend from (n, dim) to (m, dim)."""
-    own = task_norm(layer.norm, inputs, position)
-    other = task_norm(layer.context_norm, context, position)
-    weights = (layer.query, layer.key, layer.value, layer.out)
-    query, key, value, out = (array(part.effective_weight(position)) for part in weights)
+    own, other = norm(layer.norm, inputs), norm(layer.context_norm, context)
+    query, key, value, out = (
+        array(part.weight) for part in (layer.query, layer.key, layer.value, layer.out)
+    )
     attended = heads_attend(own @ query.T, other @ key.T, other @ value.T, layer.head_dim)
-    return attended @ out.T + array(layer.out.biases[position - 1])
+    return attended @ out.T + array(layer.out.bias)
 
 
-def feed_forward(layer: FeedForward, inputs: Array, position: int) -> Array:
+def feed_forward(layer: FeedForward, inputs: Array) -> Array:
     """Compute out(value * gelu(gate)), GELU with the error function."""
-    own = task_norm(layer.norm, inputs, position)
+    own = norm(layer.norm, inputs)
 
-    def linear(part, values):
-        return values @ array(part.effective_weight(position)).T + array(part.biases[position - 1])
+    def linear(part: nn.Linear, values: Array) -> Array:
+        return values @ array(part.weight).T + array(part.bias)
 
     gate = linear(layer.gate, own)
     hidden = linear(layer.value, own) * gate * 0.5 * (1 + _erf(gate / math.sqrt(2)))
@@ -89,10 +87,10 @@ def fourier(height: int, width: int, bands: int, max_frequency: float) -> Array:
     return np.array(rows)
 
 
-def tokens(network: Network, task: int, values: Array) -> Array:
+def tokens(model: TaskModel, values: Array) -> Array:
     """Return what a task's projection reads of one raw sample: (tokens, channels)."""
-    settings, adapter = network.settings, network.input_projection(task).adapter
-    if network.tasks[task].modality == "text":
+    settings, adapter = model.body.settings, model.input.adapter
+    if model.spec.modality == "text":
         return values + array(adapter.positions)[: len(values)]
     mean, std = (np.reshape(each, (3, 1, 1)) for each in (settings.image_mean, settings.image_std))
     pixels = ((values / 255 - mean) / std).reshape(3, -1).T
@@ -100,39 +98,33 @@ def tokens(network: Network, task: int, values: Array) -> Array:
     return np.concatenate([pixels, positions], axis=1)
 
 
-def read(network: Network, task: int, values: Array, mask: Array | None = None) -> Array:
+def read(model: TaskModel, values: Array, mask: Array | None = None) -> Array:
     """Attend from a task's latents to one raw sample, before the output weights: (n, inner)."""
-    position, projection = network.position(task), network.input_projection(task)
-    latents = array(network.latents[position - 1])
-    query = task_norm(network.reader.norm, latents, position)
-    query = query @ array(network.reader.query.effective_weight(position)).T
-    own = normed(tokens(network, task, values))
-    key, value = (own @ array(part.weight).T for part in (projection.key, projection.value))
-    return heads_attend(query, key, value, projection.head_dim, mask)
+    body = model.body
+    query = norm(body.reader.norm, array(body.latents)) @ array(body.reader.query.weight).T
+    own = normed(tokens(model, values))
+    key, value = (own @ array(part.weight).T for part in (model.input.key, model.input.value))
+    return heads_attend(query, key, value, body.settings.cross_head_dim, mask)
 
 
-def logits(network: Network, task: int, values: Array, mask: Array | None = None) -> Array:
+def logits(model: TaskModel, values: Array, mask: Array | None = None) -> Array:
     """Return the logits of one raw sample, an image (3, height, width) or a text (tokens, dim)."""
-    position = network.position(task)
-    out = network.reader.out
-    state = array(network.latents[position - 1]) + array(out.biases[position - 1])
-    state = state + read(network, task, values, mask) @ array(out.effective_weight(position)).T
-    state = state + feed_forward(network.reader_feedforward, state, position)
-    for layer, feedforward in zip(network.attentions, network.feedforwards, strict=True):
-        state = state + attention(layer, state, state, position)
-        state = state + feed_forward(feedforward, state, position)
-    query = array(network.queries[position - 1])[None]
-    answer = query + attention(network.decoder, query, state, position)
-    head = network.heads[position - 1]
-    return task_norm(network.decoder_norm, answer, position)[0] @ array(head.weight).T + array(
-        head.bias
-    )
+    body = model.body
+    out = body.reader.out
+    state = array(body.latents) + array(out.bias)
+    state = state + read(model, values, mask) @ array(out.weight).T
+    state = state + feed_forward(body.reader_feedforward, state)
+    for layer, feedforward in zip(body.attentions, body.feedforwards, strict=True):
+        state = state + attention(layer, state, state)
+        state = state + feed_forward(feedforward, state)
+    query = array(body.query)[None]
+    answer = query + attention(body.decoder, query, state)
+    head = model.head
+    return norm(body.decoder_norm, answer)[0] @ array(head.weight).T + array(head.bias)
 
 
-def batch_logits(network: Network, task: int, values: Tensor, mask: Tensor | None) -> Array:
+def batch_logits(model: TaskModel, values: Tensor, mask: Tensor | None) -> Array:
     """Return the logits of each sample of a batch in turn."""
     masks = [None] * len(values) if mask is None else list(mask.numpy())
     with torch.no_grad():
-        return np.stack(
-            [logits(network, task, array(v), m) for v, m in zip(values, masks, strict=True)]
-        )
+        return np.stack([logits(model, array(v), m) for v, m in zip(values, masks, strict=True)])

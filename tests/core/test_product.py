@@ -33,7 +33,6 @@ def test_a_product_knows_its_tasks_and_its_history(product, images, texts):
     assert product.tasks == {1: tiny.spec(images), 2: tiny.spec(texts)}
     assert product.tasks[1].classes == ("class 0", "class 1", "class 2")
     assert product.record == {"seed": 2}
-    assert not product.network.training
 
 
 @pytest.mark.parametrize("data", ["images", "texts"])
@@ -42,8 +41,7 @@ def test_predictions_are_the_largest_logits(product, data, request):
     values, mask = data.test.inputs()
     inputs = values if mask is None else (values, mask)
     logits = product.logits(task=data.task, inputs=inputs)
-    with torch.no_grad():
-        assert torch.equal(logits, product.network(data.task, values, mask))
+    assert torch.equal(logits, product.network.settled(data.task)(values, mask))
     predicted = product.predict(task=data.task, inputs=inputs)
     assert predicted.tolist() == [row.index(max(row)) for row in logits.tolist()]
     assert torch.equal(product.predict(task=data.task, inputs=data.test.inputs()), predicted)
@@ -70,7 +68,6 @@ def test_use_changes_nothing(product, images):
     product.predict(task=1, inputs=images.test.pixels)
     product.evaluate(images)
     assert tiny.same_state(before, tiny.snapshot(product.network))
-    assert not product.network.training
 
 
 def test_the_test_split_is_the_default(product, images):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from crossback_core.data.task_file import Split, TaskData
 from crossback_core.learning.evaluation import split_logits
@@ -18,6 +18,7 @@ from crossback_core.learning.training import (
     step_count,
     weight_optimisation,
 )
+from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.network import Network, TaskSpec
 from crossback_core.settings import (
     Modality,
@@ -109,7 +110,7 @@ def spec(data: TaskData, width: float = 1.0) -> TaskSpec:
 def network(*tasks: TaskData, seed: int = 0, settings: ModelSettings = MODEL) -> Network:
     """Return an untrained network of these tasks; each later one is like the first."""
     torch.manual_seed(seed)
-    made = Network(settings)
+    made = Network(Perceiver(settings))
     for number, data in enumerate(tasks):
         made.add_task(spec(data), like=tasks[0].task if number else None)
     return made
@@ -159,8 +160,8 @@ def disturb(changed: Network, scale: float = 0.3) -> None:
             parameter += scale * torch.randn(parameter.shape, generator=generator)
 
 
-def snapshot(taken: Network) -> dict[str, Tensor]:
-    """Return a copy of the whole state of a network."""
+def snapshot(taken: nn.Module) -> dict[str, Tensor]:
+    """Return a copy of a module's whole state."""
     return {name: tensor.detach().clone() for name, tensor in taken.state_dict().items()}
 
 
@@ -171,7 +172,7 @@ def same_state(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
 
 def logits_of(read: Network, *tasks: TaskData) -> list[Tensor]:
     """Return the test logits of several tasks."""
-    return [split_logits(read, data.task, data.test) for data in tasks]
+    return [split_logits(read.settled(data.task), data.test) for data in tasks]
 
 
 def timeless(rows: list[Row]) -> list[Row]:

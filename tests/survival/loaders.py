@@ -26,6 +26,7 @@ from crossback_core.data import load_index, load_task
 from crossback_core.data.icons import READER
 from crossback_core.data.unpack import Limits, unpack
 from crossback_core.files import read_csv, read_json
+from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.network import Network, TaskSpec
 from crossback_core.resume import ResumeFile
 from crossback_core.settings import ModelSettings, load_settings
@@ -199,7 +200,7 @@ class Checkpoint(Archive):
 
     def make(self) -> bytes:
         settings = ModelSettings(2, 8, 1, 2, 4, 1, 4, 2, 0.0, 2, 10.0, 8, (0.5,) * 3, (0.5,) * 3)
-        network = Network(settings)
+        network = Network(Perceiver(settings))
         network.add_task(TaskSpec(1, "image", ("a", "b"), 3))
         network.add_task(TaskSpec(2, "text", ("c", "d", "e"), 6, 1.5))
         save_checkpoint(network, self.path, {"note": "sound"})
@@ -209,7 +210,7 @@ class Checkpoint(Archive):
     def altered(self, random: Random) -> dict[str, Any]:
         payload = dict(self.payload)
         if random.random() < 0.5:
-            key = random.choice(["model", "tasks", "record"])
+            key = random.choice(["body", "tasks", "record"])
             values = mutation.altered({"value": json.loads(payload[key])}, random).get("value")
             payload[key] = json.dumps(_plain(values))
         else:

@@ -15,6 +15,7 @@ from crossback_core.checkpoint import save_checkpoint
 from crossback_core.data import Split, TaskData
 from crossback_core.files import run_log
 from crossback_core.learning.training import fit, step_count, weight_optimisation
+from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.network import Network, TaskSpec
 from crossback_core.resume import ResumeFile
 from crossback_core.settings import ModelSettings, TrainingSettings
@@ -54,7 +55,7 @@ def main(result: Path, resume: Path, epochs: int) -> None:
     """Train and save the network."""
     data = TaskData(1, "image", ("a", "b"), split(64, 1), split(8, 2), split(8, 3))
     torch.manual_seed(0)
-    network = Network(MODEL)
+    network = Network(Perceiver(MODEL))
     network.add_task(TaskSpec(1, "image", ("a", "b"), 3))
     training = settings(epochs)
     steps = step_count(data, training)

@@ -9,7 +9,6 @@ import torch
 from crossback_core.learning import evaluation
 from crossback_core.learning.evaluation import (
     accuracy,
-    evaluating,
     predict_logits,
     split_accuracy,
     split_logits,
@@ -22,37 +21,28 @@ def test_evaluation_changes_nothing(read, training, texts):
     network = tiny.network(texts).train(training)
     before = tiny.snapshot(network)
     for _ in range(2):
-        read(network, texts.task, texts.test)
+        model = network.settled(texts.task)
+        read(model, texts.test)
     assert tiny.same_state(before, tiny.snapshot(network))
-    assert [module.training for module in network.modules()] == [training] * len(
-        list(network.modules())
-    )
+    modes = [module.training for module in (*network.modules(), *network.ownership.body.modules())]
+    assert modes == [training] * len(modes)
+    assert not any(module.training for module in model.modules())
     assert all(parameter.grad is None for parameter in network.parameters())
-
-
-def test_the_mode_comes_back_after_an_error(texts):
-    network = tiny.network(texts).train()
-    with pytest.raises(ValueError, match="no task 9"):
-        split_logits(network, 9, texts.test)
-    assert network.training
 
 
 def test_dropout_and_gradients_are_off(texts):
     network = tiny.network(texts).train()
     first, again = tiny.logits_of(network, texts, texts)
     assert torch.equal(first, again) and not first.requires_grad
-    with evaluating(network):
-        assert not network.training and not torch.is_grad_enabled()
-    assert torch.is_grad_enabled()
 
 
 @pytest.mark.parametrize("data", ["images", "texts"])
 def test_batches_are_joined_in_order(data, request, monkeypatch):
     data = request.getfixturevalue(data)
-    network = tiny.network(data)
-    whole = split_logits(network, data.task, data.train)
+    model = tiny.network(data).settled(data.task)
+    whole = split_logits(model, data.train)
     monkeypatch.setattr(evaluation, "BATCH", 5)  # 12 samples: 5, 5 and 2
-    parts = split_logits(network, data.task, data.train)
+    parts = split_logits(model, data.train)
     assert torch.allclose(parts, whole, atol=1e-6)
     assert whole.std(dim=0).min() > 1e-4, "rows differ, so their order shows"
 
@@ -61,7 +51,7 @@ def test_as_many_masks_as_inputs_are_needed(texts, monkeypatch):
     monkeypatch.setattr(evaluation, "BATCH", 4)
     values, mask = texts.train.inputs()
     with pytest.raises(ValueError, match="12 inputs, but the mask is of 8"):
-        predict_logits(tiny.network(texts), texts.task, values, mask[:8])
+        predict_logits(tiny.network(texts).settled(texts.task), values, mask[:8])
 
 
 def test_accuracy_by_hand():

@@ -9,8 +9,6 @@ import tiny
 import torch
 
 from crossback_core.data.task_file import TaskData
-from crossback_core.learning.pruning import prune_to
-from crossback_core.model.masked_linear import FREE
 from crossback_core.model.network import Network
 
 CONSTANT = replace(tiny.ADAMW, schedule="constant", learning_rate=0.03)
@@ -20,15 +18,13 @@ OPTIMISERS = {"nesterov": replace(tiny.SGD, weight_decay=0.3), "adamw": CONSTANT
 def learn(network: Network, data: TaskData, settings, *, width: float, like: TaskData) -> None:
     """Add a task, train it with picks, and prune half of what it owns."""
     network.add_task(tiny.spec(data, width), like=like.task)
-    before = tiny.snapshot(network)
+    before = network.settled(data.task).state_dict()
     tiny.train_target(network, data, settings)
-    position = len(network.specs)
-    after = tiny.snapshot(network)
+    after = network.settled(data.task).state_dict()
     changed = {name for name in after if not torch.equal(before[name], after[name])}
-    assert {f"latents.{position - 1}", f"heads.{position - 1}.weight"} <= changed
-    owned = (name for name, layer in network.masked_layers().items() if layer.count(position))
-    assert changed >= {f"{name}.weight" for name in owned}
-    prune_to(network, 0.5)
+    assert {"body.latents", "head.weight", "input.key.weight", "body.decoder_norm.bias"} <= changed
+    assert {f"body.{name}" for name, owned in network.ownership.room().items() if owned} <= changed
+    network.ownership.prune_to(0.5)
 
 
 @pytest.mark.parametrize("settings", OPTIMISERS.values(), ids=OPTIMISERS)
@@ -41,7 +37,7 @@ def test_logits_of_earlier_tasks_stay_bit_for_bit(modalities, widths, settings):
     )
     network = tiny.network(first)
     tiny.train(network, first, settings)
-    prune_to(network, 0.6)
+    network.ownership.prune_to(0.6)
     one = tiny.logits_of(network, first)
 
     learn(network, second, settings, width=widths[0], like=first)
@@ -59,8 +55,8 @@ def test_a_target_on_a_dense_backbone_trains_what_no_mask_covers(images, texts):
     tiny.train(network, images)
     before = tiny.logits_of(network, images)
     network.add_task(tiny.spec(texts), like=images.task)
-    layers = network.masked_layers().values()
-    assert sum(layer.count(2) + layer.count(FREE) for layer in layers) == 0
+    shares = network.ownership.shares(2)
+    assert (shares.owned, shares.free) == (0.0, 0.0)
     rows = tiny.train_target(network, texts, replace(tiny.ADAMW, epochs=10)).rows
     assert rows[-1]["loss"] < rows[0]["loss"]
     assert torch.equal(tiny.logits_of(network, images)[0], before[0])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import tiny
 import torch
 
 from crossback_core.checkpoint import load_checkpoint, save_checkpoint
 from crossback_core.learning.kv_swap import Reconstruction, reconstruct
-from crossback_core.learning.pruning import prune_to
 from crossback_core.model.network import Network
 from crossback_core.settings import SwapSettings
 
@@ -17,7 +18,7 @@ def backbone(modality: str) -> Network:
     """A pruned backbone of task 1 with values of its own everywhere."""
     network = tiny.network(tiny.task_data(1, modality, classes=3), seed=1)
     tiny.disturb(network)
-    prune_to(network, 0.5)
+    network.ownership.prune_to(0.5)
     return network
 
 
@@ -30,6 +31,7 @@ def baseline(modality: str) -> Network:
 
 AUTO = SwapSettings("auto", "backbone")
 CONTINUED = SwapSettings("always", "baseline")
+OTHER = replace(tiny.MODEL, blocks=2)
 CASES = [
     ("image", "text", "auto", True),
     ("text", "image", "auto", True),
@@ -56,15 +58,15 @@ def test_the_swap_changes_exactly_the_projection(source, target, swap, swapped, 
     assert torch.equal(tiny.logits_of(loaded, data)[0], logits)
     assert tiny.same_state(tiny.snapshot(own), untouched)
     state = tiny.snapshot(loaded)
-    for name in [name for name in before if name.startswith("projections.0.")]:
+    for name in [name for name in before if name.startswith("inputs.0.")]:
         assert torch.equal(state[name], before[name]), "the backbone's own projection stays"
 
     expected = untouched if swapped else before
-    projection = loaded.input_projection(2).state_dict()
+    projection = loaded.input(2).state_dict()
     assert {"key.weight", "value.weight"} <= projection.keys()
     assert ("adapter.positions" in projection) == (target == "text")
     for name, tensor in projection.items():
-        assert torch.equal(tensor, expected[f"projections.0.{name}"]), name
+        assert torch.equal(tensor, expected[f"inputs.0.{name}"]), name
 
 
 @pytest.mark.parametrize(("source", "target", "swap", "swapped"), CASES)
@@ -72,14 +74,9 @@ def test_the_target_starts_as_the_backbone_with_a_fresh_head(source, target, swa
     """Norms, biases, latents, query and effective weights are those of the backbone."""
     network, own = backbone(source), baseline(target)
     reconstruct(network, own, SwapSettings(swap, "backbone"))
-    state = tiny.snapshot(network)
-    for name in ("latents", "queries", "decoder_norm.norms", "decoder.out.biases"):
-        names = [n for n in state if n.startswith(f"{name}.0")]
-        assert names
-        for first in names:
-            assert torch.equal(state[first], state[first.replace(f"{name}.0", f"{name}.1")])
-    for layer in network.masked_layers().values():
-        assert torch.equal(layer.effective_weight(2), layer.effective_weight(1))
+    first, second = (network.settled(task).body.state_dict() for task in (1, 2))
+    assert {"latents", "query", "decoder_norm.weight", "decoder.out.bias"} <= first.keys()
+    assert tiny.same_state(first, second)
     head = network.heads[1]
     assert head.weight.shape == (2, 8)
     others = (network.heads[0].weight[:2], own.heads[0].weight)
@@ -95,18 +92,16 @@ def test_a_swapped_target_can_continue_its_baseline_where_there_is_room(source, 
     logits = tiny.logits_of(network, data)[0]
     assert reconstruct(network, own, CONTINUED) == Reconstruction(swapped=True, continued=True)
     assert torch.equal(tiny.logits_of(network, data)[0], logits)
-    layers = own.masked_layers()
-    for name, layer in network.masked_layers().items():
-        taken = layer.owner == 1
-        assert torch.equal(layer.effective_weight(2)[taken], layer.effective_weight(1)[taken])
-        assert torch.equal(layer.effective_weight(2)[~taken], layers[name].weight[~taken])
-    state, wanted = tiny.snapshot(network), tiny.snapshot(own)
-    of_all_tasks = {f"{name}.{part}" for name in layers for part in ("weight", "frozen", "owner")}
-    names = sorted(set(wanted) - of_all_tasks)
-    assert {"latents.0", "queries.0", "heads.0.bias", "decoder_norm.norms.0.weight"} <= set(names)
-    for name in names:
-        mine = ".1".join(name.rsplit(".0", 1))
-        assert torch.equal(state[mine], wanted[name]), name
+    old, new, wanted = network.settled(1), network.settled(2), own.settled(2)
+    kinds = own.ownership.body.kinds()
+    for name, tensor in new.body.state_dict().items():
+        backbones, baselines = (each.body.state_dict()[name] for each in (old, wanted))
+        if kinds[name] == "masked":
+            baselines = torch.where(backbones != 0, backbones, baselines)
+        assert torch.equal(tensor, baselines), name
+    for part in ("input", "head"):
+        states = (getattr(each, part).state_dict() for each in (new, wanted))
+        assert tiny.same_state(*states)
 
 
 def test_a_target_that_is_not_swapped_never_continues_its_baseline():
@@ -123,14 +118,59 @@ def test_a_dense_backbone_leaves_no_room_to_continue_in():
     network = tiny.network(tiny.task_data(1, "image", classes=3))
     begun = reconstruct(network, baseline("text"), CONTINUED)
     assert begun == Reconstruction(swapped=True, continued=False)
-    assert torch.equal(network.latents[1], network.latents[0])
+    assert tiny.same_state(*(network.settled(task).body.state_dict() for task in (1, 2)))
 
 
-def test_a_baseline_of_another_width_is_refused():
-    network = backbone("image")
+def test_a_target_continues_its_baseline_in_a_grown_backbone():
+    """As if the baseline had grown to the same width: that changes nothing of what it computes."""
+    network, own, data = backbone("image"), baseline("text"), tiny.task_data(2, "text")
     network.grow(1.5)
-    with pytest.raises(ValueError, match=r"their width are 1\.5 and 1\.0; train both alike"):
-        reconstruct(network, baseline("text"), CONTINUED)
+    network.ownership.prune_to(1.0)  # of what the backbone knew nothing is left to pick
+    before = tiny.snapshot(own)
+    assert reconstruct(network, own, CONTINUED) == Reconstruction(swapped=True, continued=True)
+    assert network.width == network.newest.width == 1.5
+    logits = [tiny.logits_of(each, data)[0] for each in (network, own)]
+    assert torch.allclose(*logits, atol=1e-5)
+    assert tiny.same_state(tiny.snapshot(own), before)
+
+
+def test_three_tasks_in_a_network_that_grew():
+    """The second target continues its baseline on what the first one, grown, left free."""
+    network, tasks = backbone("image"), [tiny.task_data(1, "image", classes=3)]
+    for number, modality, width in ((2, "text", 1.5), (3, "image", 2.0)):
+        tasks.append(tiny.task_data(number, modality))
+        own = tiny.network(tasks[-1], seed=number)
+        tiny.disturb(own)
+        assert reconstruct(network, own, CONTINUED).continued
+        network.grow(width)
+        before = tiny.logits_of(network, *tasks[:-1])
+        tiny.train_target(network, tasks[-1])
+        network.ownership.prune_to(0.5)
+        assert all(map(torch.equal, tiny.logits_of(network, *tasks[:-1]), before))
+    assert [spec.width for spec in network.specs] == [1.0, 1.5, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        (tiny.network(tiny.task_data(2, "text", classes=3)), "their classes are "),
+        (tiny.network(tiny.task_data(2, "text"), settings=OTHER), "their bodies are "),
+    ],
+)
+def test_a_network_of_another_body_or_task_cannot_be_continued(own, message):
+    network = backbone("image")
+    network.add_task(tiny.spec(tiny.task_data(2, "text")))
+    with pytest.raises(ValueError, match=f"task 2 cannot start .*{message}.*; train both alike"):
+        network.start_from(own)
+
+
+def test_a_wider_network_cannot_be_continued():
+    network, own = backbone("image"), baseline("text")
+    network.add_task(own.newest)
+    own.grow(1.5)
+    message = "network of width 1.5: this one has 1.0; grow it first"
+    with pytest.raises(ValueError, match=message):
+        network.start_from(own)
 
 
 def test_copies_are_not_shared(texts):

@@ -17,10 +17,7 @@ from crossback_core.learning.pruning import (
     climb,
     cubic_sparsity,
     highest_sparsity,
-    measured_sparsity,
-    prune_to,
 )
-from crossback_core.model.masked_linear import FREE
 from crossback_core.resume import ResumeFile
 
 fraction = st.floats(0, 1)
@@ -61,34 +58,38 @@ def test_the_cubic_schedule_never_turns_back(one, other, first, second):
 @pytest.mark.parametrize("sparsity", [0.0, 0.3, 0.5, 0.95, 1.0])
 def test_each_layer_gets_the_sparsity(images, sparsity):
     network = tiny.network(images)
-    prune_to(network, sparsity)
-    for layer in network.masked_layers().values():
-        assert layer.count(FREE) == round(sparsity * layer.owner.numel())
-        kept = layer.weight[layer.owner == 1].abs()
-        assert int((layer.effective_weight(1) != 0).sum()) == layer.count(1)
-        assert len(kept) == 0 or kept.min() > 0
-    assert measured_sparsity(network) == pytest.approx(sparsity, abs=0.01)
+    dense = network.settled(images.task).body
+    network.ownership.prune_to(sparsity)
+    pruned = network.settled(images.task).body
+    for name in network.ownership.room():
+        before, after = dense.get_parameter(name), pruned.get_parameter(name)
+        freed = after == 0
+        assert int(freed.sum()) == round(sparsity * freed.numel())
+        assert torch.equal(after[~freed], before[~freed])
+        assert (
+            freed.all() or not freed.any() or before[freed].abs().max() < after[~freed].abs().min()
+        )
+    assert network.ownership.sparsity() == pytest.approx(sparsity, abs=0.01)
 
 
 def test_pruning_never_gives_weights_back(images):
     network = tiny.network(images)
-    prune_to(network, 0.7)
+    network.ownership.prune_to(0.7)
     before = tiny.snapshot(network)
-    prune_to(network, 0.4)
+    network.ownership.prune_to(0.4)
     assert tiny.same_state(before, tiny.snapshot(network))
 
 
 def test_a_second_task_is_pruned_among_its_own_weights(images, texts):
     network = tiny.network(images)
-    prune_to(network, 0.5)
+    network.ownership.prune_to(0.5)
     network.add_task(tiny.spec(texts), like=images.task)
     tiny.disturb(network)
     before = tiny.logits_of(network, images)
-    assert measured_sparsity(network) == 0.0
-    prune_to(network, 0.5)
-    for layer in network.masked_layers().values():
-        half = layer.owner.numel() // 2
-        assert (layer.count(1), layer.count(2), layer.count(FREE)) == (half, half // 2, half // 2)
+    assert network.ownership.sparsity() == 0.0
+    network.ownership.prune_to(0.5)
+    assert network.ownership.shares(2) == (0.25, 0.5, 0.25)
+    assert network.ownership.shares(1).owned == 0.5
     assert torch.equal(tiny.logits_of(network, images)[0], before[0])
 
 
@@ -130,8 +131,9 @@ def watched(network, measured, active):
     def watch(*arguments, after_step, **options):
         def both(step):
             after_step(step)
-            layers = network.masked_layers().values()
-            weights = torch.cat([layer.effective_weight(1).flatten() for layer in layers])
+            body = network.settled(1).body
+            names = network.ownership.room()
+            weights = torch.cat([body.get_parameter(name).flatten() for name in names])
             measured.append(float((weights == 0).double().mean()))
             active.append(weights != 0)
 
@@ -151,7 +153,7 @@ def test_the_sparsity_is_reached_whatever_the_ramp(images, ramp):
     network = tiny.network(images)
     settings = replace(tiny.PRUNING, ramp_epochs=ramp, update_every=4)
     climb(network, images, 0.6, pruning=settings, training=tiny.ADAMW, seed=3)
-    assert measured_sparsity(network) == pytest.approx(0.6, abs=0.005)
+    assert network.ownership.sparsity() == pytest.approx(0.6, abs=0.005)
 
 
 @pytest.mark.parametrize("epochs", [1, 2])

@@ -10,7 +10,6 @@ import torch
 from interruption import Interrupted, InterruptedResume
 
 from crossback_core.learning import target
-from crossback_core.learning.pruning import prune_to
 from crossback_core.learning.target import Trained, pick_and_grow
 from crossback_core.learning.training import NoResume
 from crossback_core.model.network import Network
@@ -23,7 +22,7 @@ def initial(images, texts) -> Network:
     """A pruned image backbone with the text target added."""
     network = tiny.network(images)
     tiny.train(network, images)
-    prune_to(network, 0.5)
+    network.ownership.prune_to(0.5)
     network.add_task(tiny.spec(texts), like=images.task)
     return network
 
@@ -120,8 +119,7 @@ def test_growth_reaches_the_network(images, texts):
     trained = made[1:]  # the first was only asked for its width
     assert [network.width for network in trained] == [1.0, 1.5, 2.0]
     for network in trained:
-        layers = network.masked_layers()
-        assert len(layers["feedforwards.0.value"].owner) == 16 * network.width
+        assert len(network.ownership.body.feedforwards[0].value.weight) == 16 * network.width
         assert torch.equal(tiny.logits_of(network, images)[0], before)
     assert found.kept.network in trained and found.kept.network.width == found.kept.width
 
@@ -131,8 +129,8 @@ def test_growth_reaches_the_network(images, texts):
 
 def picked(network: Network) -> float:
     """Return the fraction of the backbone's weights that the target picks."""
-    layers = network.masked_layers().values()
-    return sum(layer.count_picked(2) for layer in layers) / sum(layer.count(1) for layer in layers)
+    shares = network.ownership.shares
+    return shares(2).picked / shares(1).owned
 
 
 def test_the_target_starts_with_all_of_the_backbone(network, images, texts):
@@ -144,18 +142,20 @@ def test_the_target_starts_with_all_of_the_backbone(network, images, texts):
 def test_a_high_rate_drops_some_picks(network, texts):
     tiny.train_target(network, texts)
     assert 0.3 < picked(network) < 0.99
-    assert network.pick_scores() == []
 
 
 def test_picks_and_weights_are_learned_together(network, texts):
     before = tiny.snapshot(network)
     rows = tiny.train_target(network, texts, replace(tiny.ADAMW, epochs=12)).rows
     assert rows[-1]["loss"] < rows[0]["loss"] and rows[-1]["train_accuracy"] == 1.0
-    for layer, name in ((layer, name) for name, layer in network.masked_layers().items()):
-        own = layer.owner == 2
-        assert (layer.weight[own] != 0).any()
-        assert torch.equal(layer.frozen, before[f"{name}.frozen"])
-        assert torch.equal(layer.owner, before[f"{name}.owner"])
+    after = tiny.snapshot(network)
+    for name in ("frozen", "owner"):
+        assert torch.equal(before[f"ownership.{name}"], after[f"ownership.{name}"])
+    old, new = (network.settled(task).body for task in (1, 2))
+    for name in network.ownership.room():
+        first, second = old.get_parameter(name), new.get_parameter(name)
+        assert second[first == 0].any(), "free weights are filled"
+        assert torch.equal(second[first != 0], first[first != 0] * (second[first != 0] != 0))
 
 
 @pytest.mark.parametrize(("stop", "last"), [(0.5, 5), (0.7, 7), (1.0, 9)])
@@ -165,7 +165,7 @@ def test_picks_no_longer_change_after_the_stop(network, texts, stop, last, monke
 
     def watched(*arguments, **options):
         def watch(step):
-            seen.append(torch.cat([score.detach().flatten() for score in network.pick_scores()]))
+            seen.append(network.ownership.scores.detach().clone())
 
         return fit(*arguments, after_step=watch, **options)
 
@@ -177,10 +177,9 @@ def test_picks_no_longer_change_after_the_stop(network, texts, stop, last, monke
 
 
 def test_the_rate_of_the_picks_falls_after_the_milestone(network):
-    for layer in network.masked_layers().values():
-        layer.start_picking(initial=0.01, threshold=0.005)
+    scores = network.ownership.start_picking(initial=0.01, threshold=0.005)
     settings = replace(tiny.TARGET, pick_learning_rate=1.0)
-    optimisation = target._pick_optimisation(network, settings, steps=10)
+    optimisation = target._pick_optimisation(scores, settings, steps=10)
     assert isinstance(optimisation.optimizer, torch.optim.Adam)
     found = []
     for _ in range(10):

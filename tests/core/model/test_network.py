@@ -11,6 +11,7 @@ import tiny
 import torch
 from torch.nn import functional
 
+from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.network import Network, TaskSpec
 
 GRADED = replace(tiny.MODEL, dropout=0.0)
@@ -21,8 +22,7 @@ def both(images, texts) -> Network:
     """A network of an image task and a text task, pruned in between, all values disturbed."""
     network = tiny.network(images)
     tiny.disturb(network)
-    for layer in network.masked_layers().values():
-        layer.release(layer.owner.numel() // 2)
+    network.ownership.prune_to(0.5)
     network.add_task(tiny.spec(texts), like=images.task)
     tiny.disturb(network)
     return network.eval()
@@ -31,18 +31,24 @@ def both(images, texts) -> Network:
 def test_logits_equal_the_network_written_out(both, images, texts):
     for data in (images, texts):
         values, mask = data.test.inputs()
-        expected = reference.batch_logits(both, data.task, values, mask)
-        got = reference.array(both(data.task, values, mask))
+        model = both.settled(data.task)
+        expected = reference.batch_logits(model, values, mask)
+        got = reference.array(model(values, mask))
         assert got.shape == (6, len(data.classes))
         assert got == pytest.approx(expected, abs=1e-4)
         assert expected.std(axis=0).min() > 0.01, "the case should tell inputs apart"
+
+
+def test_the_network_in_training_computes_what_its_settled_task_does(both, texts):
+    got = both(*texts.test.inputs())
+    assert torch.allclose(got, both.settled(texts.task)(*texts.test.inputs()), atol=1e-6)
 
 
 @pytest.mark.parametrize("classes", [2, 3, 7])
 @pytest.mark.parametrize("modality", ["image", "text"])
 def test_there_are_as_many_logits_as_classes(modality, classes):
     data = tiny.task_data(4, modality, classes=classes, train=2 * classes)
-    assert tiny.network(data)(4, *data.train.inputs()).shape == (2 * classes, classes)
+    assert tiny.network(data)(*data.train.inputs()).shape == (2 * classes, classes)
 
 
 @pytest.mark.parametrize("data", ["images", "texts"])
@@ -50,20 +56,22 @@ def test_every_parameter_of_a_first_task_receives_a_gradient(data, request):
     data = request.getfixturevalue(data)
     network = tiny.network(data, settings=GRADED)
     tiny.disturb(network)
-    loss = functional.cross_entropy(network(data.task, *data.train.inputs()), data.train.labels)
+    loss = functional.cross_entropy(network(*data.train.inputs()), data.train.labels)
     loss.backward()
     without = [n for n, p in network.named_parameters() if p.grad is None or not p.grad.any()]
     assert without == []
     assert all(parameter.requires_grad for parameter in network.parameters())
 
 
-def test_every_parameter_of_a_later_task_and_every_pick_receives_a_gradient(both, images, texts):
-    for layer in both.masked_layers().values():
-        layer.start_picking(initial=0.01, threshold=0.005)
-    both(texts.task, *texts.train.inputs()).square().sum().backward()
-    trained = [*both.trainable_parameters(), *both.pick_scores()]
-    assert len(both.pick_scores()) == len(both.masked_layers()) == 16
+def test_every_parameter_of_a_later_task_and_every_pick_receives_a_gradient(both, texts):
+    scores = both.ownership.start_picking(initial=0.01, threshold=0.005)
+    both(*texts.train.inputs()).square().sum().backward()
+    trained = [*both.trainable_parameters(), scores]
     assert all(parameter.grad.any() for parameter in trained)
+    masked = both.ownership._layout
+    assert len(masked.shapes) == 16
+    assert all(each.any() for each in masked.split(both.ownership.own.grad))
+    assert all(each.any() for each in masked.split(scores.grad))
     others = {id(p) for p in both.parameters()} - {id(p) for p in trained}
     assert len(others) > 0
     for parameter in both.parameters():
@@ -73,48 +81,45 @@ def test_every_parameter_of_a_later_task_and_every_pick_receives_a_gradient(both
 
 @pytest.mark.parametrize("garbage", [1.0, 1e4])
 def test_the_content_of_padding_never_changes_the_logits(both, texts, garbage):
-    values, mask = texts.test.inputs()
+    model, (values, mask) = both.settled(texts.task), texts.test.inputs()
     noise = garbage * torch.randn(values.shape, generator=torch.Generator().manual_seed(1))
     assert not mask.all()
     spoiled = torch.where(mask[:, :, None], values, noise)
-    assert torch.equal(both(texts.task, spoiled, mask), both(texts.task, values, mask))
+    assert torch.equal(model(spoiled, mask), model(values, mask))
 
 
 def test_the_amount_of_padding_never_changes_the_logits(both, texts):
-    values, mask = texts.test.inputs()
+    model, (values, mask) = both.settled(texts.task), texts.test.inputs()
     longer = functional.pad(values, (0, 0, 0, 3), value=9.0)
-    more = both(texts.task, longer, functional.pad(mask, (0, 3)))
-    assert torch.allclose(more, both(texts.task, values, mask), atol=1e-5)
+    more = model(longer, functional.pad(mask, (0, 3)))
+    assert torch.allclose(more, model(values, mask), atol=1e-5)
 
 
 def test_real_tokens_and_their_order_do_change_the_logits(both, texts):
-    values, mask = texts.test.inputs(torch.tensor([4]))
+    model, (values, mask) = both.settled(texts.task), texts.test.inputs(torch.tensor([4]))
     assert mask.all()
-    before = both(texts.task, values, mask)
-    assert not torch.allclose(both(texts.task, values.flip(1), mask), before, atol=1e-3)
-    assert not torch.allclose(both(texts.task, values, ~mask | (mask.cumsum(1) < 5)), before)
+    before = model(values, mask)
+    assert not torch.allclose(model(values.flip(1), mask), before, atol=1e-3)
+    assert not torch.allclose(model(values, ~mask | (mask.cumsum(1) < 5)), before)
 
 
 def test_raw_and_encoded_pixels_give_the_same_logits(both, images):
-    pixels, _ = images.test.inputs()
-    encoded = both.encode(images.task, pixels)
+    model, (pixels, _) = both.settled(images.task), images.test.inputs()
+    encoded = model.input.encode(pixels)
     assert encoded.dtype == torch.float32
-    assert torch.equal(both(images.task, encoded), both(images.task, pixels))
+    assert torch.equal(model(encoded), model(pixels))
 
 
-def test_reading_through_another_networks_projection(images, texts):
+def test_reading_through_another_networks_input(images, texts):
     """The body of an image network reads a text as if the text's projection were its own."""
-    body, other = tiny.network(images, seed=1).eval(), tiny.network(texts, seed=2).eval()
-    tiny.disturb(body)
+    network = tiny.network(images, seed=1)
+    tiny.disturb(network)
+    body, other = network.settled(images.task), tiny.network(texts, seed=2).settled(texts.task)
     values, mask = texts.test.inputs()
-    projection = other.input_projection(texts.task)
-    before = tiny.snapshot(body), tiny.snapshot(other)
-    got = body(images.task, values, mask, projection=projection)
+    got = body.reading_through(other)(values, mask)
     assert got.shape == (6, 3)
-    assert tiny.same_state(before[0], tiny.snapshot(body))
-    assert tiny.same_state(before[1], tiny.snapshot(other))
-    body.projections[0] = projection
-    assert torch.equal(body(images.task, values, mask), got)
+    network.inputs[0] = other.input
+    assert torch.equal(network.settled(images.task)(values, mask), got)
 
 
 # tasks
@@ -124,33 +129,22 @@ def test_a_task_like_another_starts_with_copies_and_a_fresh_head(images):
     network = tiny.network(images)
     tiny.disturb(network)
     other = tiny.task_data(5, "image", classes=3)
-    network.add_task(
-        tiny.spec(other),
-        like=images.task,
-        projection=network.input_projection(images.task),
-    )
-    state = network.state_dict()
-    own = r"(^latents|^queries|^projections|norms|biases)\.0(?=\.|$)"
-    pairs = {name: re.sub(own, r"\1.1", name) for name in state if re.search(own, name)}
-    assert len(pairs) == 29  # latents, query, key, value, nine biases, eight norms of two
-    assert all(torch.equal(state[old], state[new]) for old, new in pairs.items())
-    assert not torch.equal(state["heads.0.weight"], state["heads.1.weight"])
-    assert state["heads.1.weight"].abs().max() <= 8**-0.5
+    network.add_task(tiny.spec(other), like=images.task, reading=network.input(images.task))
+    old, new = (network.settled(task).state_dict() for task in (images.task, other.task))
+    own = [name for name in old if not name.startswith("head.")]
+    assert all(torch.equal(old[name], new[name]) for name in own)
+    assert not torch.equal(old["head.weight"], new["head.weight"])
+    assert new["head.weight"].abs().max() <= 8**-0.5
+    copies = [name for name in own if not name.endswith(("query.weight", "out.weight"))]
     with torch.no_grad():
         for parameter in network.trainable_parameters():
             parameter += 1
-    state = network.state_dict()
-    assert not any(torch.equal(state[old], state[new]) for old, new in pairs.items())
-
-
-def test_a_task_that_is_like_none_starts_fresh(images):
-    network = tiny.network(images)
-    tiny.disturb(network)
-    network.add_task(tiny.spec(tiny.task_data(5, "image")))
-    state = network.state_dict()
-    assert not torch.equal(state["latents.0"], state["latents.1"])
-    assert state["decoder_norm.norms.1.weight"].tolist() == [1.0] * 8
-    assert state["decoder.out.biases.1"].tolist() == [0.0] * 8
+    kept, moved = (network.settled(task).state_dict() for task in (images.task, other.task))
+    assert all(torch.equal(old[name], kept[name]) for name in old)
+    tasks_own = [n for n in copies if "norm" in n or "bias" in n or n.startswith("input.")]
+    assert len(tasks_own) == 27  # key, value, nine biases, eight norms of two
+    tasks_own += ["body.latents", "body.query"]
+    assert not any(torch.equal(kept[name], moved[name]) for name in tasks_own)
 
 
 def test_tasks_in_the_order_of_learning(both, images, texts):
@@ -169,13 +163,12 @@ def test_growth_changes_shapes_and_keeps_every_task(both, images, texts, width):
     assert torch.equal(after[0], before[0])
     assert torch.allclose(after[1], before[1], atol=1e-5)
     assert both.width == both.tasks[2].width == width and both.tasks[1].width == 1.0
-    shapes = {name: tuple(layer.owner.shape) for name, layer in both.masked_layers().items()}
-    heads = {1.5: 3, 2.0: 4}[width]
-    assert shapes["feedforwards.0.value"] == (16 * width, 8)
-    assert shapes["attentions.0.out"] == (8, heads * 4)
-    assert shapes["reader.query"] == (2 * 8, 8)
-    assert both.input_projection(2).key.weight.shape == (16, tiny.EMBEDDING)
-    assert both.input_projection(1).key.weight.shape == (8, 13)
+    body, heads = both.ownership.body, {1.5: 3, 2.0: 4}[width]
+    assert body.feedforwards[0].value.weight.shape == (16 * width, 8)
+    assert body.attentions[0].out.weight.shape == (8, heads * 4)
+    assert body.reader.query.weight.shape == (2 * 8, 8)
+    assert both.input(2).key.weight.shape == (16, tiny.EMBEDDING)
+    assert both.input(1).key.weight.shape == (8, 13)
 
 
 def test_a_new_task_may_bring_its_width(images, texts):
@@ -183,7 +176,7 @@ def test_a_new_task_may_bring_its_width(images, texts):
     network.add_task(tiny.spec(texts, width=2.0), like=images.task)
     network.add_task(tiny.spec(tiny.task_data(3, "image"), width=1.5), like=images.task)
     assert [spec.width for spec in network.specs] == [1.0, 2.0, 2.0], "a network never shrinks"
-    assert network(3, images.test.pixels).shape == (6, 2)
+    assert network(images.test.pixels).shape == (6, 2)
 
 
 def test_growth_stays_on_the_device(both):
@@ -198,8 +191,8 @@ def test_growth_stays_on_the_device(both):
 @pytest.mark.parametrize(
     ("act", "message"),
     [
-        (lambda n: n(7, torch.zeros(1)), "the network has no task 7; it has [1, 2]"),
-        (lambda n: n.input_projection(7), "the network has no task 7; it has [1, 2]"),
+        (lambda n: n.settled(7), "the network has no task 7; it has [1, 2]"),
+        (lambda n: n.input(7), "the network has no task 7; it has [1, 2]"),
         (
             lambda n: n.add_task(TaskSpec(2, "text", ("a", "b"), 8)),
             "the network already has a task 2",
@@ -207,6 +200,10 @@ def test_growth_stays_on_the_device(both):
         (
             lambda n: n.add_task(TaskSpec(3, "text", ("a", "b"), 8), like=9),
             "the network has no task 9; it has [1, 2]",
+        ),
+        (
+            lambda n: n.add_task(TaskSpec(3, "image", ("a", "b"), 8)),
+            "images have 3 channels, not 8",
         ),
         (lambda n: n.grow(0.5), "cannot shrink the network from width 1.0 to 0.5"),
     ],
@@ -219,8 +216,7 @@ def test_what_a_network_refuses(both, act, message):
 
 
 def test_a_task_added_while_picks_are_learned_changes_nothing(both):
-    for layer in both.masked_layers().values():
-        layer.start_picking(initial=0.01, threshold=0.005)
+    both.ownership.start_picking(initial=0.01, threshold=0.005)
     before = tiny.snapshot(both)
     with pytest.raises(ValueError, match="picks are still being learned"):
         both.add_task(TaskSpec(3, "text", ("a", "b"), 8))
@@ -229,7 +225,7 @@ def test_a_task_added_while_picks_are_learned_changes_nothing(both):
 
 
 def test_a_network_without_a_task():
-    network = Network(tiny.MODEL)
+    network = Network(Perceiver(tiny.MODEL))
     with pytest.raises(ValueError, match="the network has no task yet: call add_task"):
         _ = network.newest
     with pytest.raises(ValueError, match="no task yet: call add_task"):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from copy import deepcopy
 from dataclasses import replace
 from itertools import combinations_with_replacement
 
@@ -13,9 +12,10 @@ import tiny
 import torch
 from scipy.spatial import distance
 
+from crossback_core.data.task_file import TaskData
 from crossback_core.learning.evaluation import split_features, split_logits
 from crossback_core.learning.kv_swap import reconstruct
-from crossback_core.model.network import Network
+from crossback_core.model.network import Network, TaskModel
 from crossback_core.selection.comparison import Target, Trained
 from crossback_core.settings import METRICS, ProbeSettings, SwapSettings
 
@@ -25,12 +25,17 @@ PROBING = ProbeSettings(probes=8, mutations=20, mutation_step=0.1)
 AS_DRAWN = ProbeSettings(probes=8, mutations=0, mutation_step=0.1)
 
 
-def trained(task: int, modality: str, *, seed: int = 0, classes: int = 3) -> Trained:
-    """A network that tells its inputs apart, its task, and an accuracy."""
-    data = tiny.task_data(task, modality, classes=classes)
+def network_of(data: TaskData, *, seed: int) -> Network:
+    """A network that tells its inputs apart."""
     network = tiny.network(data, seed=seed)
     tiny.disturb(network)
-    return Trained(network, data, accuracy=0.75)
+    return network
+
+
+def trained(task: int, modality: str, *, seed: int = 0, classes: int = 3) -> Trained:
+    """A trained task, its data, and an accuracy."""
+    data = tiny.task_data(task, modality, classes=classes)
+    return Trained(network_of(data, seed=seed).settled(task), data, accuracy=0.75)
 
 
 def scores(target: Trained, candidate: Trained, settings: ProbeSettings, *, seed: int = 1):
@@ -70,7 +75,7 @@ def test_a_close_copy_is_more_alike_than_a_stranger(modality, metric):
     """One task, three networks: of two candidates the arg-max finds the copy."""
     model, copy, stranger = (trained(7, modality, seed=seed) for seed in (7, 7, 8))
     with torch.no_grad():
-        for parameter in copy.network.parameters():
+        for parameter in copy.model.parameters():
             parameter += 0.001 * torch.randn(
                 parameter.shape, generator=torch.Generator().manual_seed(1)
             )
@@ -102,18 +107,16 @@ def test_the_whole_comparison_written_out(pair, models):
 
     The networks' outputs, the distances and the cosine of the vectors come from elsewhere.
     """
-    (a, data_a), (b, data_b) = ((models[n].network, models[n].data) for n in pair)
+    (a, data_a), (b, data_b) = ((models[n].model, models[n].data) for n in pair)
     rows = {data.task: _rows_of(data.task) for data in (data_a, data_b)}
     assert not torch.equal(*rows.values())  # or like would be paired with like
     vectors = {"ddv_euclidean": [], "ddv_cosine": []}
-    for network, other in ((a.eval(), b.eval()), (b.eval(), a.eval())):
+    for model, other in ((a, b), (b, a)):
         halves = []
         for data in (data_a, data_b):
-            foreign = data.modality != network.newest.modality
-            eyes = other.input_projection(other.newest.task) if foreign else None
-            with torch.no_grad():
-                values, mask = data.train.inputs(rows[data.task][:8])
-                logits = network(network.newest.task, values, mask, projection=eyes)
+            eyes = model.input if data.modality == model.spec.modality else other.input
+            values, mask = data.train.inputs(rows[data.task][:8])
+            logits = model.head(model.body(eyes(values, mask)))
             halves.append(logits.double().numpy())
         pairs = list(zip(*halves, strict=True))
         vectors["ddv_euclidean"].append([distance.euclidean(*outputs) for outputs in pairs])
@@ -132,12 +135,11 @@ def test_one_seed_one_similarity(models):
 
 
 def test_comparing_changes_nothing(models):
-    networks = [models[0].network.train(), models[1].network.eval()]
-    before = [tiny.snapshot(network) for network in networks]
+    both = [models[0].model, models[1].model]
+    before = [tiny.snapshot(model) for model in both]
     state = torch.get_rng_state()
     scores(*models[:2], PROBING)
-    assert all(map(tiny.same_state, before, map(tiny.snapshot, networks)))
-    assert [network.training for network in networks] == [True, False]
+    assert all(map(tiny.same_state, before, map(tiny.snapshot, both)))
     assert torch.equal(state, torch.get_rng_state())
 
 
@@ -153,7 +155,7 @@ def test_a_scaled_network_decides_alike(modality):
     """Ten times the logits, the same decisions."""
     model, scaled = (trained(7, modality, seed=7) for _ in range(2))
     with torch.no_grad():
-        for parameter in scaled.network.heads[0].parameters():
+        for parameter in scaled.model.head.parameters():
             parameter *= 10
     expected = dict.fromkeys(DDVS, 1.0)
     assert ddvs(model, scaled, PROBING) == pytest.approx(expected, abs=1e-6)
@@ -162,7 +164,7 @@ def test_a_scaled_network_decides_alike(modality):
 def test_a_network_that_decides_nothing_is_similar_to_nothing(models, caplog):
     constant = trained(7, "image")
     with torch.no_grad():
-        constant.network.heads[0].weight.zero_()
+        constant.model.head.weight.zero_()
     with caplog.at_level(logging.WARNING):
         for other in (models[0], constant):
             assert ddvs(constant, other, PROBING) == dict.fromkeys(DDVS, 0.0)
@@ -170,8 +172,10 @@ def test_a_network_that_decides_nothing_is_similar_to_nothing(models, caplog):
 
 
 def test_a_network_of_another_width_cannot_lend_its_projection(models):
-    wide = trained(7, "text")
-    wide.network.grow(2.0)
+    data = tiny.task_data(7, "text")
+    network = network_of(data, seed=0)
+    network.grow(2.0)
+    wide = Trained(network.settled(7), data, accuracy=0.75)
     with pytest.raises(ValueError, match="the networks have different widths"):
         scores(models[0], wide, PROBING)
 
@@ -179,7 +183,7 @@ def test_a_network_of_another_width_cannot_lend_its_projection(models):
 def test_outputs_that_are_not_finite_are_refused(models):
     broken = trained(7, "image")
     with torch.no_grad():
-        broken.network.heads[0].bias.fill_(float("nan"))
+        broken.model.head.bias.fill_(float("nan"))
     with pytest.raises(ValueError, match="NaN or infinity"):
         scores(models[0], broken, PROBING)
 
@@ -193,20 +197,20 @@ def test_features_are_those_of_the_reconstructed_backbone(pair, models):
     target, candidate = (models[number] for number in pair)
     view = Target(target, AS_DRAWN, seed=1).view(candidate)
     expected = [view.features, view.held_out]
-    backbone = deepcopy(candidate.network)
-    begun = reconstruct(backbone, target.network, SwapSettings("auto", "backbone"))
+    backbone, own = (network_of(each.data, seed=each.data.task) for each in (candidate, target))
+    begun = reconstruct(backbone, own, SwapSettings("auto", "backbone"))
+    model = backbone.settled(target.data.task)
     assert begun.swapped == (target.data.modality != candidate.data.modality)
     for features, split in zip(expected, (target.data.train, target.data.validation), strict=True):
-        assert torch.equal(features, split_features(backbone, split).double())
+        assert torch.equal(features, split_features(model, split).double())
 
 
 def test_a_view_holds_what_both_networks_say(models):
     target, candidate = models[0], models[2]
     view = Target(target, AS_DRAWN, seed=1).view(candidate)
-    own = candidate.network.newest.task
-    logits = split_logits(candidate.network, own, target.data.train)
+    logits = split_logits(candidate.model, target.data.train)
     torch.testing.assert_close(view.probabilities, logits.softmax(dim=1).double())
-    own_features = split_features(target.network, target.data.train)
+    own_features = split_features(target.model, target.data.train)
     assert torch.equal(view.own_features, own_features.double())
     assert torch.equal(view.labels, target.data.train.labels)
     assert torch.equal(view.held_out_labels, target.data.validation.labels)
@@ -238,15 +242,15 @@ def test_a_row_equals_pairs_worked_out_plainly(target, models):
 
 def test_what_candidates_share_is_read_once(models, monkeypatch):
     """The target's features of its own data, and its outputs on its own probes."""
-    network, data = models[0].network, models[0].data
-    read, reads = Network.features, []
+    body, data = models[0].model.body, models[0].data
+    read, reads = TaskModel.features, []
 
-    def counting(self, task, values, mask=None, *, projection=None):
-        if self is network:
+    def counting(self, values, mask=None):
+        if self.body is body:
             reads.append(len(values))
-        return read(self, task, values, mask, projection=projection)
+        return read(self, values, mask)
 
-    monkeypatch.setattr(Network, "features", counting)
+    monkeypatch.setattr(TaskModel, "features", counting)
     target = Target(models[0], AS_DRAWN, seed=1)
     for candidate in models[1:]:
         target.scores(candidate)

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 
 from crossback_core.data.task_file import TaskData
-from crossback_core.learning.pruning import prune_to
 from crossback_core.model.network import Network
 from crossback_core.settings import STARTS, Start
 from crossback_core.study.starts import begin
@@ -19,7 +18,7 @@ def started(source: TaskData, target: TaskData, start: Start) -> tuple[Network, 
     backbone, own = tiny.network(source), tiny.network(target, seed=1)
     for network in (backbone, own):
         tiny.disturb(network)
-    prune_to(backbone, 0.5)
+    backbone.ownership.prune_to(0.5)
     torch.manual_seed(4)
     begin(backbone, own, start=start, swapping=tiny.TARGET.swapping)
     return backbone, own
@@ -31,8 +30,9 @@ def other(data: TaskData) -> TaskData:
 
 
 def frozen(network: Network) -> list[Tensor]:
-    """The weights of the backbone, layer by layer."""
-    return [layer.frozen for layer in network.masked_layers().values()]
+    """The weights of the backbone, parameter by parameter."""
+    body = network.settled(network.specs[0].task).body
+    return [body.get_parameter(name) for name in network.ownership.room()]
 
 
 @pytest.mark.parametrize("start", STARTS)
@@ -57,8 +57,9 @@ def test_shuffling_reaches_all_that_is_copied_from_the_backbone(images: TaskData
     data = other(images)
     plain, _ = started(images, data, "backbone")
     shuffled, _ = started(images, data, "shuffled")
-    assert not torch.equal(plain.latents[-1], shuffled.latents[-1])
-    projections = [network.input_projection(data.task).key.weight for network in (plain, shuffled)]
+    latents = [network.settled(data.task).body.latents for network in (plain, shuffled)]
+    assert not torch.equal(*latents)
+    projections = [network.input(data.task).key.weight for network in (plain, shuffled)]
     assert not torch.equal(*projections)
 
 
@@ -66,7 +67,7 @@ def test_shuffling_leaves_a_swapped_projection_which_is_the_targets(
     images: TaskData, texts: TaskData
 ) -> None:
     network, own = started(images, texts, "shuffled")
-    reading, wanted = (each.input_projection(texts.task) for each in (network, own))
+    reading, wanted = (each.input(texts.task) for each in (network, own))
     assert torch.equal(reading.value.weight, wanted.value.weight)
 
 
@@ -76,15 +77,14 @@ def test_a_target_that_continues_its_baseline_does_so_in_every_control(
 ) -> None:
     """Only what comes from the backbone is shuffled or left out, or the projection is fresh."""
     network, own = started(images, texts, start)
-    assert torch.equal(network.latents[-1], own.latents[-1])
-    assert torch.equal(network.heads[-1].weight, own.heads[-1].weight)
-    for name, layer in network.masked_layers().items():
-        free = layer.owner == 2
-        expected = own.masked_layers()[name].weight
-        assert torch.equal(layer.effective_weight(2)[free], expected[free])
-    same = torch.equal(
-        network.input_projection(texts.task).key.weight, own.input_projection(texts.task).key.weight
-    )
+    started_as, wanted = (each.settled(texts.task) for each in (network, own))
+    assert torch.equal(started_as.body.latents, wanted.body.latents)
+    assert torch.equal(started_as.head.weight, wanted.head.weight)
+    plain, _ = started(images, texts, "backbone")
+    for name, before in zip(network.ownership.room(), frozen(plain), strict=True):
+        found, expected = (each.body.get_parameter(name) for each in (started_as, wanted))
+        assert torch.equal(found[before == 0], expected[before == 0])
+    same = torch.equal(started_as.input.key.weight, wanted.input.key.weight)
     assert same == (start != "fresh")
     assert all(bool((weights == 0).all()) for weights in frozen(network)) == (start == "unpicked")
 
@@ -103,16 +103,17 @@ def test_nothing_is_left_of_a_dense_backbone_without_picks(images: TaskData) -> 
 def test_a_fresh_start_has_neither_projection(images: TaskData) -> None:
     data = other(images)
     network, own = started(images, data, "fresh")
-    fresh = network.input_projection(data.task).key.weight
-    assert not torch.equal(fresh, own.input_projection(data.task).key.weight)
-    assert not torch.equal(fresh, network.input_projection(images.task).key.weight)
+    fresh = network.input(data.task).key.weight
+    assert not torch.equal(fresh, own.input(data.task).key.weight)
+    assert not torch.equal(fresh, network.input(images.task).key.weight)
     plain, _ = started(images, data, "backbone")
     assert all(torch.equal(*pair) for pair in zip(frozen(plain), frozen(network), strict=True))
 
 
 def test_an_unpicked_start_computes_with_free_weights_alone(images: TaskData) -> None:
-    network, _ = started(images, other(images), "unpicked")
-    for layer in network.masked_layers().values():
-        effective = layer.effective_weight(2)
-        assert bool((effective[layer.owner == 1] == 0).all())
-        assert bool((effective[layer.owner == 2] != 0).all())
+    data = other(images)
+    network, _ = started(images, data, "unpicked")
+    plain, _ = started(images, data, "backbone")
+    body = network.settled(data.task).body
+    for name, before in zip(network.ownership.room(), frozen(plain), strict=True):
+        assert torch.equal(body.get_parameter(name) == 0, before != 0)

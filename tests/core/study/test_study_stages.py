@@ -14,7 +14,6 @@ from crossback_core import stages
 from crossback_core.checkpoint import save_checkpoint
 from crossback_core.data.task_file import TaskData, save_task
 from crossback_core.files import read_csv, read_json
-from crossback_core.learning.pruning import prune_to
 from crossback_core.settings import NUMERICS, ProbeSettings, Start
 from crossback_core.study import stages as study
 from crossback_core.study.analysis import ORACLE, RANDOM
@@ -41,7 +40,7 @@ class Study:
         record = {"validation_accuracy": 0.5}
         save_task(data, self.folder / f"task_{data.task}.pt")
         save_checkpoint(network, self.folder / f"baseline_{data.task}.pt", record)
-        prune_to(network, 0.5)
+        network.ownership.prune_to(0.5)
         save_checkpoint(network, self.folder / f"pruned_{data.task}.pt", record)
 
     def cell(self, data: TaskData) -> None:

@@ -1,0 +1,1 @@
+"""Bodies: one file for each architecture, named after what its class is registered as."""

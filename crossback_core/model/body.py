@@ -1,0 +1,175 @@
+"""What a body is: the part of a network that all its tasks share, and how it is registered.
+
+A network is input, body, head. A body knows nothing of tasks: it is a plain module that says of
+each of its parameters and buffers how tasks share it, and the rest is done by
+`crossback_core.model.ownership`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, fields
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import Any, ClassVar, Literal, Self, TypeVar, get_args
+
+import torch
+from torch import Tensor, nn
+
+from crossback_core.model import bodies
+from crossback_core.settings import Modality
+
+Kind = Literal["masked", "per_task", "fixed"]
+"""How tasks share a parameter or buffer. "masked": owned by tasks, weight by weight. "per_task":
+each task has a copy (norms, biases, latents; buffers that training changes). "fixed": one for all,
+never trained."""
+
+
+class TaskInput(nn.Module, ABC):
+    """What turns the raw input of one task into what a body reads."""
+
+    @abstractmethod
+    def encode(self, values: Tensor) -> Tensor:
+        """Bring raw input to float; float passes as it is."""
+
+    @abstractmethod
+    def forward(self, values: Tensor, mask: Tensor | None) -> Any:
+        """Return what the body reads.
+
+        Args:
+            values: Raw or encoded input (batch, ...).
+            mask: (batch, tokens) bool, True where a token is real; None where all are.
+        """
+
+    @abstractmethod
+    def fit(self, shape: tuple[int, ...]) -> None:
+        """Widen to a body's `input_shape`, in place; nothing shrinks."""
+
+
+class Body(nn.Module, ABC):
+    """The shared part of a network. Its parameters and buffers are those of one task.
+
+    Attributes:
+        name: Under which it is registered and saved.
+        settings: What it is rebuilt from: a frozen dataclass of `settings_type`.
+        features: Length of the vector that it makes of an input.
+        input_shape: What a `TaskInput` has to fit, for instance (heads, head_dim) of the queries.
+    """
+
+    name: ClassVar[str]
+    settings_type: ClassVar[type[Any]]
+    settings: Any
+    features: int
+
+    @property
+    @abstractmethod
+    def input_shape(self) -> tuple[int, ...]:
+        """Return what a `TaskInput` has to fit at the present width."""
+
+    @abstractmethod
+    def kinds(self) -> dict[str, Kind]:
+        """Return the kind of every parameter and buffer, by its name."""
+
+    @abstractmethod
+    def make_input(self, modality: Modality, channels: int) -> TaskInput:
+        """Make a new input of a task; `channels` is 3 for images, the embedding's for texts."""
+
+    @abstractmethod
+    def grown(self, width: float) -> Self:
+        """Return a copy, `width` times as wide inside as it was made.
+
+        The present values are the top-left block of the new ones, which add nothing to what the
+        body computes.
+
+        Raises:
+            ValueError: This body cannot grow.
+        """
+
+    @classmethod
+    @abstractmethod
+    def masked_size(cls, settings: Any, width: float) -> int:
+        """Return the number of masked weights of a body, by arithmetic alone.
+
+        A description from a file is held against it before it takes memory.
+        """
+
+    @abstractmethod
+    def forward(self, read: Any) -> Tensor:
+        """Compute the features (batch, features) of what a `TaskInput` made."""
+
+
+_BODIES: dict[str, type[Body]] = {}
+
+_B = TypeVar("_B", bound=type[Body])
+
+
+def register_body(body: _B) -> _B:
+    """Let checkpoints name this class of bodies (a decorator)."""
+    _BODIES[body.name] = body
+    return body
+
+
+def body_type(name: str) -> type[Body]:
+    """Return the class of bodies of a name: registered, or in the file of that name in `bodies`.
+
+    Raises:
+        ValueError: There is no such body.
+    """
+    shipped = {module.name for module in iter_modules(bodies.__path__)}
+    if name in shipped:
+        import_module(f"{bodies.__name__}.{name}")
+    if name not in _BODIES:
+        raise ValueError(f"body {name!r} is not one of {', '.join(sorted(shipped | set(_BODIES)))}")
+    return _BODIES[name]
+
+
+def describe(body: Body) -> dict[str, Any]:
+    """Return plain values from which `read_settings` and `body_type` make the body again."""
+    return {"name": body.name, "settings": asdict(body.settings)}
+
+
+def read_settings(kind: type[Any], values: object) -> Any:
+    """Make a body's settings of plain values from a file.
+
+    Args:
+        kind: The dataclass.
+        values: By field; lists stand for tuples, counts are 1 or more.
+
+    Raises:
+        ValueError: A field is missing or unknown, or a count is none.
+    """
+    known = {item.name for item in fields(kind)}
+    if not isinstance(values, dict) or values.keys() != known:
+        raise ValueError(f"the body is described by {values!r}, not by {sorted(known)}")
+    counts = [values[item.name] for item in fields(kind) if item.type == "int"]
+    if not all(type(count) is int and count > 0 for count in counts):
+        raise ValueError(f"the body is described by {values!r}: counts must be 1 or more")
+    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+    return kind(**{**values, **lists})
+
+
+def named_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    """Yield every parameter and buffer of a module with its name."""
+    yield from module.named_parameters()
+    yield from module.named_buffers()
+
+
+def classified(body: Body) -> Mapping[str, Kind]:
+    """Return the kinds of a body, checked.
+
+    Raises:
+        ValueError: A parameter or buffer has no kind or an unknown one, or a kind has no tensor; a
+            masked one is no float32 parameter.
+    """
+    kinds, tensors = body.kinds(), dict(named_tensors(body))
+    for name in tensors.keys() ^ kinds.keys():
+        what = "has no kind" if name in tensors else "does not exist"
+        raise ValueError(f"{name} of body {body.name} {what}: {body.name}.kinds must name each one")
+    for name, kind in kinds.items():
+        if kind not in get_args(Kind):
+            raise ValueError(f"{name} is {kind!r}, not one of {', '.join(get_args(Kind))}")
+        trained = isinstance(tensors[name], nn.Parameter)
+        if kind == "masked" and not (trained and tensors[name].dtype == torch.float32):
+            raise ValueError(f"{name} is masked, but not a float32 parameter")
+    return kinds

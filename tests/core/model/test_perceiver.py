@@ -1,0 +1,93 @@
+"""The blocks of the Perceiver against the formulas written out in NumPy."""
+
+from __future__ import annotations
+
+import pytest
+import reference
+import tiny
+import torch
+from torch import nn
+
+from crossback_core.model.bodies.perceiver import Attention, FeedForward, Linear, Perceiver
+
+DIM = 6
+
+
+def disturbed(block: nn.Module) -> nn.Module:
+    """Give a block values of its own everywhere."""
+    with torch.no_grad():
+        for parameter in block.parameters():
+            parameter += 0.3 * torch.randn_like(parameter)
+    return block
+
+
+def attention(dropout: float = 0.0) -> Attention:
+    torch.manual_seed(0)
+    return disturbed(Attention(dim=DIM, heads=2, head_dim=4, dropout=dropout))
+
+
+def feed_forward(dropout: float = 0.0) -> FeedForward:
+    torch.manual_seed(0)
+    return disturbed(FeedForward(dim=DIM, hidden=5, dropout=dropout))
+
+
+def test_attention_equals_the_formula():
+    block, inputs, context = attention(), torch.randn(3, 4, DIM), torch.randn(3, 5, DIM)
+    got = block(inputs, context)
+    for row in range(3):
+        expected = reference.attention(
+            block, reference.array(inputs[row]), reference.array(context[row])
+        )
+        assert reference.array(got[row]) == pytest.approx(expected, abs=1e-5)
+
+
+def test_feed_forward_is_geglu():
+    block, inputs = feed_forward(), torch.randn(3, 4, DIM)
+    expected = reference.feed_forward(block, reference.array(inputs))
+    assert reference.array(block(inputs)) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("block", [attention, feed_forward])
+def test_dropout_acts_in_training_alone(block):
+    made, inputs = block(0.5), torch.randn(3, 4, DIM)
+    arguments = (inputs, inputs) if isinstance(made, Attention) else (inputs,)
+    assert not torch.equal(made(*arguments), made(*arguments))
+    made.eval()
+    assert torch.equal(made(*arguments), made(*arguments))
+    assert torch.equal(made(*arguments), block(0.0)(*arguments))
+
+
+@pytest.mark.parametrize(("width", "heads", "hidden"), [(1.0, 2, 5), (1.5, 3, 8), (2.0, 4, 10)])
+def test_growth_widens_inside_alone_and_changes_no_output(width, heads, hidden):
+    inputs = torch.randn(3, 4, DIM)
+    for block, arguments in ((attention(), (inputs, inputs)), (feed_forward(), (inputs,))):
+        before = block(*arguments)
+        block.widen(width)
+        assert torch.allclose(block(*arguments), before, atol=1e-6)
+        inner = heads * 4 if isinstance(block, Attention) else hidden
+        assert block.out.weight.shape == (DIM, inner) == (DIM, block.out.in_features)
+        assert block.value.weight.shape == (inner, DIM) == (block.value.out_features, DIM)
+
+
+def test_new_rows_are_random_and_new_columns_zero():
+    layer = Linear(3, 2)
+    before = layer.weight.detach().clone()
+    layer.widen(5, 4)
+    assert torch.equal(layer.weight[:2, :3], before)
+    assert layer.weight[:2, 3:].count_nonzero() == 0
+    assert layer.weight[2:].count_nonzero() == 10 and layer.weight[2:].abs().max() <= 5**-0.5
+    assert layer.bias.tolist() == [0.0] * 4
+
+
+@pytest.mark.parametrize("size", [(2, 2), (3, 1)])
+def test_a_layer_never_shrinks(size):
+    with pytest.raises(ValueError, match=f"cannot shrink a layer from 2 x 3 to {size[1]} x"):
+        Linear(3, 2).widen(*size)
+
+
+@pytest.mark.parametrize("width", [1.0, 1.5, 2.0])
+def test_the_arithmetic_of_its_size(width):
+    body = Perceiver(tiny.MODEL).grown(width)
+    masked = [name for name, kind in body.kinds().items() if kind == "masked"]
+    sizes = {name: parameter.numel() for name, parameter in body.named_parameters()}
+    assert Perceiver.masked_size(tiny.MODEL, width) == sum(sizes[name] for name in masked)
