@@ -119,6 +119,7 @@ class Ownership(nn.Module):
         self.owner.masked_fill_(self.owner == FREE, self.newest)
         if self.newest > 1:
             self.register_buffer(_pick(self.newest), self._earlier(self.newest))
+        self.own.grad = None
         freeze_all_but_last(self.copies)
 
     def start_from(self, other: Ownership) -> None:
