@@ -16,16 +16,19 @@ class Effective(torch.autograd.Function):
     Gradients reach only what the task owns: momentum may move a value that pruning has freed, but
     it stays out of the computation. Those of the scores are straight through (Piggyback, section
     3): the gradient of the weight times the frozen weight, whether it is picked or not.
+
+    Masks are factors and places, not conditions: a choice by a random mask takes 20 times as long.
     """
 
     @staticmethod
     def forward(
         ctx: Any,
         own: Tensor,
-        scores: Tensor | None,
-        frozen: Tensor,
         mine: Tensor,
-        picked: Tensor,
+        frozen: Tensor,
+        places: Tensor,
+        scores: Tensor | None,
+        threshold: float,
         layout: Layout,
     ) -> tuple[Tensor, ...]:
         """Return the weights of each parameter of the layout.
@@ -33,21 +36,25 @@ class Effective(torch.autograd.Function):
         Args:
             ctx: What `backward` is given.
             own: Values of the task in training (n,).
-            scores: Pick scores (n,), None where picks are final.
-            frozen: Values of earlier tasks (n,), zero elsewhere.
-            mine: Where the task in training is the owner (n,).
-            picked: Where a frozen value takes part (n,).
+            mine: 1 where the task in training is the owner, else 0 (n,).
+            frozen: Earlier tasks' values that may take part (m,).
+            places: Where they lie (m,).
+            scores: Their pick scores (m,); None where all of them take part.
+            threshold: A frozen value takes part while its score is above this.
             layout: Names and shapes of the parameters.
         """
-        ctx.save_for_backward(mine, frozen)
-        flat = torch.where(mine, own, torch.where(picked, frozen, 0.0))
+        ctx.save_for_backward(mine, frozen, places)
+        flat = own * mine
+        picked = frozen if scores is None else frozen * (scores > threshold).to(frozen.dtype)
+        flat.index_copy_(0, places, picked)
         # Copies, not views: the last digits of a product depend on how its factors are aligned.
         return tuple(part.clone() for part in layout.split(flat))
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of own values and scores."""
-        mine, frozen = ctx.saved_tensors
+        mine, frozen, places = ctx.saved_tensors
         flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-        scores = flat * frozen if ctx.needs_input_grad[1] else None
-        return torch.where(mine, flat, 0.0), scores, None, None, None, None
+        wanted = ctx.needs_input_grad[4]
+        scores = flat.index_select(0, places) * frozen if wanted else None
+        return flat * mine, None, None, None, scores, None, None

@@ -124,6 +124,15 @@ def copy_all(targets: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None
             target.copy_(given[name])
 
 
+def replacing(module: nn.Module, values: Mapping[str, Tensor]) -> dict[int, Tensor]:
+    """Return what `deepcopy` takes to put copies of the values in the place of a module's own."""
+    return {
+        id(tensor): nn.Parameter(copy) if isinstance(tensor, nn.Parameter) else copy
+        for name, tensor in named_tensors(module)
+        for copy in [values[name].detach().clone(memory_format=torch.contiguous_format)]
+    }
+
+
 def detached(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the tensors as files hold them: on the CPU, contiguous, without gradients."""
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}

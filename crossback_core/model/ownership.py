@@ -34,6 +34,7 @@ from crossback_core.model.flat import (
     copy_all,
     detached,
     freeze_all_but_last,
+    replacing,
     with_block,
 )
 from crossback_core.model.packing import pack_owners, pack_picks, unpack_owners, unpack_picks
@@ -63,6 +64,7 @@ class Ownership(nn.Module):
     own: nn.Parameter
     frozen: Tensor
     owner: Tensor
+    _pickable: Tensor
 
     def __init__(self, body: Body) -> None:
         super().__init__()
@@ -76,8 +78,10 @@ class Ownership(nn.Module):
         self.own = nn.Parameter(own)
         self.register_buffer("frozen", torch.zeros_like(own))
         self.register_buffer("owner", torch.zeros_like(own, dtype=torch.uint8))
-        self.scores: nn.Parameter | None = None
+        self.scores: nn.Parameter | None = None  # of the weights at `_pickable`
+        self.register_buffer("_pickable", torch.zeros(0, dtype=torch.int64), persistent=False)
         self.threshold = 0.0
+        self._masked: tuple[Tensor, tuple[int, int], Tensor] | None = None
         self.fixed = Values(self._of_kind(body, "fixed")).requires_grad_(False)
         self.copies = nn.ModuleList()
 
@@ -178,9 +182,8 @@ class Ownership(nn.Module):
         Args:
             position: 1 for the first task learned, and so on.
         """
-        body = deepcopy(self._body(position)).to_empty(device=self.own.device)
-        copy_all(dict(named_tensors(body)), self._values(position))
-        return body.eval().requires_grad_(False)
+        structure, values = self._body(position), self._values(position)
+        return deepcopy(structure, replacing(structure, values)).eval().requires_grad_(False)
 
     def start_picking(self, *, initial: float, threshold: float) -> nn.Parameter:
         """Make the newest task's pick mask learnable, with every earlier weight picked at first.
@@ -190,13 +193,14 @@ class Ownership(nn.Module):
             threshold: A weight is picked while its score is above this.
 
         Returns:
-            The scores, one for each masked weight, to be trained.
+            The scores to be trained, one for each weight that an earlier task owns.
         """
         if self.newest < 2:
             raise ValueError("the first task has no earlier weights to pick from")
         if initial <= threshold:
             raise ValueError(f"pick scores start at {initial}, not above threshold {threshold}")
-        self.scores = nn.Parameter(torch.full_like(self.frozen, initial))
+        self._pickable = self._earlier(self.newest).nonzero().flatten()
+        self.scores = nn.Parameter(self.frozen.new_full((len(self._pickable),), initial))
         self.threshold = threshold
         return self.scores
 
@@ -204,8 +208,7 @@ class Ownership(nn.Module):
         """Make the learned pick mask final."""
         if self.scores is None:
             raise ValueError("picks are not being learned: call start_picking first")
-        chosen = self._picked(self.newest) & self._earlier(self.newest)
-        self.get_buffer(_pick(self.newest)).copy_(chosen)
+        self.get_buffer(_pick(self.newest)).copy_(self._picked(self.newest))
         self.scores = None
 
     def prune_to(self, sparsity: float) -> None:
@@ -340,11 +343,21 @@ class Ownership(nn.Module):
 
     def _effective(self) -> dict[str, Tensor]:
         """Weights that the newest task trains with, by parameter."""
-        mine, picked = self.owner == self.newest, self._picked(self.newest)
+        places = self._pickable
+        if self.scores is None:
+            places = (self._picked(self.newest) & self._earlier(self.newest)).nonzero().flatten()
+        frozen = self.frozen.index_select(0, places)
         parts = Effective.apply(  # type: ignore[no-untyped-call]
-            self.own, self.scores, self.frozen, mine, picked, self._layout
+            self.own, self._mine(), frozen, places, self.scores, self.threshold, self._layout
         )
         return dict(zip(self._layout.shapes, parts, strict=True))
+
+    def _mine(self) -> Tensor:
+        """1 where the newest task is the owner, else 0; made again when an owner has changed."""
+        state = (self.owner._version, self.newest)
+        if self._masked is None or self._masked[0] is not self.owner or self._masked[1] != state:
+            self._masked = self.owner, state, (self.owner == self.newest).to(self.own.dtype)
+        return self._masked[2]
 
     def _values(self, position: int) -> dict[str, Tensor]:
         """Every value of a task's body, at the task's own width."""
@@ -358,10 +371,11 @@ class Ownership(nn.Module):
 
     def _picked(self, position: int) -> Tensor:
         """Pick mask of a task at the present width; the first task picks nothing."""
+        mask = torch.zeros_like(self.owner, dtype=torch.bool)
         if position == 1:
-            return torch.zeros_like(self.owner, dtype=torch.bool)
+            return mask
         if position == self.newest and self.scores is not None:
-            return self.scores.detach() > self.threshold
+            return mask.index_copy_(0, self._pickable, self.scores.detach() > self.threshold)
         return self.get_buffer(_pick(position))
 
     def _picks_of(self, name: str) -> list[Tensor]:

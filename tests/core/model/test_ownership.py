@@ -111,9 +111,11 @@ def owners(owned: Ownership) -> Tensor:
 
 def set_scores(owned: Ownership, values: dict[tuple[int, int], float]) -> None:
     """Set pick scores by row and column."""
-    scores = owned.scores.detach().view(owned.body.weight.shape)
+    all_scores = torch.full_like(owned.frozen, owned.scores[0].item())
+    shaped = all_scores.view(owned.body.weight.shape)
     for place, value in values.items():
-        scores[place] = value
+        shaped[place] = value
+    owned.scores.data.copy_(all_scores[owned._earlier(owned.newest)])
 
 
 # what a task computes with
