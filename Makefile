@@ -11,9 +11,12 @@ RUNTIME := $(VENV)/.runtime
 TOOLS := $(VENV)/.tools
 BUILDER := $(VENV)/.builder
 ENCODER := $(VENV)/.encoder
+# Kernels that this processor has; OpenBLAS runs one that it lacks into an illegal instruction.
+OTHER_BLAS := $(shell grep -qs avx512f /proc/cpuinfo && echo SkylakeX || echo Prescott)
+NUMERIC := tests/core/model tests/core/learning tests/core/selection
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo study test published survive slurm lint format data dag clean
+.PHONY: help install demo study test kernels published survive slurm lint format data dag clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 17
@@ -29,6 +32,10 @@ study: $(RUNTIME) ## judge the selection: about seven processor hours; brings do
 
 test: $(TOOLS) ## run all tests: unit, workflow, one tiny real run
 	$(BIN)/python -m pytest
+
+kernels: $(TOOLS) ## run the numeric tests as on other processors: two kernels of OpenBLAS and PyTorch
+	OPENBLAS_CORETYPE=Haswell ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest $(NUMERIC)
+	OPENBLAS_CORETYPE=$(OTHER_BLAS) ATEN_CPU_CAPABILITY=default $(BIN)/python -m pytest $(NUMERIC)
 
 published: $(ENCODER) ## take miniatures of the published data sets from download to target
 	$(BIN)/python -m pytest -m published tests/workflow/test_real_data.py tests/core/data
