@@ -126,6 +126,8 @@ def _rebuild(payload: dict[str, Any]) -> Network:
     with torch.device("meta"):  # shapes without memory
         _check_shapes(_without_values(kind, settings, specs), payload)
     network = _without_values(kind, settings, specs)
+    if network.specs != specs:
+        raise ValueError("the widths of its tasks do not ascend")
     network.ownership.unpack(payload["values"])
     for modules, key in ((network.inputs, "inputs"), (network.heads, "heads")):
         for module, state in zip(modules, payload[key], strict=True):
@@ -186,6 +188,6 @@ def _parts(value: Any) -> Iterator[bytes]:
             yield from _parts(item)
     elif isinstance(value, Tensor):
         yield f"{value.dtype}{tuple(value.shape)}".encode()
-        yield value.contiguous().numpy().tobytes()
+        yield value.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
     else:
         yield repr(value).encode()

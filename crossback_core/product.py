@@ -22,7 +22,7 @@ class Product:
     """A network with all its tasks, ready to predict, by any number of threads at once.
 
     Attributes:
-        network: The network.
+        network: The network, as it was loaded: predictions are those of its values by then.
         record: How it came about: parents, settings, accuracies.
     """
 

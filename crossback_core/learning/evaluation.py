@@ -28,16 +28,15 @@ def predict_logits(model: TaskModel, values: Tensor, mask: Tensor | None = None)
     Raises:
         ValueError: The inputs do not fit the task.
     """
-    return _in_batches(model, model, values, mask)
+    return _in_batches(model, values, mask, device=model.device)
 
 
 def _in_batches(
-    model: TaskModel, read: Callable[..., Tensor], values: Tensor, mask: Tensor | None
+    read: Callable[..., Tensor], values: Tensor, mask: Tensor | None, *, device: torch.device
 ) -> Tensor:
     """Read inputs in batches of a size that fits the memory; returns what was read, on the CPU."""
     if mask is not None and len(mask) != len(values):
         raise ValueError(f"{len(values)} inputs, but the mask is of {len(mask)}")
-    device = model.head.weight.device
     batch = min(BATCH, max(1, VALUES // values[0].numel()))
     parts = torch.split(values, batch)
     masks = [None] * len(parts) if mask is None else torch.split(mask, batch)
@@ -51,7 +50,7 @@ def _in_batches(
 
 def split_features(model: TaskModel, split: Split) -> Tensor:
     """Compute what the head is given (samples, features) on a split of any task it can read."""
-    return _in_batches(model, model.features, *split.inputs())
+    return _in_batches(model.features, *split.inputs(), device=model.device)
 
 
 def split_logits(model: TaskModel, split: Split) -> Tensor:

@@ -1,1 +1,1 @@
-"""The network: Perceiver IO with masked weights and per-task parameters."""
+"""The network: input, body, head; bodies are shared by tasks as ownership says."""

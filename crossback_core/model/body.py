@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, fields
 from importlib import import_module
 from pkgutil import iter_modules
-from typing import Any, ClassVar, Literal, Self, TypeVar, get_args
+from typing import Any, ClassVar, Literal, Self, TypeVar, get_args, get_type_hints
 
 import torch
 from torch import Tensor, nn
@@ -49,6 +49,10 @@ class TaskInput(nn.Module, ABC):
 
 class Body(nn.Module, ABC):
     """The shared part of a network. Its parameters and buffers are those of one task.
+
+    It has no other state: nothing that it computes depends on anything that a call may change, and
+    each tensor is registered once. It can be made on the "meta" device: its constructor reads no
+    value of a tensor.
 
     Attributes:
         name: Under which it is registered and saved.
@@ -105,8 +109,14 @@ _B = TypeVar("_B", bound=type[Body])
 
 
 def register_body(body: _B) -> _B:
-    """Let checkpoints name this class of bodies (a decorator)."""
-    _BODIES[body.name] = body
+    """Let checkpoints name this class of bodies (a decorator).
+
+    Raises:
+        ValueError: The name belongs to another class.
+    """
+    known = _BODIES.setdefault(body.name, body)
+    if known is not body:
+        raise ValueError(f"body {body.name!r} is {known.__qualname__} already: choose another name")
     return body
 
 
@@ -142,7 +152,7 @@ def read_settings(kind: type[Any], values: object) -> Any:
     known = {item.name for item in fields(kind)}
     if not isinstance(values, dict) or values.keys() != known:
         raise ValueError(f"the body is described by {values!r}, not by {sorted(known)}")
-    counts = [values[item.name] for item in fields(kind) if item.type == "int"]
+    counts = [values[name] for name, hint in get_type_hints(kind).items() if hint is int]
     if not all(type(count) is int and count > 0 for count in counts):
         raise ValueError(f"the body is described by {values!r}: counts must be 1 or more")
     lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
@@ -160,8 +170,10 @@ def classified(body: Body) -> Mapping[str, Kind]:
 
     Raises:
         ValueError: A parameter or buffer has no kind or an unknown one, or a kind has no tensor; a
-            masked one is no float32 parameter.
+            masked one is no float32 parameter, or there is none; a tensor is registered twice or
+            not at all.
     """
+    _check_registered(body)
     kinds, tensors = body.kinds(), dict(named_tensors(body))
     for name in tensors.keys() ^ kinds.keys():
         what = "has no kind" if name in tensors else "does not exist"
@@ -170,6 +182,39 @@ def classified(body: Body) -> Mapping[str, Kind]:
         if kind not in get_args(Kind):
             raise ValueError(f"{name} is {kind!r}, not one of {', '.join(get_args(Kind))}")
         trained = isinstance(tensors[name], nn.Parameter)
-        if kind == "masked" and not (trained and tensors[name].dtype == torch.float32):
-            raise ValueError(f"{name} is masked, but not a float32 parameter")
+        matrix = tensors[name].ndim > 0 and tensors[name].dtype == torch.float32
+        if kind == "masked" and not (trained and matrix):
+            raise ValueError(
+                f"{name} is masked, but not a float32 parameter of a dimension or more"
+            )
+    if "masked" not in kinds.values():
+        raise ValueError(f"body {body.name} masks no parameter: its tasks would share nothing")
     return kinds
+
+
+def _check_registered(body: Body) -> None:
+    """Refuse tensors that have two names, or none that a module knows."""
+    names: dict[int, str] = {}
+    for tensors in (body.named_parameters, body.named_buffers):
+        for name, tensor in tensors(remove_duplicate=False):
+            if names.setdefault(id(tensor), name) != name:
+                raise ValueError(
+                    f"{names[id(tensor)]} and {name} of body {body.name} are one tensor"
+                )
+    for path, module in body.named_modules():
+        known = ("_parameters", "_buffers", "_modules")
+        for name, value in vars(module).items():
+            if name not in known and _holds_tensors(value):
+                raise ValueError(
+                    f"{path}.{name}".lstrip(".") + f" of body {body.name} holds tensors that are"
+                    " neither parameters nor buffers: register them"
+                )
+
+
+def _holds_tensors(value: object) -> bool:
+    """Say whether a tensor or a module is in a value that a module does not look into."""
+    if isinstance(value, dict):
+        return any(map(_holds_tensors, value.values()))
+    if isinstance(value, list | tuple | set):
+        return any(map(_holds_tensors, value))
+    return isinstance(value, Tensor | nn.Module)

@@ -17,7 +17,7 @@ class Effective(torch.autograd.Function):
     it stays out of the computation. Those of the scores are straight through (Piggyback, section
     3): the gradient of the weight times the frozen weight, whether it is picked or not.
 
-    Masks are factors and places, not conditions: a choice by a random mask takes 20 times as long.
+    Masks act on bits and places: a choice by a random mask takes 20 times as long.
     """
 
     @staticmethod
@@ -36,15 +36,16 @@ class Effective(torch.autograd.Function):
         Args:
             ctx: What `backward` is given.
             own: Values of the task in training (n,).
-            mine: 1 where the task in training is the owner, else 0 (n,).
+            mine: Where the task in training is the owner (n,) bool.
             frozen: Earlier tasks' values that may take part (m,).
             places: Where they lie (m,).
             scores: Their pick scores (m,); None where all of them take part.
             threshold: A frozen value takes part while its score is above this.
             layout: Names and shapes of the parameters.
         """
-        ctx.save_for_backward(mine, frozen, places)
-        flat = own * mine
+        bits = -mine.to(_BITS[own.element_size()])  # all of them or none
+        ctx.save_for_backward(bits, frozen, places)
+        flat = _kept(own, bits)
         picked = frozen if scores is None else frozen * (scores > threshold).to(frozen.dtype)
         flat.index_copy_(0, places, picked)
         # Copies, not views: the last digits of a product depend on how its factors are aligned.
@@ -53,8 +54,16 @@ class Effective(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of own values and scores."""
-        mine, frozen, places = ctx.saved_tensors
+        bits, frozen, places = ctx.saved_tensors
         flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
         wanted = ctx.needs_input_grad[4]
         scores = flat.index_select(0, places) * frozen if wanted else None
-        return flat * mine, None, None, None, scores, None, None
+        return _kept(flat, bits), None, None, None, scores, None, None
+
+
+_BITS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # integers by the size of a number
+
+
+def _kept(values: Tensor, bits: Tensor) -> Tensor:
+    """Return values where all bits are set and zero elsewhere, also in the place of infinity."""
+    return (values.view(bits.dtype) & bits).view(values.dtype)

@@ -54,13 +54,18 @@ class Values(nn.Module):
         for name, tensor in tensors.items():
             copy = tensor.detach().clone()
             if isinstance(tensor, nn.Parameter):
-                self.register_parameter(name.replace(".", "/"), nn.Parameter(copy))
+                self.register_parameter(_key(name), nn.Parameter(copy))
             else:
-                self.register_buffer(name.replace(".", "/"), copy)
+                self.register_buffer(_key(name), copy)
 
     def named(self) -> dict[str, Tensor]:
         """Return the tensors by name."""
-        return {name.replace("/", "."): tensor for name, tensor in named_tensors(self)}
+        return {name[1:].replace("/", "."): tensor for name, tensor in named_tensors(self)}
+
+
+def _key(name: str) -> str:
+    """Name that a module accepts and has not taken itself."""
+    return "/" + name.replace(".", "/")
 
 
 def freeze_all_but_last(modules: nn.ModuleList) -> None:
@@ -76,17 +81,18 @@ def block(tensor: Tensor, shape: Shape) -> Tensor:
 
 
 def with_block(tensor: Tensor, values: Tensor) -> Tensor:
-    """Return a copy of a tensor, a parameter if it is one, with other values in its first block.
-
-    Raises:
-        ValueError: The values are larger than the tensor.
-    """
-    sizes = tuple(values.shape), tuple(tensor.shape)
-    if values.ndim != tensor.ndim or any(old > new for old, new in zip(*sizes, strict=True)):
-        raise ValueError(f"cannot shrink a parameter from {sizes[0]} to {sizes[1]}")
+    """Return a copy of a tensor, a parameter if it is one, with other values in its first block."""
     copy = tensor.detach().clone()
     block(copy, values.shape).copy_(values.detach())
     return nn.Parameter(copy) if isinstance(tensor, nn.Parameter) else copy
+
+
+def has_block(tensor: Tensor, values: Tensor) -> bool:
+    """Say whether a tensor's top-left block holds the values; without values its shape decides."""
+    fits = values.ndim == tensor.ndim and all(
+        size <= larger for size, larger in zip(values.shape, tensor.shape, strict=True)
+    )
+    return fits and (values.is_meta or torch.equal(block(tensor, values.shape), values))
 
 
 def check_fit(wanted: Mapping[str, Tensor], given: object, *, path: str = "") -> None:
@@ -94,7 +100,7 @@ def check_fit(wanted: Mapping[str, Tensor], given: object, *, path: str = "") ->
 
     Args:
         wanted: Tensors by name.
-        given: What should be the like.
+        given: What is compared with them.
         path: What the message puts before a name.
 
     Raises:

@@ -6,6 +6,7 @@ what one task computes never depends on a later task.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, replace
@@ -38,9 +39,27 @@ class TaskSpec:
     channels: int
     width: float = 1.0
 
+    def __post_init__(self) -> None:
+        """Refuse what describes no task: descriptions come from files as well."""
+        names = self.classes
+        if type(self.task) is not int or self.task < 1:
+            raise ValueError(f"task {self.task!r} is not a number from 1")
+        if not isinstance(names, tuple) or not names or not all(map(_is_name, names)):
+            raise ValueError(f"classes {names!r} are not names")
+        if len(set(names)) < len(names):
+            raise ValueError(f"classes {names!r} are not all different")
+        if type(self.channels) is not int or self.channels < 1:
+            raise ValueError(f"channels {self.channels!r} is not a number from 1")
+        if not isinstance(self.width, int | float) or not 1 <= self.width < math.inf:
+            raise ValueError(f"width {self.width!r} is not a number from 1")
+
     def reads_like(self, other: TaskSpec) -> bool:
         """Say whether the inputs of two tasks read the same kind of input."""
         return (self.modality, self.channels) == (other.modality, other.channels)
+
+
+def _is_name(name: object) -> bool:
+    return isinstance(name, str) and bool(name)
 
 
 class TaskModel(nn.Module):
@@ -61,6 +80,11 @@ class TaskModel(nn.Module):
         self.spec = spec
         self.input, self.body, self.head = input, body, head
         self.eval().requires_grad_(False)
+
+    @property
+    def device(self) -> torch.device:
+        """Where its values are."""
+        return self.head.weight.device
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
         """Compute logits.
@@ -105,7 +129,8 @@ class Network(nn.Module):
         """Add a task, which becomes the only one that may be trained; all others are frozen.
 
         Args:
-            spec: The new task. The network grows to its width, but never shrinks.
+            spec: The new task. The network grows to its width, but never shrinks; a body that
+                cannot grow says so once the task has been added.
             like: Id of the task whose norms, biases and the like the new task starts from; the
                 newest if None.
             reading: Input of which the new task starts with a copy; a fresh one if None.
@@ -119,10 +144,12 @@ class Network(nn.Module):
         position = None if like is None else self.position(like)
         if reading is None:
             reading = body.make_input(spec.modality, spec.channels)
-        self.ownership.add_task(position)  # refuses, if at all, before anything changes
-        self.inputs.append(deepcopy(reading))
-        cast(TaskInput, self.inputs[-1]).fit(body.input_shape)
-        self.heads.append(nn.Linear(body.features, len(spec.classes)))
+        reading = deepcopy(reading)
+        reading.fit(body.input_shape)
+        head = nn.Linear(body.features, len(spec.classes))
+        self.ownership.add_task(position)
+        self.inputs.append(reading)
+        self.heads.append(head)
         self.specs.append(replace(spec, width=width))
         for modules in (self.inputs, self.heads):
             freeze_all_but_last(modules)
@@ -211,8 +238,8 @@ class Network(nn.Module):
             width: New width in multiples of that of construction; not below the present one.
         """
         newest = self.newest
-        if width < self.width:
-            raise ValueError(f"cannot shrink the network from width {self.width} to {width}")
+        if not self.width <= width < math.inf:
+            raise ValueError(f"cannot change the width of the network from {self.width} to {width}")
         self.ownership.grow(width)
         self.input(newest.task).fit(self.ownership.body.input_shape)
         self.specs[-1] = replace(newest, width=width)

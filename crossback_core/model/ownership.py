@@ -10,7 +10,7 @@ Only the newest task is ever trained. What it owns lives in the parameter `own`;
 tasks own lives in the buffer `frozen`, out of every optimiser's reach. So neither momentum nor
 weight decay can move an earlier task's weight: it is not in the parameter.
 
-No other file looks at owners, frozen values or picks.
+No other file looks at a network's owners, frozen values or picks.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from crossback_core.model.flat import (
     copy_all,
     detached,
     freeze_all_but_last,
+    has_block,
     replacing,
     with_block,
 )
@@ -73,16 +74,15 @@ class Ownership(nn.Module):
         # submodule: its tensors are no state.
         self._bodies = [_structure(body)]
         self._layout = self._layout_of(body)
-        self._initial = self._of_kind(body, "per_task")
+        self._initial = {n: with_block(t, t) for n, t in self._of_kind(body, "per_task").items()}
         own = self._layout.flat(self._of_kind(body, "masked"))
         self.own = nn.Parameter(own)
         self.register_buffer("frozen", torch.zeros_like(own))
         self.register_buffer("owner", torch.zeros_like(own, dtype=torch.uint8))
         self.scores: nn.Parameter | None = None  # of the weights at `_pickable`
-        self.register_buffer("_pickable", torch.zeros(0, dtype=torch.int64), persistent=False)
+        self.register_buffer("_pickable", torch.zeros(0, dtype=torch.int64))
         self.threshold = 0.0
-        self._masked: tuple[Tensor, tuple[int, int], Tensor] | None = None
-        self.fixed = Values(self._of_kind(body, "fixed")).requires_grad_(False)
+        self.fixed = Values({n: t.detach() for n, t in self._of_kind(body, "fixed").items()})
         self.copies = nn.ModuleList()
 
     @property
@@ -108,17 +108,20 @@ class Ownership(nn.Module):
 
         Args:
             like: Position of the task whose copies the new task starts from; the newest if None.
+                What a narrower one lacks is the newest's.
         """
         if self.newest == MAX_TASKS:
             raise ValueError(f"a network holds at most {MAX_TASKS} tasks; it has {self.newest}")
         self._refuse_while_picking()
-        copies = self._initial
+        copies, self._initial = self._initial, {}
         if self.newest:
-            copies, given = self._copies(self.newest), self._copies(like or self.newest)
+            like = self.newest if like is None else like
+            self._check(like)
+            copies, given = self._copies(self.newest), self._copies(like)
             copies = {name: with_block(copies[name], given[name]) for name in copies}
             self.frozen = self._merged()
             self.own.data.zero_()
-            self._bodies.append(self.body)
+            self._bodies.append(deepcopy(self.body))
         self.copies.append(Values(copies).to(self.own.device))
         self.owner.masked_fill_(self.owner == FREE, self.newest)
         if self.newest > 1:
@@ -144,6 +147,7 @@ class Ownership(nn.Module):
 
     def copied(self) -> Iterator[nn.Parameter]:
         """Yield the newest task's copies of the parameters that no mask covers."""
+        self._check(self.newest)
         yield from self.copies[-1].parameters()
 
     def forward(self, read: Any) -> Tensor:
@@ -158,7 +162,7 @@ class Ownership(nn.Module):
             (batch, features)
 
         Raises:
-            ValueError: Training changed what is fixed for all tasks.
+            ValueError: Training changed what is fixed for all tasks, which are now damaged.
         """
         self._check(self.newest)
         own, fixed = self._copies(self.newest), self.fixed.named()
@@ -172,12 +176,14 @@ class Ownership(nn.Module):
             if values[name] is not tensor or tensor._version != versions[name]:
                 raise ValueError(
                     f"{name} of body {self.body.name} is fixed, but training changed it for all"
-                    " tasks: its kind must be per_task"
+                    " tasks: its kind must be per_task; load the network again"
                 )
         return features
 
     def settled(self, position: int) -> Body:
         """Return a task's body as a plain module with values of its own, in evaluation mode.
+
+        Any number of threads may settle tasks, but not while another one trains.
 
         Args:
             position: 1 for the first task learned, and so on.
@@ -216,8 +222,16 @@ class Ownership(nn.Module):
 
         Args:
             sparsity: Fraction of a parameter's weights, of those no earlier task owns, to be free.
+
+        Raises:
+            ValueError: It is no fraction, or weights of the task are not finite, so that none is
+                the smallest.
         """
         self._check(self.newest)
+        if not 0 <= sparsity <= 1:
+            raise ValueError(f"sparsity {sparsity} is not from 0 to 1")
+        if not self.own.data[self.owner == self.newest].isfinite().all():
+            raise ValueError("the task's weights are not finite: lower the learning rate")
         parts = zip(*map(self._layout.split, (self.own.data, self.owner)), strict=True)
         for weight, owner in parts:
             mine = (owner == self.newest).flatten()
@@ -241,7 +255,9 @@ class Ownership(nn.Module):
         """
         self._check(self.newest)
         self._refuse_while_picking()
-        grown = self.settled(self.newest).grown(width)
+        before = self.settled(self.newest)
+        grown = before.grown(width).to(self.own.device)
+        self._check_growth(before, grown)
         layout, own = self._layout_of(grown), self._of_kind(grown, "masked")
         # `grown` holds what the task computes with, earlier tasks' weights included
         for name, old in self._layout.named(self.own.data).items():
@@ -262,9 +278,9 @@ class Ownership(nn.Module):
         return Shares(self._count(position) / total, picked / total, self._count(FREE) / total)
 
     def stored(self) -> int:
-        """Return the number of weights that any task owns, plus that of the tasks' copies."""
-        owned = self.owner.numel() - self._count(FREE)
-        return owned + sum(tensor.numel() for _, tensor in named_tensors(self.copies))
+        """Return the number of weights that any task owns, plus that of all that no mask covers."""
+        owned, others = self.owner.numel() - self._count(FREE), (self.copies, self.fixed)
+        return owned + sum(tensor.numel() for each in others for _, tensor in named_tensors(each))
 
     def room(self) -> dict[str, float]:
         """Return how many weights for each output the newest task owns, by parameter."""
@@ -346,18 +362,11 @@ class Ownership(nn.Module):
         places = self._pickable
         if self.scores is None:
             places = (self._picked(self.newest) & self._earlier(self.newest)).nonzero().flatten()
-        frozen = self.frozen.index_select(0, places)
+        frozen, mine = self.frozen.index_select(0, places), self.owner == self.newest
         parts = Effective.apply(  # type: ignore[no-untyped-call]
-            self.own, self._mine(), frozen, places, self.scores, self.threshold, self._layout
+            self.own, mine, frozen, places, self.scores, self.threshold, self._layout
         )
         return dict(zip(self._layout.shapes, parts, strict=True))
-
-    def _mine(self) -> Tensor:
-        """1 where the newest task is the owner, else 0; made again when an owner has changed."""
-        state = (self.owner._version, self.newest)
-        if self._masked is None or self._masked[0] is not self.owner or self._masked[1] != state:
-            self._masked = self.owner, state, (self.owner == self.newest).to(self.own.dtype)
-        return self._masked[2]
 
     def _values(self, position: int) -> dict[str, Tensor]:
         """Every value of a task's body, at the task's own width."""
@@ -409,6 +418,17 @@ class Ownership(nn.Module):
     def _layout_of(self, body: Body) -> Layout:
         masked = self._of_kind(body, "masked").items()
         return Layout({name: tuple(tensor.shape) for name, tensor in masked})
+
+    def _check_growth(self, before: Body, grown: Body) -> None:
+        """Refuse a grown body that does not hold what the body held."""
+        old, new = dict(named_tensors(before)), dict(named_tensors(grown))
+        for name in sorted(old.keys() | new.keys()):
+            kept = name in old and name in new and has_block(new[name], old[name])
+            if not kept or (self._kinds[name] == "fixed" and new[name].shape != old[name].shape):
+                raise ValueError(
+                    f"{self.body.name}.grown does not keep {name}: each value must be the top-left"
+                    " block of the new one, and what is fixed must stay"
+                )
 
     def _check(self, position: int) -> None:
         if not self.newest:

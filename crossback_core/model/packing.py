@@ -71,7 +71,7 @@ def unpack_picks(packed: Sequence[object], owners: Codes, *, tasks: int) -> list
     Raises:
         ValueError: There are more or fewer than tasks, or one is of another size.
     """
-    if len(packed) != tasks - 1:
+    if len(packed) != max(0, tasks - 1):
         raise ValueError(f"{len(packed)} pick masks for {tasks} tasks")
     masks = []
     for position, bits in enumerate(packed, start=2):

@@ -15,6 +15,9 @@ from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.network import Network, TaskSpec
 
 GRADED = replace(tiny.MODEL, dropout=0.0)
+OTHER = tiny.task_data(9, "image")
+WIDE = tiny.network(OTHER)
+WIDE.grow(2.0)
 
 
 @pytest.fixture
@@ -154,6 +157,24 @@ def test_tasks_in_the_order_of_learning(both, images, texts):
     assert (both.newest.task, both.position(1), both.position(2)) == (2, 1, 2)
 
 
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"task": 0}, "task 0 is not a number from 1"),
+        ({"task": None}, "task None is not a number from 1"),
+        ({"classes": ("a", "a")}, "classes ('a', 'a') are not all different"),
+        ({"classes": "ab"}, "classes 'ab' are not names"),
+        ({"classes": (1, None)}, "classes (1, None) are not names"),
+        ({"channels": 3.0}, "channels 3.0 is not a number from 1"),
+        ({"width": 0.5}, "width 0.5 is not a number from 1"),
+        ({"width": float("nan")}, "width nan is not a number from 1"),
+    ],
+)
+def test_what_describes_no_task(values, message):
+    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
+        TaskSpec(**{"task": 1, "modality": "image", "classes": ("a", "b"), "channels": 3} | values)
+
+
 # growth
 
 
@@ -207,7 +228,15 @@ def test_growth_stays_on_the_device(both):
             lambda n: n.add_task(TaskSpec(3, "image", ("a", "b"), 8)),
             "images have 3 channels, not 8",
         ),
-        (lambda n: n.grow(0.5), "cannot shrink the network from width 1.0 to 0.5"),
+        (lambda n: n.grow(0.5), "cannot change the width of the network from 1.0 to 0.5"),
+        (
+            lambda n: n.grow(float("inf")),
+            "cannot change the width of the network from 1.0 to inf",
+        ),
+        (
+            lambda n: n.add_task(tiny.spec(OTHER), reading=WIDE.input(9)),
+            "cannot shrink a projection from 16 to 8 channels",
+        ),
     ],
 )
 def test_what_a_network_refuses(both, act, message):

@@ -296,6 +296,32 @@ def test_what_is_freed_is_smaller_than_what_is_kept(magnitudes, count):
     assert torch.equal(owners(owned) == FREE, weights.abs() <= count)
 
 
+def test_a_task_that_diverged_frees_nothing(two):
+    """NaN has no magnitude; the smallest would be taken from earlier tasks."""
+    two.own.data[owners(two).flatten() == 2] = float("nan")
+    with pytest.raises(ValueError, match="weights are not finite: lower the learning rate"):
+        two.prune_to(0.5)
+    assert torch.equal(owners(two), OWNERS)
+
+
+def test_what_is_not_owned_never_takes_part_not_even_infinity(two):
+    two.own.data[(owners(two) != 2).flatten()] = float("inf")
+    two(torch.ones(1, 3)).sum().backward()
+    assert two(torch.eye(3)).T.tolist() == BOTH
+    assert two.own.grad.view(2, 3).tolist() == [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+
+
+def test_a_copy_knows_its_own_owners():
+    """Training and settling agree, whatever was pruned in the original or the copy."""
+    owned = one(WEIGHTS)
+    for sparsity in (0.2, 0.4):
+        owned.prune_to(sparsity)
+        owned(torch.eye(3))
+        owned = deepcopy(owned)
+        owned.prune_to(2 * sparsity)
+        assert torch.equal(owned(torch.eye(3)).T, effective(owned, 1))
+
+
 # growing
 
 
@@ -314,8 +340,11 @@ def test_growth_keeps_the_block_and_gives_what_is_new_to_the_newest_task(two):
 
 def test_a_task_added_after_growth_has_the_new_width(two):
     two.grow(1.5)
+    for position, value in ((1, 3.0), (2, 5.0)):
+        two._copies(position)["bias"].data.fill_(value)
     two.add_task(like=1)
-    assert effective(two, 3).shape == (3, 5) and two.settled(3).bias.shape == (3,)
+    assert effective(two, 3).shape == (3, 5)
+    assert two.settled(3).bias.tolist() == [3.0, 3.0, 5.0], "the newest's where task 1 has none"
     two.grow(2.0)
     assert [tuple(effective(two, n).shape) for n in (1, 2, 3)] == [(2, 3), (3, 5), (4, 6)]
 
@@ -336,7 +365,14 @@ def test_a_task_added_after_growth_has_the_new_width(two):
             lambda owned: owned.stop_picking(),
             "picks are not being learned: call start_picking first",
         ),
-        (lambda owned: owned.grow(0.5), "cannot shrink a parameter from (2, 3) to (1, 2)"),
+        (
+            lambda owned: owned.grow(0.5),
+            "test_layer.grown does not keep bias: each value must be the top-left block of the"
+            " new one, and what is fixed must stay",
+        ),
+        (lambda owned: owned.add_task(like=5), "no task at position 5; the network has 2"),
+        (lambda owned: owned.prune_to(1.2), "sparsity 1.2 is not from 0 to 1"),
+        (lambda owned: owned.prune_to(float("nan")), "sparsity nan is not from 0 to 1"),
     ],
 )
 def test_illegal_transitions(two, act, message):
@@ -360,8 +396,41 @@ def test_the_first_task_has_nothing_to_pick_from():
         one(WEIGHTS).start_picking(initial=0.01, threshold=0.005)
 
 
+class Permuted(Layer):
+    """Grows, but not below and beside what it was."""
+
+    def grown(self, width: float) -> Self:
+        copy = super().grown(width)
+        copy.weight = nn.Parameter(copy.weight.detach().flip(0))
+        return copy
+
+
+class Widened(Layer):
+    """Grows a parameter that nothing knows."""
+
+    def grown(self, width: float) -> Self:
+        copy = super().grown(width)
+        copy.extra = nn.Parameter(torch.zeros(1))
+        return copy
+
+
+@pytest.mark.parametrize(("body", "name"), [(Permuted, "weight"), (Widened, "extra")])
+def test_a_body_that_grows_in_another_way_is_refused(body, name):
+    owned = Ownership(body(Size(2, 3)))
+    owned.add_task()
+    before = effective(owned, 1)
+    with pytest.raises(ValueError, match=f"^test_layer.grown does not keep {name}: "):
+        owned.grow(2.0)
+    assert torch.equal(effective(owned, 1), before)
+
+
 @pytest.mark.parametrize(
-    "act", [lambda owned: owned.grow(2.0), lambda owned: owned(torch.ones(1, 3))]
+    "act",
+    [
+        lambda owned: owned.grow(2.0),
+        lambda owned: owned(torch.ones(1, 3)),
+        lambda owned: [*owned.trained()],
+    ],
 )
 def test_without_a_task_there_is_nothing_to_train_or_grow(act):
     with pytest.raises(ValueError, match="^the network has no task yet: call add_task$"):
@@ -401,7 +470,7 @@ class Wrong(Layer):
     [
         ({"extra": "masked"}, "extra of body test_layer does not exist: "),
         ({"bias": "shared"}, "bias is 'shared', not one of masked, per_task, fixed"),
-        ({"seen": "masked"}, "seen is masked, but not a float32 parameter"),
+        ({"seen": "masked"}, "seen is masked, but not a float32 parameter of a dimension or more"),
     ],
 )
 def test_kinds_that_do_not_fit_are_refused(kinds, message):
@@ -414,6 +483,39 @@ def test_an_unclassified_parameter_is_named():
     body.gain = nn.Parameter(torch.ones(()))
     with pytest.raises(ValueError, match=r"^gain of body test_layer has no kind"):
         Ownership(body)
+
+
+def test_a_body_keeps_no_tensor_beside_parameters_and_buffers():
+    body = Layer(Size(2, 3))
+    body.cache = {"seen": [torch.zeros(1)]}
+    with pytest.raises(
+        ValueError, match="^cache of body test_layer holds tensors that are neither"
+    ):
+        Ownership(body)
+
+
+def test_tied_parameters_are_named():
+    body = Layer(Size(2, 3))
+    body.other = body.weight
+    with pytest.raises(ValueError, match="^weight and other of body test_layer are one tensor"):
+        Ownership(body)
+
+
+def test_a_body_that_shares_nothing_is_refused():
+    body = Wrong(weight="per_task")
+    with pytest.raises(ValueError, match="^body test_layer masks no parameter"):
+        Ownership(body)
+
+
+def test_the_callers_body_stays_its_own():
+    body = Layer(Size(2, 3))
+    owned = Ownership(body)
+    expected = [parameter.detach().clone() for parameter in body.parameters()]
+    with torch.no_grad():
+        for parameter in body.parameters():
+            parameter += 1
+    owned.add_task()
+    assert all(map(torch.equal, owned.settled(1).parameters(), expected))
 
 
 def test_a_fixed_buffer_that_training_changes_is_named():
