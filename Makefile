@@ -16,7 +16,7 @@ OTHER_BLAS := $(shell grep -qs avx512f /proc/cpuinfo && echo SkylakeX || echo Pr
 NUMERIC := tests/core/model tests/core/learning tests/core/selection
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo study test kernels published survive slurm lint format data dag clean
+.PHONY: help install demo study test kernels published survive slurm lint reference format data dag clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 17
@@ -53,6 +53,9 @@ lint: $(TOOLS) ## run all linters and the type checker
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 	$(BIN)/codespell
+
+reference: $(RUNTIME) ## make docs/configuration.md, the JSON schema and the list of scores from the code
+	$(BIN)/python tools/update_reference.py
 
 format: $(TOOLS) ## format Python and Snakemake files
 	$(BIN)/ruff check --fix

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from crossback_core import __version__
 from crossback_core.archive import entry, load_archive, save_archive
-from crossback_core.model.body import Body, body_type, describe, read_settings
+from crossback_core.model.body import BODIES, Body, describe, read_settings
 from crossback_core.model.flat import check_fit, detached
 from crossback_core.model.network import Network, TaskSpec
 from crossback_core.model.ownership import MAX_TASKS
@@ -116,7 +116,7 @@ def _rebuild(payload: dict[str, Any]) -> Network:
     if entry(payload, "digest", str) != _digest(payload):
         raise ValueError("its contents do not match its hash")
     described = json.loads(entry(payload, "body", str))
-    kind = body_type(described["name"])
+    kind = BODIES.find(described["name"])
     settings = read_settings(kind.settings_type, described["settings"])
     specs = [
         TaskSpec(**{**spec, "classes": tuple(spec["classes"])})

@@ -10,10 +10,9 @@ from typing import Any
 
 import torch
 
-from crossback_core import __version__
+from crossback_core import NUMERICS, __version__
 from crossback_core.files import sha256
 from crossback_core.gpus import own_gpu
-from crossback_core.settings import NUMERICS
 
 
 def resolve_device(name: str) -> torch.device:

@@ -2,7 +2,7 @@
 
 Argument names are those of the rule's input, output and params. Every function can be called
 without Snakemake. `version` is part of each signature that computes numbers: raising it in
-`settings.NUMERICS` makes Snakemake compute them anew.
+`crossback_core.NUMERICS` makes Snakemake compute them again.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ import torch
 from crossback_core.checkpoint import dense_bytes, load_checkpoint, save_checkpoint
 from crossback_core.data import load_index, load_task, make_index, make_task, save_index, save_task
 from crossback_core.data.download import check_file, download
+from crossback_core.data.settings import DatasetSettings
+from crossback_core.data.sources import RemoteFile
 from crossback_core.data.task_file import TaskData
 from crossback_core.data.unpack import unpack
 from crossback_core.files import (
@@ -34,10 +36,17 @@ from crossback_core.files import (
 from crossback_core.learning.evaluation import accuracy, split_logits
 from crossback_core.learning.kv_swap import reconstruct
 from crossback_core.learning.pruning import DENSE, climb, highest_sparsity
+from crossback_core.learning.settings import (
+    LadderSettings,
+    SwapSettings,
+    TargetSettings,
+    TrainingSettings,
+)
 from crossback_core.learning.target import Outcome, pick_and_grow
 from crossback_core.learning.training import fit, step_count, weight_optimisation
 from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.network import Network, TaskSpec
+from crossback_core.model.settings import ModelSettings
 from crossback_core.provenance import origin, provenance, resolve_device
 from crossback_core.report import (
     PruningCurve,
@@ -49,17 +58,8 @@ from crossback_core.report import (
 )
 from crossback_core.resume import ResumeFile
 from crossback_core.selection import comparison
-from crossback_core.selection.choice import Candidates, choose_backbone
-from crossback_core.settings import (
-    DatasetSettings,
-    ModelSettings,
-    ProbeSettings,
-    PruningSettings,
-    SwapSettings,
-    TargetSettings,
-    TrainingSettings,
-)
-from crossback_core.sources import RemoteFile
+from crossback_core.selection.choice import choose_backbone
+from crossback_core.selection.settings import Candidates, ProbeSettings
 from crossback_core.stage_parts import (
     StrPath,
     accuracies_of,
@@ -254,7 +254,7 @@ def prune_backbone(
     baseline: StrPath,
     levels: Sequence[StrPath],
     table: StrPath,
-    pruning: PruningSettings,
+    pruning: LadderSettings,
     training: TrainingSettings,
     device: str,
     seed: int,

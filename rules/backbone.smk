@@ -19,9 +19,9 @@ rule prune_backbone:
         runtime=grows(480),
         gpu=GPUS,
     params:
-        rerun_on("preset.pruning", "preset.training"),
+        rerun_on("preset.pruning.ladder", "preset.training"),
         levels=ladder_levels,
-        pruning=setting("preset.pruning"),
+        pruning=setting("preset.pruning.ladder"),
         training=setting("preset.training"),
         device=SETTINGS.device,
         seed=SETTINGS.seed,
@@ -56,7 +56,7 @@ rule choose_sparsity:
         runtime=grows(5),
     params:
         levels=ladder_levels,
-        allowed_loss=setting("preset.allowed_loss"),
+        allowed_loss=setting("preset.pruning.allowed_loss"),
     message:
         "Choose the sparsity of backbone {wildcards.task} of {wildcards.dataset}"
     script:

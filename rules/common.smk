@@ -13,18 +13,15 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 from snakemake.iocontainers import Wildcards
 
-from crossback_core.schema import unknown
-from crossback_core.settings import (
-    METRICS,
-    NUMERICS,
-    STARTS,
-    Experiment,
-    Settings,
-    TargetSettings,
-    TrainingSettings,
-    load_settings,
-)
-from crossback_core.sources import RemoteFile
+from crossback_core import NUMERICS
+from crossback_core.config import Experiment, Settings, load_settings
+from crossback_core.config.plain import check_files
+from crossback_core.data.kind import KINDS
+from crossback_core.data.sources import RemoteFile
+from crossback_core.learning.settings import TargetSettings, TrainingSettings
+from crossback_core.section import unknown
+from crossback_core.selection.scores import METRICS
+from crossback_core.study.settings import STARTS
 
 
 class Refused(WorkflowError):
@@ -36,6 +33,7 @@ class Refused(WorkflowError):
 def checked_settings() -> Settings:
     """Turn the configuration into settings."""
     try:
+        check_files(workflow.configfiles)
         return load_settings(config)
     except ValueError as error:
         raise Refused(str(error)) from None
@@ -167,8 +165,8 @@ def rerun_on(*values: str | Callable[[Wildcards], object]) -> Callable[[Wildcard
 
 
 def scored(wildcards: Wildcards) -> tuple[str, ...]:
-    """Give the columns of a target's scores: a new one has them measured anew."""
-    return METRICS
+    """Give the columns of a target's scores: a new one has them measured again."""
+    return tuple(METRICS)
 
 
 def index_settings(wildcards: Wildcards) -> dict[str, object]:
@@ -202,21 +200,12 @@ def downloaded_files(wildcards: Wildcards) -> list[str]:
 
 
 def raw_files(wildcards: Wildcards) -> list[str]:
-    """Give what changes whenever the raw data does.
-
-    The time of a folder tells only of the entries in itself, so all folders of a data set of the
-    user's own are listed.
-    """
+    """Give what changes whenever the raw data does."""
     experiment = experiment_of(wildcards)
     raw = Path(experiment.dataset.raw)
     if experiment.downloads:
         return [f"{raw}/SOURCES.txt"]
-    if experiment.dataset.kind == "icons":
-        return [f"{raw}/SHA256SUMS"]
-    if experiment.dataset.kind == "folder":
-        entries = [*raw.glob("samples.*"), *raw.glob("*/"), *raw.glob("*/*/"), *raw.glob("*/*/*/")]
-        return [str(raw), *sorted(map(str, entries))]
-    return [str(raw)]
+    return KINDS.find(experiment.dataset.kind).raw_files(raw)
 
 
 def task_id(wildcards: Wildcards) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from crossback_core.data.images import Unreadable, read_picture_files
-from crossback_core.settings import DatasetSettings
+from crossback_core.data.kinds.folder import FolderSettings
 
 GENERATED = 400
 
@@ -31,31 +31,18 @@ def generate(folder: Path) -> None:
         Image.fromarray(pixels).save(folder / f"{number}.jpg", quality=90)
 
 
-def settings_of(size: int) -> DatasetSettings:
-    """Give the settings of a data set of pictures of one size."""
-    return DatasetSettings(
-        kind="folder",
-        raw="",
-        image_size=size,
-        encoder="",
-        representation="tokens",
-        text_length=1,
-        groups=0,
-        classes_per_group=0,
-        samples_per_class=0,
-        max_skipped=0,
-        test_fraction=0.2,
-        validation_fraction=0.2,
-    )
-
-
 def measure(folder: Path, sizes: Sequence[int], threads: Sequence[int]) -> None:
     """Read all pictures of a folder once for each size and number of threads."""
     files = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*.jp*g"))
     for size in sizes:
         for count in threads:
             started = time.perf_counter()
-            items = read_picture_files(folder, files, settings_of(size), threads=count)
+            items = read_picture_files(
+                folder,
+                files,
+                FolderSettings(kind="folder", raw=str(folder), image_size=size),
+                threads=count,
+            )
             seconds = time.perf_counter() - started
             bad = sum(isinstance(item, Unreadable) for item in items)
             print(

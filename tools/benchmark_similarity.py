@@ -23,12 +23,15 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "core"))
 
 import plain_similarity
 
+from crossback_core import NUMERICS
 from crossback_core.checkpoint import load_checkpoint, save_checkpoint
+from crossback_core.config import Preset, load_settings
+from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.task_file import Split, TaskData, load_task, save_task
 from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.network import Network, TaskSpec
 from crossback_core.selection.comparison import Trained
-from crossback_core.settings import METRICS, NUMERICS, Modality, Preset, load_settings
+from crossback_core.selection.scores import METRICS
 from crossback_core.stages import measure_similarity
 
 CONFIG = Path(__file__).resolve().parents[1] / "config.yaml"
@@ -46,26 +49,26 @@ def demo_preset() -> Preset:
     return load_settings(config).datasets["icons"].preset
 
 
-def random_split(count: int, modality: Modality, random: torch.Generator) -> Split:
+def random_split(count: int, modality: str, random: torch.Generator) -> Split:
     """Make samples of a size that the icons data have."""
     labels, ids = torch.arange(count) % CLASSES, tuple(map(str, range(count)))
     if modality == "image":
         shape = (count, 3, PIXELS, PIXELS)
         pixels = torch.randint(0, 256, shape, generator=random, dtype=torch.uint8)
-        return Split(labels, ids, pixels=pixels)
+        return Split(MODALITIES.find(modality), labels, ids, pixels)
     tokens = torch.randint(1, WORDS, (count, TOKENS), generator=random, dtype=torch.int32)
     lengths = torch.randint(4, TOKENS, (count, 1), generator=random)
     tokens[torch.arange(TOKENS) >= lengths] = 0
     table = torch.randn(WORDS, EMBEDDING, generator=torch.Generator().manual_seed(SEED)).half()
     table[0] = 0
-    return Split(labels, ids, tokens=tokens, table=table)
+    return Split(MODALITIES.find(modality), labels, ids, tokens, table)
 
 
-def random_task(task: int, modality: Modality, train: int) -> TaskData:
+def random_task(task: int, modality: str, train: int) -> TaskData:
     """Make a task of random inputs."""
     random = torch.Generator().manual_seed(task)
     splits = [random_split(count, modality, random) for count in (train, HELD_OUT, HELD_OUT)]
-    return TaskData(task, modality, tuple(f"class {n}" for n in range(CLASSES)), *splits)
+    return TaskData(task, tuple(f"class {n}" for n in range(CLASSES)), *splits)
 
 
 def random_network(data: TaskData, preset: Preset) -> Network:
@@ -79,7 +82,7 @@ def random_network(data: TaskData, preset: Preset) -> Network:
     return network
 
 
-def write(folder: Path, task: int, modality: Modality, train: int, preset: Preset) -> None:
+def write(folder: Path, task: int, modality: str, train: int, preset: Preset) -> None:
     """Write the task file and the baseline of one task."""
     data = random_task(task, modality, train)
     save_task(data, folder / f"task_{task}.pt")
@@ -120,7 +123,7 @@ def plain(folder: Path, candidates: Sequence[int], preset: Preset) -> pd.DataFra
     return pd.DataFrame(rows)
 
 
-def measure(folder: Path, target: Modality, count: int) -> None:
+def measure(folder: Path, target: str, count: int) -> None:
     """Make a target and its candidates, half of them images, and time both ways."""
     preset, candidates = demo_preset(), range(TARGET + 1, TARGET + 1 + count)
     write(folder, TARGET, target, LOW, preset)

@@ -21,9 +21,10 @@ import yaml
 from torch import Tensor, nn
 from torch.nn import functional
 
+from crossback_core.config import load_settings
 from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.network import Network, TaskSpec
-from crossback_core.settings import ModelSettings, load_settings
+from crossback_core.model.settings import ModelSettings
 
 CONFIG = Path(__file__).resolve().parents[1] / "config.yaml"
 BATCH, PIXELS, CLASSES = 32, 32, tuple("abcde")

@@ -24,6 +24,7 @@ from torch import Tensor
 from crossback_core.archive import load_archive
 
 OF_THE_RUN = ("seconds", "versions", "parents", "digest")
+OF_THE_RUN += ("checkpoint_bytes", "checkpoint_kB")  # by the digits of the seconds in it
 SHOWN = 40  # differences that are printed
 
 

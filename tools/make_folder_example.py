@@ -16,8 +16,7 @@ import yaml
 from PIL import Image
 from transformers import BertConfig, BertModel, BertTokenizer
 
-from crossback_core.data import icons
-from crossback_core.settings import DATASET_DEFAULTS, DatasetSettings
+from crossback_core.data.kinds import icons
 
 ICONS = Path(__file__).resolve().parent.parent / "data" / "icons"
 TASKS = {"image": ("animals", "transport"), "text": ("kitchen", "callings")}
@@ -35,7 +34,7 @@ datasets:
     candidates: all
 """
 SPECIAL = ("[UNK]", "[CLS]", "[SEP]")
-SETTINGS = DatasetSettings(kind="icons", raw=str(ICONS), **DATASET_DEFAULTS["icons"])
+SETTINGS = icons.IconsSettings(kind="icons", raw=str(ICONS))
 
 
 def main() -> None:

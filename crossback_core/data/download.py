@@ -12,8 +12,8 @@ import pooch
 import requests
 import tenacity
 
+from crossback_core.data.sources import RemoteFile
 from crossback_core.files import write_text
-from crossback_core.sources import RemoteFile
 
 logger = logging.getLogger(__name__)
 
@@ -131,7 +131,7 @@ def _take_up(response: requests.Response, file: BinaryIO, opened: contextlib.Exi
     """See from a response's head what it sends: the rest, the whole or something else."""
     opened.callback(response.close)
     if response.status_code in (requests.codes.ok, _NO_SUCH_RANGE):
-        file.truncate(0)  # the server begins anew, or knows no such rest of the file
+        file.truncate(0)  # the server begins again, or knows no such rest of the file
     if response.ok and response.headers.get("Content-Type", "").startswith("text/html"):
         raise requests.RequestException("a web page came instead of the file", response=response)
     # Some servers call a .tgz an encoded .tar; requests would unpack it.

@@ -1,6 +1,7 @@
 """Frozen text encoders of Hugging Face: texts become rows of a table of their embeddings.
 
-`transformers` is imported here alone and only when texts are read: no training job pays for it.
+`transformers` and `torch` are imported only when texts are read: neither planning nor a training
+job pays for the former.
 """
 
 from __future__ import annotations
@@ -8,25 +9,46 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
-from crossback_core.data.reader import Texts
-from crossback_core.data.text import read_caption
-from crossback_core.settings import DatasetSettings
+from crossback_core.data.text import Texts, read_caption
+from crossback_core.lazy import Lazy
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = Lazy("torch")
 
 _BATCH = 32  # texts that go through an encoder at a time
 
 
-def read_text_files(raw: Path, sources: Sequence[str], settings: DatasetSettings) -> Texts:
+class ReadsTexts(Protocol):
+    """What reading texts has to know of a data set."""
+
+    @property
+    def encoder(self) -> str:
+        """Name on the Hugging Face Hub, or folder, of the model that represents texts."""
+
+    @property
+    def representation(self) -> str:
+        """Its token embeddings ("tokens"), or its last hidden states ("contextual")."""
+
+    @property
+    def text_length(self) -> int:
+        """Tokens of a text; longer ones are cut."""
+
+
+def read_text_files(
+    raw: Path, sources: Sequence[str], settings: ReadsTexts, *, threads: int = 1
+) -> Texts:
     """Read text files, whose sources are paths under `raw`, with the configured encoder."""
     return encode([read_caption(raw / source) for source in sources], settings)
 
 
-def encode(texts: Sequence[str], settings: DatasetSettings) -> Texts:
+def encode(texts: Sequence[str], settings: ReadsTexts) -> Texts:
     """Tokenise texts and give each token its frozen embedding.
 
     The tokenizer's special tokens, such as [CLS] and [SEP], are kept; they count as tokens.
@@ -50,7 +72,7 @@ def encode(texts: Sequence[str], settings: DatasetSettings) -> Texts:
         list(texts), truncation=True, max_length=settings.text_length, padding=False
     )["input_ids"]
     if settings.representation == "contextual":
-        with _one_thread():
+        with _one_thread(), torch.inference_mode():
             return _contextual(model, ids, settings.encoder)
     table = model.get_input_embeddings().weight.detach().numpy()
     return Texts(ids, _half(table, settings.encoder))
@@ -84,7 +106,7 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
-def _check_length(tokenizer: Any, model: Any, settings: DatasetSettings) -> None:
+def _check_length(tokenizer: Any, model: Any, settings: ReadsTexts) -> None:
     least = tokenizer.num_special_tokens_to_add() + 1
     most = settings.text_length
     if settings.representation == "contextual":
@@ -97,7 +119,6 @@ def _check_length(tokenizer: Any, model: Any, settings: DatasetSettings) -> None
         )
 
 
-@torch.inference_mode()
 def _contextual(model: Any, ids: list[list[int]], name: str) -> Texts:
     """Give each token of each text a table row of its own: its last hidden state."""
     lengths = [len(text) for text in ids]

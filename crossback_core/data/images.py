@@ -1,4 +1,4 @@
-"""Pictures as uint8 tensors."""
+"""Pictures as arrays of bytes."""
 
 from __future__ import annotations
 
@@ -10,14 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image, UnidentifiedImageError
-from torch import Tensor
-
-from crossback_core.settings import DatasetSettings
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -39,6 +36,14 @@ _REDUCING_GAP = 2
 _WHITE = (255, 255, 255, 255)
 
 
+class ReadsImages(Protocol):
+    """What reading pictures has to know of a data set."""
+
+    @property
+    def image_size(self) -> int:
+        """Height and width in pixels that pictures are brought to."""
+
+
 @dataclass(frozen=True)
 class Unreadable:
     """Stands for a picture that cannot be read; `reason` is written as "what: details"."""
@@ -47,7 +52,7 @@ class Unreadable:
 
 
 def read_picture_files(
-    raw: Path, sources: Sequence[str], settings: DatasetSettings, *, threads: int
+    raw: Path, sources: Sequence[str], settings: ReadsImages, *, threads: int
 ) -> list[Pixels | Unreadable]:
     """Read picture files, whose sources are paths under `raw`, at the configured size.
 
@@ -188,14 +193,3 @@ def _as_rgb(picture: Image.Image) -> Image.Image:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, _WHITE), picture)
     return picture.convert("RGB")
-
-
-def stack(pictures: Sequence[Pixels]) -> Tensor:
-    """Return pictures (height, width, 3) of one size as uint8 (pictures, 3, height, width)."""
-    height, width, _ = pictures[0].shape
-    pixels = np.empty((len(pictures), 3, height, width), dtype=np.uint8)
-    for row, picture in enumerate(pictures):
-        if picture.shape != pictures[0].shape:
-            raise ValueError(f"pictures of shapes {pictures[0].shape} and {picture.shape}")
-        pixels[row] = picture.transpose(2, 0, 1)  # (3, height, width)
-    return torch.from_numpy(pixels)

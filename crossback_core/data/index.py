@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from crossback_core.data.modalities import MODALITIES
+from crossback_core.data.settings import SPLITS
 from crossback_core.files import read_csv, write_csv
-from crossback_core.settings import MODALITIES, SPLITS
+from crossback_core.section import unknown
 
 COLUMNS = ["id", "task", "class", "modality", "split", "group", "source"]
 FRACTIONS = (0.6, 0.2, 0.2)
@@ -95,20 +97,18 @@ def check_samples(samples: pd.DataFrame) -> None:
     repeated = samples["id"].duplicated()
     if repeated.any():
         raise ValueError(f"sample {samples['id'][repeated].iloc[0]} is listed more than once")
-    unknown = samples[~samples["modality"].isin(MODALITIES)]
-    if len(unknown):
-        raise ValueError(
-            f"modality {unknown['modality'].iloc[0]!r} is not one of {', '.join(MODALITIES)}"
-        )
+    for name in samples["modality"].unique():
+        if name not in MODALITIES.names():
+            raise ValueError(unknown("modality", name, MODALITIES.names()))
     _check_unique(samples, "task", "modality")
 
 
 def check_index(index: pd.DataFrame) -> None:
     """Refuse an index whose groups straddle splits or whose classes miss one."""
     check_samples(index)
-    unknown = index[~index["split"].isin(SPLITS)]
-    if len(unknown):
-        raise ValueError(f"split {unknown['split'].iloc[0]!r} is not one of {', '.join(SPLITS)}")
+    others = index[~index["split"].isin(SPLITS)]
+    if len(others):
+        raise ValueError(f"split {others['split'].iloc[0]!r} is not one of {', '.join(SPLITS)}")
     _check_unique(index, "group", "split")
     splits = index.groupby(["task", "class"])["split"].nunique()
     if splits.min() < len(SPLITS):

@@ -6,42 +6,23 @@ import logging
 import zlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor
 
-from crossback_core.data import cifar100, coco, cub, folder, icons, oxford
-from crossback_core.data.images import Pixels, Unreadable, stack
 from crossback_core.data.index import add_splits
-from crossback_core.data.reader import Reader
-from crossback_core.data.task_file import Split, TaskData, as_modality
-from crossback_core.data.text import pack
-from crossback_core.settings import SPLITS, DatasetSettings
+from crossback_core.data.kind import KINDS, SampleReader
+from crossback_core.data.modalities import MODALITIES
+from crossback_core.data.modality import Modality, Packed
+from crossback_core.data.settings import SPLITS, DatasetSettings
+from crossback_core.data.task_file import Split, TaskData
 
 logger = logging.getLogger(__name__)
 
-READERS: dict[str, Reader] = {
-    "icons": icons.READER,
-    "cub": cub.READER,
-    "coco": coco.READER,
-    "oxford": oxford.READER,
-    "cifar100": cifar100.READER,
-    "folder": folder.READER,
-}
-
 SKIPPED_COLUMNS = ["task", "class", "source", "reason"]
 _SHOWN = 5  # skipped samples that a message names
-
-
-def find_reader(kind: str) -> Reader:
-    """Return the reader of a kind of data set."""
-    if kind not in READERS:
-        raise ValueError(f"data set kind {kind!r} is not one of {', '.join(sorted(READERS))}")
-    return READERS[kind]
 
 
 def make_index(
@@ -66,7 +47,7 @@ def make_index(
         raise FileNotFoundError(
             f"{raw} is not a folder: the {settings.kind} data set should be there"
         )
-    samples, skipped = _without_problems(find_reader(settings.kind).index(raw, settings), settings)
+    samples, skipped = _without_problems(KINDS.find(settings.kind).index(raw, settings), settings)
     samples = samples.reset_index(drop=True)
     test, validation = settings.test_fraction, settings.validation_fraction
     # Rounded, so that 1 - .2 - .2 is .6 to the last bit.
@@ -141,13 +122,25 @@ def make_task(
     rows, classes = _member_rows(index, members)
     if train_per_class is not None:
         rows = _fewer(rows, train_per_class, seed)
-    modality = as_modality(str(rows["modality"].iloc[0]))
-    read = _read_images if modality == "image" else _read_texts
-    values, rows = read(find_reader(settings.kind), Path(raw), rows, settings, threads)
-    kept, skipped = _without_problems(rows, settings)
+    modality = MODALITIES.find(str(rows["modality"].iloc[0]))
+    read = _reader(settings.kind, modality.name)
+    packed = modality.pack(read(Path(raw), rows["source"].tolist(), settings, threads=threads))
+    kept, skipped = _without_problems(rows.assign(problem=packed.problems), settings)
     _check_classes(kept, classes, task)
-    splits = {name: _split(values, kept[kept["split"] == name], classes) for name in SPLITS}
-    return TaskData(task=task, modality=modality, classes=classes, **splits), skipped
+    splits = {
+        name: _split(modality, packed, kept[kept["split"] == name], classes) for name in SPLITS
+    }
+    return TaskData(task=task, classes=classes, **splits), skipped
+
+
+def _reader(kind: str, modality: str) -> SampleReader:
+    readers = KINDS.find(kind).readers
+    if modality not in readers:
+        raise ValueError(
+            f"a data set of kind {kind} has no samples of modality {modality!r}, only of"
+            f" {', '.join(readers)}"
+        )
+    return readers[modality]
 
 
 def _member_rows(
@@ -182,32 +175,6 @@ def _fewer(rows: pd.DataFrame, train_per_class: int, seed: int) -> pd.DataFrame:
     return pd.concat(kept).sort_index().reset_index(drop=True)
 
 
-@dataclass(frozen=True, eq=False)
-class _Values:
-    """What a task's samples hold, in the order of its rows: pictures, or tokens and a table."""
-
-    pictures: Sequence[Pixels | Unreadable] = ()
-    tokens: Tensor | None = None
-    table: Tensor | None = None
-
-
-def _read_images(
-    reader: Reader, raw: Path, rows: pd.DataFrame, settings: DatasetSettings, threads: int
-) -> tuple[_Values, pd.DataFrame]:
-    pictures = reader.images(raw, rows["source"].tolist(), settings, threads=threads)
-    problems = [item.reason if isinstance(item, Unreadable) else "" for item in pictures]
-    return _Values(pictures), rows.assign(problem=problems)
-
-
-def _read_texts(
-    reader: Reader, raw: Path, rows: pd.DataFrame, settings: DatasetSettings, threads: int
-) -> tuple[_Values, pd.DataFrame]:
-    texts = reader.texts(raw, rows["source"].tolist(), settings)
-    tokens, table = pack(texts.ids, texts.embeddings)
-    problems = ["" if ids else "empty text: it has no token" for ids in texts.ids]
-    return _Values(tokens=tokens, table=table), rows.assign(problem=problems)
-
-
 def _check_classes(rows: pd.DataFrame, classes: Sequence[str], task: int) -> None:
     """Refuse a task whose class has lost all its samples of one split."""
     there = set(zip(rows["class"], rows["split"], strict=True))
@@ -217,11 +184,6 @@ def _check_classes(rows: pd.DataFrame, classes: Sequence[str], task: int) -> Non
                 raise ValueError(f"class {name} of task {task} has no readable {split} sample")
 
 
-def _split(values: _Values, rows: pd.DataFrame, classes: Sequence[str]) -> Split:
+def _split(modality: Modality, packed: Packed, rows: pd.DataFrame, classes: Sequence[str]) -> Split:
     labels = torch.tensor([classes.index(name) for name in rows["class"]])
-    ids = tuple(rows["id"])
-    if values.tokens is None:
-        pictures = [values.pictures[row] for row in rows.index]
-        # Only rows without a problem are left: none of them is Unreadable.
-        return Split(labels, ids, pixels=stack([p for p in pictures if isinstance(p, np.ndarray)]))
-    return Split(labels, ids, tokens=values.tokens[rows.index.tolist()], table=values.table)
+    return Split(modality, labels, tuple(rows["id"]), packed.of(rows.index.tolist()), packed.table)

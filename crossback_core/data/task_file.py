@@ -10,76 +10,57 @@ import torch
 from torch import Tensor
 
 from crossback_core.archive import entry, load_archive, save_archive
-from crossback_core.settings import MODALITIES, SPLITS, Modality
+from crossback_core.data.modalities import MODALITIES
+from crossback_core.data.modality import Modality, check_tensor
+from crossback_core.data.settings import SPLITS
 
 TASK_FORMAT = 1
 
 
 @dataclass(frozen=True, eq=False)
 class Split:
-    """The samples of one split: images as pixels, or texts as token ids with their embeddings.
+    """The samples of one split, as their modality stores them.
 
     Args:
+        modality: What the samples are.
         labels: int64 (samples,), the position of each sample's class in the task's classes.
         ids: Sample ids as in the index.
-        pixels: uint8 (samples, 3, height, width), or None for texts.
-        tokens: int32 (samples, tokens), rows of `table`; 0 is padding. None for images.
-        table: float16 (vocabulary, embedding); row 0 is zeros. None for images.
+        values: One entry for each sample (samples, ...); see the modality.
+        table: What the values are rows of, None where they stand alone.
     """
 
+    modality: Modality
     labels: Tensor
     ids: tuple[str, ...]
-    pixels: Tensor | None = None
-    tokens: Tensor | None = None
+    values: Tensor
     table: Tensor | None = None
 
     def __post_init__(self) -> None:
         """Refuse tensors that do not belong together."""
-        _check_tensor("labels", self.labels, torch.int64, (None,))
+        check_tensor("labels", self.labels, torch.int64, (None,))
         count = len(self.labels)
         if count == 0 or len(self.ids) != count:
             raise ValueError(f"{count} labels and {len(self.ids)} ids: as many and some are needed")
-        if (self.tokens is None) != (self.table is None):
-            raise ValueError("tokens and their table go together")
-        if self.table is None:
-            _check_tensor("pixels", self.values, torch.uint8, (count, 3, None, None))
-        else:
-            _check_texts(self.values, self.table, count)
+        self.modality.check(self.values, self.table, count)
 
     def __len__(self) -> int:
         """Return the number of samples."""
         return len(self.labels)
 
-    @property
-    def values(self) -> Tensor:
-        """Return the pixels or the tokens, whichever the split holds."""
-        values = self.pixels if self.tokens is None else self.tokens
-        if values is None or (self.pixels is not None and self.tokens is not None):
-            raise ValueError("a split holds either pixels or tokens")
-        return values
-
     def inputs(self, rows: Tensor | slice = slice(None)) -> tuple[Tensor, Tensor | None]:
-        """Return what a network reads.
+        """Return what a network reads, and a mask of what is real (see `Modality.inputs`).
 
         Args:
             rows: The samples wanted; all by default.
-
-        Returns:
-            Images: uint8 (samples, 3, height, width) and None. Texts: the embeddings, float32
-            (samples, tokens, embedding), and a mask (samples, tokens), true at real tokens.
         """
-        values = self.values[rows]
-        if self.table is None:
-            return values, None
-        return self.table[values.long()].float(), values != 0
+        return self.modality.inputs(self.values[rows], self.table)
 
 
 @dataclass(frozen=True, eq=False)
 class TaskData:
-    """One classification task in three splits."""
+    """One classification task in three splits of one modality."""
 
     task: int
-    modality: Modality
     classes: tuple[str, ...]
     train: Split
     validation: Split
@@ -87,7 +68,6 @@ class TaskData:
 
     def __post_init__(self) -> None:
         """Refuse what is not one task."""
-        as_modality(self.modality)
         if len(set(self.classes)) != len(self.classes) or len(self.classes) < 2:
             raise ValueError(f"classes {self.classes} are not two or more distinct names")
         for name in SPLITS:
@@ -95,9 +75,10 @@ class TaskData:
 
     def _check_split(self, name: str) -> None:
         split: Split = getattr(self, name)
-        if (split.pixels is None) == (self.modality == "image"):
-            held = "tokens" if split.pixels is None else "pixels"
-            raise ValueError(f"split {name} of task {self.task} ({self.modality}) holds {held}")
+        if split.modality.name != self.modality:
+            raise ValueError(
+                f"split {name} of task {self.task} ({self.modality}) holds {split.modality.name}s"
+            )
         low, high = int(split.labels.min()), int(split.labels.max())
         if low < 0 or high >= len(self.classes):
             raise ValueError(
@@ -111,17 +92,14 @@ class TaskData:
             )
 
     @property
+    def modality(self) -> str:
+        """Name of what the samples are."""
+        return self.train.modality.name
+
+    @property
     def channels(self) -> int:
-        """Return the width of one input element: 3 for images, the embedding's for texts."""
-        return 3 if self.train.table is None else self.train.table.shape[1]
-
-
-def as_modality(name: str) -> Modality:
-    """Return a name as a modality, if it is one."""
-    for modality in MODALITIES:
-        if modality == name:
-            return modality
-    raise ValueError(f"modality {name!r} is not one of {', '.join(MODALITIES)}")
+        """Width of one input element: 3 for images, the embedding's for texts."""
+        return self.train.modality.channels(self.train.values, self.train.table)
 
 
 def save_task(data: TaskData, path: str | Path) -> None:
@@ -166,25 +144,19 @@ def _task_from(payload: dict[str, Any]) -> TaskData:
     number = entry(payload, "format", int)
     if number != TASK_FORMAT:
         raise ValueError(f"format {number}")
-    modality = as_modality(entry(payload, "modality", str))
-    table = entry(payload, "table", Tensor) if modality == "text" else None
-    splits = {name: _split_from(payload, name, table) for name in SPLITS}
-    return TaskData(
-        task=entry(payload, "task", int),
-        modality=modality,
-        classes=_names(payload, "classes"),
-        **splits,
-    )
+    modality = MODALITIES.find(entry(payload, "modality", str))
+    table = None if entry(payload, "table", object) is None else entry(payload, "table", Tensor)
+    splits = {name: _split_from(payload, name, modality, table) for name in SPLITS}
+    return TaskData(task=entry(payload, "task", int), classes=_names(payload, "classes"), **splits)
 
 
-def _split_from(payload: dict[str, Any], name: str, table: Tensor | None) -> Split:
+def _split_from(
+    payload: dict[str, Any], name: str, modality: Modality, table: Tensor | None
+) -> Split:
     part = entry(payload, name, dict)
     labels, values = entry(part, "labels", Tensor), entry(part, "values", Tensor)
-    ids = _names(part, "ids")
     try:
-        if table is None:
-            return Split(labels, ids, pixels=values)
-        return Split(labels, ids, tokens=values, table=table)
+        return Split(modality, labels, _names(part, "ids"), values, table)
     except ValueError as error:
         raise ValueError(f"split {name}: {error}") from error
 
@@ -200,31 +172,3 @@ def _names(entries: dict[str, Any], key: str) -> tuple[str, ...]:
 def _sample_shape(split: Split) -> tuple[int, ...]:
     """Return what must agree between splits: the shape of a sample, the shape of the table."""
     return (*split.values.shape[1:], *(() if split.table is None else split.table.shape))
-
-
-def _check_texts(tokens: Tensor, table: Tensor, count: int) -> None:
-    _check_tensor("tokens", tokens, torch.int32, (count, None))
-    _check_tensor("table", table, torch.float16, (None, None))
-    low, high = int(tokens.min()), int(tokens.max())
-    if low < 0 or high >= len(table):
-        raise ValueError(f"tokens {low} to {high} are not rows of the table, 0 to {len(table) - 1}")
-    if not (tokens != 0).any(dim=1).all():
-        raise ValueError("a text has no token but padding")
-    if table[0].any():
-        raise ValueError("row 0 of the table, the padding, is not zeros")
-
-
-def _check_tensor(
-    name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int | None, ...]
-) -> None:
-    """Refuse a tensor of another type or shape; None in `shape` stands for any length but 0."""
-    fits = tensor.dtype == dtype and tensor.ndim == len(shape)
-    if fits and all(
-        actual == wanted if wanted is not None else actual > 0
-        for actual, wanted in zip(tensor.shape, shape, strict=True)
-    ):
-        return
-    wanted_shape = ", ".join("any" if length is None else str(length) for length in shape)
-    raise ValueError(
-        f"{name} are {tensor.dtype} of shape {tuple(tensor.shape)}, not {dtype} of ({wanted_shape})"
-    )

@@ -1,4 +1,4 @@
-"""Texts as token ids with a table of frozen embeddings that holds just the tokens in use."""
+"""Texts as files hold them, and as rows of a table of embeddings."""
 
 from __future__ import annotations
 
@@ -9,10 +9,21 @@ from tokenize import TokenError
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
 
 PADDING = "[PAD]"
+
+
+@dataclass(frozen=True, eq=False)
+class Texts:
+    """Texts as rows of an embedding table.
+
+    Args:
+        ids: The rows of `embeddings` that each text consists of; a text without any is skipped.
+        embeddings: float16 (vocabulary, embedding).
+    """
+
+    ids: list[list[int]]
+    embeddings: npt.NDArray[np.float16]
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,25 +91,3 @@ def caption_problem(path: Path) -> str:
         return "" if read_caption(path) else "empty caption"
     except FileNotFoundError:
         return "missing caption file"
-
-
-def pack(
-    texts: Sequence[Sequence[int]], embeddings: npt.NDArray[np.float16]
-) -> tuple[Tensor, Tensor]:
-    """Renumber token ids so that the table holds exactly the tokens that the texts use.
-
-    Args:
-        texts: The rows of `embeddings` that each text consists of.
-        embeddings: float16 (vocabulary, embedding).
-
-    Returns:
-        Token ids int32 (texts, longest), 0 after a text's end, and the table float16
-        (used + 1, embedding) whose row 0 is zeros.
-    """
-    used = np.unique(np.concatenate([np.asarray(text, dtype=np.int64) for text in texts]))
-    tokens = np.zeros((len(texts), max(map(len, texts))), dtype=np.int32)
-    for row, text in enumerate(texts):
-        tokens[row, : len(text)] = np.searchsorted(used, text) + 1
-    table = np.zeros((len(used) + 1, embeddings.shape[1]), dtype=np.float16)
-    table[1:] = embeddings[used]
-    return torch.from_numpy(tokens), torch.from_numpy(table)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from crossback_core.learning.settings import Swap, SwapSettings
 from crossback_core.model.network import Network, TaskSpec
-from crossback_core.settings import Swap, SwapSettings
 
 
 @dataclass(frozen=True)

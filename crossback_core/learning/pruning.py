@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from crossback_core.data.task_file import TaskData
+from crossback_core.learning.settings import LadderSettings, TrainingSettings
 from crossback_core.learning.training import (
     Resume,
     Row,
@@ -20,7 +21,6 @@ from crossback_core.learning.training import (
     weight_optimisation,
 )
 from crossback_core.model.network import Network
-from crossback_core.settings import PruningSettings, TrainingSettings
 
 DENSE = 0.0
 
@@ -42,7 +42,7 @@ def climb(
     data: TaskData,
     sparsity: float,
     *,
-    pruning: PruningSettings,
+    pruning: LadderSettings,
     training: TrainingSettings,
     seed: int,
     resume: Resume | None = None,

@@ -16,6 +16,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from crossback_core.data.task_file import TaskData
 from crossback_core.learning.growth import widths
+from crossback_core.learning.settings import TargetSettings, TrainingSettings
 from crossback_core.learning.training import (
     Optimisation,
     Resume,
@@ -26,7 +27,6 @@ from crossback_core.learning.training import (
     weight_optimisation,
 )
 from crossback_core.model.network import Network
-from crossback_core.settings import TargetSettings, TrainingSettings
 
 logger = logging.getLogger(__name__)
 

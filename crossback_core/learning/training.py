@@ -16,10 +16,9 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 from tqdm import tqdm
 
 from crossback_core.data.task_file import Split, TaskData
-from crossback_core.learning.augmentation import augment, drop_tokens
 from crossback_core.learning.evaluation import split_accuracy
+from crossback_core.learning.settings import TrainingSettings
 from crossback_core.model.network import Network
-from crossback_core.settings import TrainingSettings
 
 logger = logging.getLogger(__name__)
 
@@ -236,11 +235,7 @@ def _train_step(
 ) -> tuple[float, int]:
     """Do one step; return the mean loss of the batch and the number of right answers."""
     device = network.device
-    values, mask = split.inputs(batch)
-    if mask is None:
-        values = augment(values, flip=settings.flip, shift=settings.shift, generator=generator)
-    else:
-        mask = drop_tokens(mask, fraction=settings.token_dropout, generator=generator)
+    values, mask = split.modality.augment(*split.inputs(batch), settings, generator)
     labels = split.labels[batch].to(device)
     low = settings.precision == "bfloat16"
     with torch.autocast(device.type, torch.bfloat16, enabled=low):

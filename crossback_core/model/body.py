@@ -1,4 +1,4 @@
-"""What a body is: the part of a network that all its tasks share, and how it is registered.
+"""What a body is: the part of a network that all its tasks share.
 
 A network is input, body, head. A body knows nothing of tasks: it is a plain module that says of
 each of its parameters and buffers how tasks share it, and the rest is done by
@@ -9,16 +9,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, fields
-from importlib import import_module
-from pkgutil import iter_modules
-from typing import Any, ClassVar, Literal, Self, TypeVar, get_args, get_type_hints
+from dataclasses import asdict
+from typing import Any, ClassVar, Literal, Self, get_args
 
 import torch
 from torch import Tensor, nn
 
-from crossback_core.model import bodies
-from crossback_core.settings import Modality
+from crossback_core.registry import Registry
+from crossback_core.section import build
 
 Kind = Literal["masked", "per_task", "fixed"]
 """How tasks share a parameter or buffer. "masked": owned by tasks, weight by weight. "per_task":
@@ -56,7 +54,7 @@ class Body(nn.Module, ABC):
 
     Attributes:
         name: Under which it is registered and saved.
-        settings: What it is rebuilt from: a frozen dataclass of `settings_type`.
+        settings: What it is rebuilt from: a section, of `settings_type`.
         features: Length of the vector that it makes of an input.
         input_shape: What a `TaskInput` has to fit, for instance (heads, head_dim) of the queries.
     """
@@ -76,7 +74,7 @@ class Body(nn.Module, ABC):
         """Return the kind of every parameter and buffer, by its name."""
 
     @abstractmethod
-    def make_input(self, modality: Modality, channels: int) -> TaskInput:
+    def make_input(self, modality: str, channels: int) -> TaskInput:
         """Make a new input of a task; `channels` is 3 for images, the embedding's for texts."""
 
     @abstractmethod
@@ -103,39 +101,13 @@ class Body(nn.Module, ABC):
         """Compute the features (batch, features) of what a `TaskInput` made."""
 
 
-_BODIES: dict[str, type[Body]] = {}
-
-_B = TypeVar("_B", bound=type[Body])
-
-
-def register_body(body: _B) -> _B:
-    """Let checkpoints name this class of bodies (a decorator).
-
-    Raises:
-        ValueError: The name belongs to another class.
-    """
-    known = _BODIES.setdefault(body.name, body)
-    if known is not body:
-        raise ValueError(f"body {body.name!r} is {known.__qualname__} already: choose another name")
-    return body
-
-
-def body_type(name: str) -> type[Body]:
-    """Return the class of bodies of a name: registered, or in the file of that name in `bodies`.
-
-    Raises:
-        ValueError: There is no such body.
-    """
-    shipped = {module.name for module in iter_modules(bodies.__path__)}
-    if name in shipped:
-        import_module(f"{bodies.__name__}.{name}")
-    if name not in _BODIES:
-        raise ValueError(f"body {name!r} is not one of {', '.join(sorted(shipped | set(_BODIES)))}")
-    return _BODIES[name]
+BODIES: Registry[type[Body]] = Registry(
+    "body", package="crossback_core.model.bodies", attribute="BODY"
+)
 
 
 def describe(body: Body) -> dict[str, Any]:
-    """Return plain values from which `read_settings` and `body_type` make the body again."""
+    """Return plain values from which `BODIES` and `read_settings` make the body again."""
     return {"name": body.name, "settings": asdict(body.settings)}
 
 
@@ -143,20 +115,17 @@ def read_settings(kind: type[Any], values: object) -> Any:
     """Make a body's settings of plain values from a file.
 
     Args:
-        kind: The dataclass.
-        values: By field; lists stand for tuples, counts are 1 or more.
+        kind: The section.
+        values: By field.
 
     Raises:
-        ValueError: A field is missing or unknown, or a count is none.
+        ValueError: A field is missing or unknown, or a value is not allowed.
     """
-    known = {item.name for item in fields(kind)}
-    if not isinstance(values, dict) or values.keys() != known:
-        raise ValueError(f"the body is described by {values!r}, not by {sorted(known)}")
-    counts = [values[name] for name, hint in get_type_hints(kind).items() if hint is int]
-    if not all(type(count) is int and count > 0 for count in counts):
-        raise ValueError(f"the body is described by {values!r}: counts must be 1 or more")
-    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
-    return kind(**{**values, **lists})
+    problems: list[str] = []
+    settings = build(kind, values, "body", problems)
+    if problems:
+        raise ValueError("; ".join(problems))
+    return settings
 
 
 def named_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:

@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from crossback_core.model.body import Body, TaskInput, describe
 from crossback_core.model.flat import freeze_all_but_last
 from crossback_core.model.ownership import Ownership
-from crossback_core.settings import Modality
 
 
 @dataclass(frozen=True)
@@ -34,7 +33,7 @@ class TaskSpec:
     """
 
     task: int
-    modality: Modality
+    modality: str
     classes: tuple[str, ...]
     channels: int
     width: float = 1.0

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import logging
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 
-from crossback_core.settings import Modality
+from crossback_core.selection.settings import Candidates
 
 logger = logging.getLogger(__name__)
 
-Candidates = Literal["all", "same_modal", "cross_modal"]
 COLUMNS = ("target", "candidate", "modality", "target_modality", "similarity")
 
 
@@ -22,7 +21,7 @@ class Ranked:
     """A candidate and its score; None where it could not be scored."""
 
     candidate: int
-    modality: Modality
+    modality: str
     similarity: float | None
 
 
@@ -34,9 +33,9 @@ class Choice:
     """
 
     target: int
-    modality: Modality
+    modality: str
     backbone: int
-    backbone_modality: Modality
+    backbone_modality: str
     similarity: float
     metric: str
     candidates: Candidates

@@ -12,8 +12,8 @@ from crossback_core.learning.evaluation import split_features
 from crossback_core.model.network import TaskModel
 from crossback_core.selection.profiles import ProbeHalf, Probes, Reader, mutate, outputs, read
 from crossback_core.selection.scores import METRICS
+from crossback_core.selection.settings import ProbeSettings
 from crossback_core.selection.view import View
-from crossback_core.settings import ProbeSettings
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Target:
                 training samples are of one class.
         """
         view = self.view(candidate)
-        return {name: score(view) for name, score in METRICS.items()}
+        return {name: metric.score(view) for name, metric in METRICS.items()}
 
     def view(self, candidate: Trained) -> View:
         """Compute what scores of a candidate are made of."""

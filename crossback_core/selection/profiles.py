@@ -13,8 +13,6 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from crossback_core.settings import Modality
-
 
 @dataclass(frozen=True)
 class ProbeHalf:
@@ -29,7 +27,7 @@ class ProbeHalf:
 
     values: Tensor
     mask: Tensor | None
-    modality: Modality
+    modality: str
 
     def __post_init__(self) -> None:
         """Refuse what no model could read or no mutation could touch."""

@@ -18,7 +18,8 @@ import pandas as pd
 from scipy.stats import rankdata, weightedtau
 from scipy.stats import t as student
 
-from crossback_core.settings import METRICS, Start
+from crossback_core.selection.scores import METRICS
+from crossback_core.study.settings import Start
 
 CELL = ["size", "target", "seed"]
 SCORES = (*METRICS, "sparsity")

@@ -14,10 +14,10 @@ import torch
 
 from crossback_core.data.task_file import load_task
 from crossback_core.files import read_csv, read_json, write_csv, write_json
+from crossback_core.learning.settings import TargetSettings, TrainingSettings
 from crossback_core.learning.target import train_at
 from crossback_core.provenance import provenance, resolve_device
 from crossback_core.resume import ResumeFile
-from crossback_core.settings import Start, TargetSettings, TrainingSettings
 from crossback_core.stage_parts import (
     StrPath,
     accuracies_of,
@@ -34,6 +34,7 @@ from crossback_core.study.analysis import (
     with_gains,
 )
 from crossback_core.study.figures import draw_all
+from crossback_core.study.settings import Start
 from crossback_core.study.starts import begin
 
 PLACE = re.compile(r"size_(all|\d+)/seed_(\d+)/target_(\d+)")

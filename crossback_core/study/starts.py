@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from crossback_core.learning.kv_swap import Reconstruction, reconstruct
+from crossback_core.learning.settings import SwapSettings
 from crossback_core.model.network import Network
-from crossback_core.settings import Start, SwapSettings
+from crossback_core.study.settings import Start
 
 
 def begin(

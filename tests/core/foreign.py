@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass
 from typing import Self
 
 import torch
+from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 from torch.nn import functional
 
-from crossback_core.model.body import Body, Kind, TaskInput, register_body
-from crossback_core.settings import Modality
+from crossback_core.model.body import BODIES, Body, Kind, TaskInput
+from crossback_core.section import STRICT, Count, FractionBelowOne
 
 Tokens = tuple[Tensor, Tensor | None]
 
@@ -39,17 +39,16 @@ class TokenInput(TaskInput):
         assert shape == (self.map.out_features,)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class EncoderSettings:
     """Shape of an `Encoder`."""
 
-    dim: int = 8
-    heads: int = 2
-    layers: int = 2
-    dropout: float = 0.2
+    dim: Count = 8
+    heads: Count = 2
+    layers: Count = 2
+    dropout: FractionBelowOne = 0.2
 
 
-@register_body
 class Encoder(Body):
     """PyTorch's own Transformer encoder: the weights of three projections lie in no Linear."""
 
@@ -79,7 +78,7 @@ class Encoder(Body):
         }
         return kinds | {"scale": "fixed"}
 
-    def make_input(self, modality: Modality, channels: int) -> TaskInput:
+    def make_input(self, modality: str, channels: int) -> TaskInput:
         """Map tokens to the body's width."""
         return TokenInput(channels, self.settings.dim)
 
@@ -101,15 +100,14 @@ class Encoder(Body):
         return (encoded * weights[:, :, None]).sum(dim=1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class NormedSettings:
     """Shape of a `Normed`."""
 
-    dim: int = 6
-    hidden: int = 10
+    dim: Count = 6
+    hidden: Count = 10
 
 
-@register_body
 class Normed(Body):
     """Batch normalisation: training moves buffers. It grows."""
 
@@ -141,7 +139,7 @@ class Normed(Body):
             "down.weight": "masked",
         }
 
-    def make_input(self, modality: Modality, channels: int) -> TaskInput:
+    def make_input(self, modality: str, channels: int) -> TaskInput:
         """Map tokens to the body's width."""
         return TokenInput(channels, self.settings.dim)
 
@@ -172,3 +170,7 @@ class Normed(Body):
         hidden = functional.relu(self.norm(self.up(tokens.mean(dim=1))))
         features: Tensor = self.down(hidden)
         return features
+
+
+for body in (Encoder, Normed):
+    BODIES.add(body.name, body)

@@ -16,10 +16,11 @@ from torch import Tensor
 
 from crossback_core.data.task_file import Split, TaskData
 from crossback_core.model.network import TaskModel
-from crossback_core.selection import METRICS, ProbeHalf, Probes, Reader, View
 from crossback_core.selection.comparison import Trained
-from crossback_core.selection.profiles import Mutation, draw_mutations
-from crossback_core.settings import ProbeSettings
+from crossback_core.selection.profiles import Mutation, ProbeHalf, Probes, Reader, draw_mutations
+from crossback_core.selection.scores import METRICS
+from crossback_core.selection.settings import ProbeSettings
+from crossback_core.selection.view import View
 
 Array = npt.NDArray[np.float64]
 
@@ -30,7 +31,7 @@ def scores(
     """Return all scores of one candidate for one target."""
     with torch.no_grad():
         seen = view(target, candidate, settings, seed=seed)
-    return {name: score(seen) for name, score in METRICS.items()}
+    return {name: metric.score(seen) for name, metric in METRICS.items()}
 
 
 def view(target: Trained, candidate: Trained, settings: ProbeSettings, *, seed: int) -> View:

@@ -20,11 +20,12 @@ from malicious import Malicious
 from crossback_core import __version__, checkpoint
 from crossback_core.archive import save_archive
 from crossback_core.checkpoint import dense_bytes, load_checkpoint, save_checkpoint
+from crossback_core.config import load_settings
 from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.body import describe
 from crossback_core.model.network import Network, TaskSpec
 from crossback_core.model.packing import pack_owners, unpack_owners
-from crossback_core.settings import ModelSettings, load_settings
+from crossback_core.model.settings import ModelSettings
 
 CONFIG = Path(__file__).parents[2] / "config.yaml"
 TASKS = [
@@ -322,10 +323,10 @@ def test_an_entry_of_another_type_is_named(path, key):
         (lambda payload: payload.update(body="[]"), "not a checkpoint"),
         (
             lambda payload: payload.update(body='{"name": "os"}'),
-            "body 'os' is not one of .*perceiv",
+            "unknown body 'os'; known: perceiv",
         ),
         (set_tasks(colour="red"), "colour"),
-        (set_tasks(modality="audio"), "'audio' is not one of image, text"),
+        (set_tasks(modality="audio"), "unknown modality 'audio'; known: image, text"),
         (set_tasks(task=9), "already has a task 9"),
         (set_tasks(classes=["a", "b"]), r"heads.0.weight is .*\(3, 8\), the model needs .*\(2, 8"),
         (set_tasks(width=1.5), "the model"),
@@ -336,8 +337,8 @@ def test_an_entry_of_another_type_is_named(path, key):
         (set_model(latents=10**9), r"1.latents is torch.float32 \(4, 8\), the model needs"),
         (set_model(latent_dim=16), "the model"),
         (set_model(blocks=10**9), "the model"),
-        (set_model(blocks=0), "counts must be 1 or more"),
-        (set_model(depth=2), "the body is described by .*, not by"),
+        (set_model(blocks=0), "body.blocks: 0 is not allowed; it must be at least 1"),
+        (set_model(depth=2), "body.depth: unknown key 'depth'"),
         (lambda payload: payload["values"]["masked"].pop("decoder.out.weight"), "the model"),
         (
             lambda payload: payload["values"]["masked"].update({"decoder.out.weight": []}),

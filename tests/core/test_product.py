@@ -65,7 +65,7 @@ def test_evaluation_equals_its_definition(product, data, split, request, tmp_pat
 
 def test_use_changes_nothing(product, images):
     before = tiny.snapshot(product.network)
-    product.predict(task=1, inputs=images.test.pixels)
+    product.predict(task=1, inputs=images.test.values)
     product.evaluate(images)
     assert tiny.same_state(before, tiny.snapshot(product.network))
 

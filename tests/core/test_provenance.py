@@ -11,8 +11,8 @@ import tiny
 import torch
 
 import crossback_core
+from crossback_core import NUMERICS
 from crossback_core.provenance import provenance, resolve_device
-from crossback_core.settings import NUMERICS
 
 
 def test_everything_that_determined_a_result(tmp_path):

@@ -16,12 +16,13 @@ import torch
 from interruption import Interrupted
 
 import crossback_core
-from crossback_core import stages
+from crossback_core import NUMERICS, stages
 from crossback_core.checkpoint import load_checkpoint, save_checkpoint
 from crossback_core.data.task_file import TaskData, save_task
 from crossback_core.files import read_json, sha256, write_json
 from crossback_core.resume import ResumeFile
-from crossback_core.settings import METRICS, NUMERICS, ProbeSettings
+from crossback_core.selection.scores import METRICS
+from crossback_core.selection.settings import ProbeSettings
 
 RUN = {"device": "cpu", "seed": 2, "version": NUMERICS}
 LEVELS = tiny.PRUNING.sparsities

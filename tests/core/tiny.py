@@ -7,8 +7,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.task_file import Split, TaskData
 from crossback_core.learning.evaluation import split_logits
+from crossback_core.learning.settings import LadderSettings, TargetSettings, TrainingSettings
 from crossback_core.learning.target import Trained, pick_and_grow
 from crossback_core.learning.training import (
     NoResume,
@@ -20,13 +22,7 @@ from crossback_core.learning.training import (
 )
 from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.network import Network, TaskSpec
-from crossback_core.settings import (
-    Modality,
-    ModelSettings,
-    PruningSettings,
-    TargetSettings,
-    TrainingSettings,
-)
+from crossback_core.model.settings import ModelSettings
 
 MODEL = ModelSettings(
     latents=4,
@@ -61,7 +57,7 @@ ADAMW = TrainingSettings(
     precision="float32",
 )
 SGD = replace(ADAMW, optimizer="sgd", learning_rate=0.05, schedule="steps")
-PRUNING = PruningSettings(
+PRUNING = LadderSettings(
     sparsities=(0.5, 0.8),
     epochs=3,
     ramp_epochs=2,
@@ -84,13 +80,14 @@ TARGET = TargetSettings(
     swapped_start="baseline",
     keep_better=False,
 )
+IMAGE, TEXT = map(MODALITIES.find, ("image", "text"))
 TOKENS = 5  # of the longest text
 EMBEDDING = 8  # channels of a token
 WORDS = 8  # a class
 
 
 def task_data(
-    task: int, modality: Modality, *, classes: int = 2, train: int = 12, held_out: int = 6
+    task: int, modality: str, *, classes: int = 2, train: int = 12, held_out: int = 6
 ) -> TaskData:
     """Return a task that can be learned: each class has its own brightness, or its own words."""
     make = _images if modality == "image" else _texts
@@ -99,7 +96,7 @@ def task_data(
         name: make(count, classes, torch.Generator().manual_seed(100 * task + number))
         for number, (name, count) in enumerate(sizes.items())
     }
-    return TaskData(task, modality, tuple(f"class {n}" for n in range(classes)), **splits)
+    return TaskData(task, tuple(f"class {n}" for n in range(classes)), **splits)
 
 
 def spec(data: TaskData, width: float = 1.0) -> TaskSpec:
@@ -188,7 +185,7 @@ def _images(count: int, classes: int, random: torch.Generator) -> Split:
     labels, ids = _labels(count, classes)
     noise = torch.randint(0, 96, (count, 3, 4, 4), generator=random)
     brightness = labels[:, None, None, None] * 150 // (classes - 1)
-    return Split(labels, ids, pixels=(noise + brightness).to(torch.uint8))
+    return Split(IMAGE, labels, ids, (noise + brightness).to(torch.uint8))
 
 
 def _texts(count: int, classes: int, random: torch.Generator) -> Split:
@@ -199,4 +196,4 @@ def _texts(count: int, classes: int, random: torch.Generator) -> Split:
     tokens[torch.arange(TOKENS) >= lengths[:, None]] = 0
     table = torch.randn(classes * WORDS + 1, EMBEDDING, generator=torch.Generator().manual_seed(5))
     table[0] = 0
-    return Split(labels, ids, tokens=tokens, table=table.half())
+    return Split(TEXT, labels, ids, tokens, table.half())

@@ -13,12 +13,14 @@ import torch
 
 from crossback_core.checkpoint import save_checkpoint
 from crossback_core.data import Split, TaskData
+from crossback_core.data.modalities import MODALITIES
 from crossback_core.files import run_log
+from crossback_core.learning.settings import TrainingSettings
 from crossback_core.learning.training import fit, step_count, weight_optimisation
 from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.network import Network, TaskSpec
+from crossback_core.model.settings import ModelSettings
 from crossback_core.resume import ResumeFile
-from crossback_core.settings import ModelSettings, TrainingSettings
 
 MODEL = ModelSettings(4, 32, 1, 2, 16, 1, 16, 2, 0.1, 2, 10.0, 8, (0.5,) * 3, (0.5,) * 3)
 
@@ -48,12 +50,12 @@ def split(count: int, seed: int) -> Split:
     random = torch.Generator().manual_seed(seed)
     pixels = torch.randint(0, 256, (count, 3, 16, 16), dtype=torch.uint8, generator=random)
     ids = tuple(f"s{seed}-{number}" for number in range(count))
-    return Split(torch.arange(count) % 2, ids, pixels=pixels)
+    return Split(MODALITIES.find("image"), torch.arange(count) % 2, ids, pixels)
 
 
 def main(result: Path, resume: Path, epochs: int) -> None:
     """Train and save the network."""
-    data = TaskData(1, "image", ("a", "b"), split(64, 1), split(8, 2), split(8, 3))
+    data = TaskData(1, ("a", "b"), split(64, 1), split(8, 2), split(8, 3))
     torch.manual_seed(0)
     network = Network(Perceiver(MODEL))
     network.add_task(TaskSpec(1, "image", ("a", "b"), 3))

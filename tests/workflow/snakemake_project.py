@@ -33,13 +33,14 @@ class Project:
 
     folder: Path
     options: tuple[str, ...] = ()
+    packages: tuple[Path, ...] = ()  # folders with packages that are installed beside the project
 
     def snakemake(self, *arguments: str) -> Outcome:
         """Run Snakemake with the project's options and more arguments."""
         done = subprocess.run(
             [sys.executable, "-m", "snakemake", *arguments, *self.options],
             cwd=self.folder,
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, *self.packages)))},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

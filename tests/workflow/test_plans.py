@@ -7,7 +7,7 @@ import pytest
 import yaml
 from snakemake_project import Project
 
-from crossback_core.settings import load_settings
+from crossback_core.config import load_settings
 
 pytestmark = pytest.mark.slow
 

@@ -37,7 +37,7 @@ class Task:
 
     task: int
     name: str
-    modality: Modality
+    modality: str
     classes: tuple[ClassEntry, ...]
     wide: bool
 
@@ -55,11 +55,11 @@ class ClassList:
         """The family of an icon set: sets that draw the same designs; mostly the set alone."""
         return self.families.get(prefix, prefix)
 
-    def of(self, modality: Modality) -> list[Task]:
+    def of(self, modality: str) -> list[Task]:
         """Tasks of one modality, in the order of their ids."""
         return [task for task in self.tasks if task.modality == modality]
 
-    def entries(self, modality: Modality) -> list[ClassEntry]:
+    def entries(self, modality: str) -> list[ClassEntry]:
         """Classes of all tasks of one modality."""
         return [entry for task in self.of(modality) for entry in task.classes]
 
@@ -70,7 +70,7 @@ def _entry(name: str, record: dict[str, Any]) -> ClassEntry:
     return ClassEntry(name, names, record.get("synset", ""), tuple(dropped), record["found"])
 
 
-def _tasks(records: list[dict[str, Any]], modality: Modality, wide: bool) -> list[Task]:
+def _tasks(records: list[dict[str, Any]], modality: str, wide: bool) -> list[Task]:
     return [
         Task(
             task=record["task"],

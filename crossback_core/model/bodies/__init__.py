@@ -1,1 +1,1 @@
-"""Bodies: one file for each architecture, named after what its class is registered as."""
+"""Bodies: one file for each architecture, named like the body, with its class as `BODY`."""

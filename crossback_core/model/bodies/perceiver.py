@@ -14,9 +14,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from crossback_core.model.adapters import InputProjection, Reading, merge_heads, split_heads
-from crossback_core.model.body import Body, Kind, register_body
-from crossback_core.settings import Modality, ModelSettings
+from crossback_core.model.body import Body, Kind
+from crossback_core.model.projection import (
+    InputProjection,
+    Reading,
+    merge_heads,
+    split_heads,
+)
+from crossback_core.model.settings import ModelSettings
 
 
 class Linear(nn.Linear):
@@ -163,7 +168,6 @@ class FeedForward(nn.Module):
         self.out.widen(hidden, self.out.out_features)
 
 
-@register_body
 class Perceiver(Body):
     """Perceiver IO with one query.
 
@@ -211,7 +215,7 @@ class Perceiver(Body):
                     kinds[f"{path}.{name}"] = "masked" if masked else "per_task"
         return kinds | {"latents": "per_task", "query": "per_task"}
 
-    def make_input(self, modality: Modality, channels: int) -> InputProjection:
+    def make_input(self, modality: str, channels: int) -> InputProjection:
         """Make a projection of a modality's tokens to keys and values."""
         return InputProjection(self.settings, modality, channels)
 
@@ -243,3 +247,6 @@ class Perceiver(Body):
         answer = query + self.decoder(query, state)
         normed: Tensor = self.decoder_norm(answer)
         return normed[:, 0]
+
+
+BODY = Perceiver

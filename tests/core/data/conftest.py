@@ -67,7 +67,7 @@ def index(raw: Path) -> pd.DataFrame:
 def image_task() -> TaskData:
     """A task of pictures, made without any file."""
     splits = {"train": image_split(6), "validation": image_split(3), "test": image_split(2)}
-    return TaskData(task=1, modality="image", classes=("a", "b"), **splits)
+    return TaskData(task=1, classes=("a", "b"), **splits)
 
 
 @pytest.fixture
@@ -76,9 +76,7 @@ def text_task() -> TaskData:
     table = torch.arange(20, dtype=torch.float16).reshape(5, 4)
     table[0] = 0
     splits = {"train": text_split(6, table), "validation": text_split(3, table)}
-    return TaskData(
-        task=2, modality="text", classes=("a", "b"), test=text_split(2, table), **splits
-    )
+    return TaskData(task=2, classes=("a", "b"), test=text_split(2, table), **splits)
 
 
 @pytest.fixture(scope="session")

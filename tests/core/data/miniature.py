@@ -6,7 +6,9 @@ import numpy as np
 import torch
 
 from crossback_core.data import Split
+from crossback_core.data.modalities import MODALITIES
 
+IMAGE, TEXT = map(MODALITIES.find, ("image", "text"))
 TASKS = [
     {"task": 1, "name": "one", "modality": "image", "classes": ["ice cream", "bus"]},
     {"task": 2, "name": "two", "modality": "image", "classes": ["cat", "dog"]},
@@ -35,7 +37,8 @@ def image_split(count: int, seed: int = 0) -> Split:
     """Return random pictures of two classes."""
     random = torch.Generator().manual_seed(seed)
     pixels = torch.randint(0, 256, (count, 3, 8, 8), dtype=torch.uint8, generator=random)
-    return Split(torch.arange(count) % 2, tuple(f"i-{n}" for n in range(count)), pixels=pixels)
+    ids = tuple(f"i-{n}" for n in range(count))
+    return Split(IMAGE, torch.arange(count) % 2, ids, pixels)
 
 
 def text_split(count: int, table: torch.Tensor) -> Split:
@@ -43,4 +46,4 @@ def text_split(count: int, table: torch.Tensor) -> Split:
     tokens = 1 + torch.arange(3 * count, dtype=torch.int32).reshape(count, 3) % (len(table) - 1)
     tokens[::2, 1:] = 0
     ids = tuple(f"t-{n}" for n in range(count))
-    return Split(torch.arange(count) % 2, ids, tokens=tokens, table=table)
+    return Split(TEXT, torch.arange(count) % 2, ids, tokens, table)

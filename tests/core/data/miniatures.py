@@ -14,13 +14,15 @@ import tarfile
 import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from crossback_core.data.coco import GROUPS as COCO_GROUPS
-from crossback_core.data.oxford import GROUPS as OXFORD_GROUPS
-from crossback_core.settings import DatasetSettings
+from crossback_core.data.kind import KINDS
+from crossback_core.data.kinds.coco import GROUPS as COCO_GROUPS
+from crossback_core.data.kinds.oxford import GROUPS as OXFORD_GROUPS
+from crossback_core.section import keys_of
 
 # What each published archive holds, by its published name.
 ARCHIVES = {
@@ -42,23 +44,21 @@ PARTS = ["wing", "beak", "breast", "tail", "crown", "petal", "leaf", "stem"]
 WORDS = ["a", "an", "the", "this", "with", "has", "and", "of", "bird", "flower", ".", *PARTS]
 
 
-def settings_of(kind: str, **changes: object) -> DatasetSettings:
+def settings_of(kind: str, **changes: object) -> Any:
     """Return settings under which a miniature can be read."""
     values: dict[str, object] = {
-        "kind": kind,
-        "raw": "",
         "image_size": 32,
-        "encoder": "",
-        "representation": "tokens",
+        "encoder": "-",
         "text_length": 16,
         "groups": 0,
         "classes_per_group": 0,
         "samples_per_class": 0,
         "max_skipped": 0.0,
-        "test_fraction": 0.2,
         "validation_fraction": 0.2,
     }
-    return DatasetSettings(**values | changes)  # type: ignore[arg-type]
+    settings = KINDS.find(kind).settings
+    own = {key: value for key, value in values.items() if key in keys_of(settings)}
+    return settings(kind=kind, **{"raw": "-"} | own | changes)
 
 
 def picture(kind: int, number: int, *, size: tuple[int, int] = (48, 40)) -> Image.Image:

@@ -13,8 +13,8 @@ import pytest
 from miniatures import make_cifar100, picture, settings_of, write_python2_pickle
 
 from crossback_core.data import make_index, make_task
-from crossback_core.data.cifar100 import read_images, read_index
-from crossback_core.settings import SPLITS
+from crossback_core.data.kinds.cifar100 import read_images, read_index
+from crossback_core.data.settings import SPLITS
 
 SETTINGS = settings_of("cifar100", groups=3, classes_per_group=5)
 
@@ -63,7 +63,7 @@ def test_pixels_are_those_of_the_picture(raw):
     assert skipped.empty
     for name in SPLITS:
         split = getattr(data, name)
-        for label, id_, pixels in zip(split.labels, split.ids, split.pixels, strict=True):
+        for label, id_, pixels in zip(split.labels, split.ids, split.values, strict=True):
             kind = int(data.classes[label].removeprefix("class_"))
             wanted = np.array(picture(kind, int(id_.split("-")[2]), size=(32, 32)))
             assert np.array_equal(pixels.permute(1, 2, 0), wanted)
@@ -96,10 +96,10 @@ def test_the_published_sizes_need_all_images(tmp_path):
 
 
 def test_there_are_no_texts(raw):
-    from crossback_core.data.cifar100 import READER
-
-    with pytest.raises(ValueError, match="the cifar100 data set has no texts, 1 were asked for"):
-        READER.texts(raw, ["train#0"], SETTINGS)
+    index = make_index(raw, settings=SETTINGS, seed=0)[0].assign(modality="text")
+    message = "kind cifar100 has no samples of modality 'text', only of image"
+    with pytest.raises(ValueError, match=message):
+        make_task(index, raw, settings=SETTINGS, task=1, members=(1,), train_per_class=None, seed=0)
 
 
 class Hostile:

@@ -13,7 +13,7 @@ import pytest
 from miniatures import captions, make_coco, settings_of
 
 from crossback_core.data import make_index, make_task
-from crossback_core.data.coco import read_index
+from crossback_core.data.kinds.coco import read_index
 
 SETTINGS = settings_of("coco", groups=2, classes_per_group=4)
 
@@ -103,7 +103,7 @@ def test_all_captions_of_an_image_are_one_text(raw, encoder):
     tokenizer = AutoTokenizer.from_pretrained(encoder)
     kinds = dict(bird=6, sheep=7, cow=8, horse=9)
     names = index.set_index("id")["class"]
-    for id_, tokens in zip(data.test.ids, data.test.tokens, strict=True):
+    for id_, tokens in zip(data.test.ids, data.test.values, strict=True):
         wanted = tokenizer(" ".join(captions(kinds[names[id_]], int(id_[2:]), 5)))["input_ids"]
         assert int((tokens > 0).sum()) == len(wanted)
 
@@ -113,7 +113,7 @@ def test_tasks_of_images_can_be_made(raw):
     data, skipped = make_task(
         index, raw, settings=SETTINGS, task=1, members=(1, 2), train_per_class=3, seed=0, threads=2
     )
-    assert data.train.pixels.shape == (24, 3, 32, 32) and skipped.empty
+    assert data.train.values.shape == (24, 3, 32, 32) and skipped.empty
 
 
 def test_empty_and_missing_captions_and_images_are_skipped(raw):

@@ -12,9 +12,9 @@ import pytest
 from miniatures import captions, make_cub, picture, settings_of
 
 from crossback_core.data import load_index, make_index, make_task, save_index
-from crossback_core.data.cub import read_index
 from crossback_core.data.images import decode_picture
-from crossback_core.settings import SPLITS
+from crossback_core.data.kinds.cub import read_index
+from crossback_core.data.settings import SPLITS
 
 SETTINGS = settings_of("cub", groups=2, classes_per_group=5, samples_per_class=10)
 
@@ -87,10 +87,10 @@ def test_a_task_of_images_has_their_pixels(raw, index):
         index, raw, settings=SETTINGS, task=2, members=(2,), train_per_class=None, seed=0, threads=2
     )
     assert skipped.empty
-    assert data.train.pixels.shape == (30, 3, 32, 32)
+    assert data.train.values.shape == (30, 3, 32, 32)
     for name in SPLITS:
         split = getattr(data, name)
-        for id_, pixels in zip(split.ids, split.pixels, strict=True):
+        for id_, pixels in zip(split.ids, split.values, strict=True):
             path = raw / "CUB_200_2011" / "images" / f"{id_.removeprefix('i-')}.jpg"
             wanted = decode_picture(path.read_bytes(), size=32)
             assert np.array_equal(pixels.permute(1, 2, 0), wanted)
@@ -105,11 +105,11 @@ def test_a_task_of_captions_has_their_tokens(raw, index, encoder, representation
         index, raw, settings=settings, task=4, members=(4,), train_per_class=None, seed=0
     )
     assert (data.modality, data.channels) == ("text", 16)
-    assert data.train.tokens.shape == (30, 16)
-    assert (data.train.tokens > 0).all()  # ten lines are longer than any text may be
+    assert data.train.values.shape == (30, 16)
+    assert (data.train.values > 0).all()  # ten lines are longer than any text may be
     tokenizer = AutoTokenizer.from_pretrained(encoder)
     rows = {"tokens": {}, "contextual": {}}[representation]
-    for id_, tokens in zip(data.test.ids, data.test.tokens.tolist(), strict=True):
+    for id_, tokens in zip(data.test.ids, data.test.values.tolist(), strict=True):
         kind, number = int(id_[2:5]), int(id_.split("_")[-2])
         text = " ".join(captions(kind, number))
         ids = tokenizer(text, truncation=True, max_length=16)["input_ids"]

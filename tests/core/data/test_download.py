@@ -10,7 +10,8 @@ from file_server import FileServer, serve
 
 from crossback_core.data import download as module
 from crossback_core.data.download import check_file, download
-from crossback_core.sources import PUBLISHED, RemoteFile, remote_files
+from crossback_core.data.kind import KINDS
+from crossback_core.data.sources import RemoteFile, relocated
 
 CONTENT = bytes(range(256)) * 4096
 MD5 = "md5:" + hashlib.md5(CONTENT).hexdigest()
@@ -185,7 +186,8 @@ def test_an_archive_that_a_server_calls_encoded_is_kept_as_it_is(
 
 
 def test_files_on_drive_are_fetched_with_their_resource_key() -> None:
-    captions = [file for files in PUBLISHED.values() for file in files if "cvpr2016" in file.name]
+    files = [file for name in KINDS.names() for file in KINDS.find(name).files]
+    captions = [file for file in files if "cvpr2016" in file.name]
     assert len(captions) == 2
     for file in captions:
         assert file.url.startswith("https://drive.usercontent.google.com/download?id=0B0ywwgff")
@@ -194,8 +196,9 @@ def test_files_on_drive_are_fetched_with_their_resource_key() -> None:
 
 def test_an_address_can_be_replaced_with_or_without_another_checksum() -> None:
     same, other = "https://example.org/a.tgz", "https://example.org/b.tgz#sha256=" + "1" * 64
-    files = remote_files("cub", {"CUB_200_2011.tgz": same, "cvpr2016_cub.tar.gz": other})
+    urls = {"CUB_200_2011.tgz": same, "cvpr2016_cub.tar.gz": other}
+    files = relocated(KINDS.find("cub").files, urls)
     assert [file.url for file in files] == [same, "https://example.org/b.tgz"]
     assert files[0].checksum == "md5:97eceeb196236b17998738112f37df78"
     assert files[1].checksum == "sha256:" + "1" * 64
-    assert remote_files("icons", {}) == ()
+    assert relocated(KINDS.find("icons").files, {}) == ()

@@ -1,13 +1,16 @@
 import logging
+from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from miniatures import make_encoder, picture, settings_of
 
 from crossback_core.data import make_index, make_task
-from crossback_core.data.folder import read_index
-from crossback_core.settings import DatasetSettings
+from crossback_core.data.kinds.folder import read_index
+from crossback_core.data.modalities import MODALITIES
+from crossback_core.data.settings import DatasetSettings
 
 BIRDS = {"sparrow": 1, "Ärger & Söhne": 2}
 SEAS = {"north sea": 3, "east sea": 4}
@@ -76,9 +79,9 @@ def test_tasks_are_read(raw: Path, settings: DatasetSettings, tmp_path_factory) 
     common = {"settings": settings, "train_per_class": None, "seed": 0}
     seas, _ = make_task(index, raw, task=2, members=[2], **common)
     birds, _ = make_task(index, raw, task=3, members=[3], **common)
-    assert seas.classes == ("east sea", "north sea") and seas.train.pixels is not None
-    assert seas.train.pixels.shape[1:] == (3, 8, 8)
-    assert birds.train.tokens is not None and birds.train.tokens.shape[1] == 5
+    assert seas.classes == ("east sea", "north sea") and seas.train.values is not None
+    assert seas.train.values.shape[1:] == (3, 8, 8)
+    assert birds.train.values is not None and birds.train.values.shape[1] == 5
 
 
 def test_what_is_no_sample_is_left_out_and_told(
@@ -153,7 +156,7 @@ def test_a_table_is_read(tabled: Path, table: pd.DataFrame, tmp_path: Path, endi
     common = {"settings": settings, "train_per_class": None, "seed": 0}
     pictures, _ = make_task(index, tabled, task=1, members=[1], **common)
     words, _ = make_task(index, tabled, task=2, members=[2], **common)
-    lengths = {len(row[row > 0]) for row in words.train.tokens}
+    lengths = {len(row[row > 0]) for row in words.train.values}
     assert pictures.modality == "image" and lengths <= {4, 6, 7}
 
 
@@ -211,3 +214,22 @@ def test_a_missing_file_and_an_empty_text_are_skipped(tabled: Path, table: pd.Da
     settings = settings_of("folder", raw=str(tabled), max_skipped=0.1)
     _, skipped = make_index(tabled, settings=settings, seed=0)
     assert list(skipped["reason"]) == ["missing image file", "empty text"]
+
+
+def test_files_of_any_modality_are_read(tmp_path, monkeypatch):
+    """A modality says where its files lie, how they end and how they are read."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "workflow" / "signals"))
+    signals = import_module("signals")
+    monkeypatch.setitem(MODALITIES._added, "signal", signals.SIGNAL)
+    for name in ("high", "low"):
+        for number in range(9):
+            path = tmp_path / "signals" / "hum" / name / f"{number}.npy"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            np.save(path, np.full(64, number, dtype=np.float32))
+    settings = settings_of("folder", raw=str(tmp_path))
+    index, _ = make_index(tmp_path, settings=settings, seed=0)
+    assert set(index["modality"]) == {"signal"}
+    task, _ = make_task(
+        index, tmp_path, settings=settings, task=1, members=(1,), train_per_class=None, seed=0
+    )
+    assert task.modality == "signal" and task.train.values.shape[1:] == (64,)

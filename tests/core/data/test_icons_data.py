@@ -10,7 +10,7 @@ from miniatures import settings_of
 
 from crossback_core.data import load_index, make_index, make_task, save_index
 from crossback_core.data.index import FRACTIONS
-from crossback_core.settings import SPLITS
+from crossback_core.data.settings import SPLITS
 
 RAW = Path(__file__).parents[3] / "data" / "icons"
 SETTINGS = settings_of("icons")

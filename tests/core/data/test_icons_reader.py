@@ -14,7 +14,7 @@ from miniature import GLOSSES, TASKS, TILES, WIDTH, WORDS, gloss, tile
 from miniatures import settings_of
 from PIL import Image
 
-from crossback_core.data.icons import read_images, read_index, read_texts
+from crossback_core.data.kinds.icons import read_images, read_index, read_texts
 
 SETTINGS = settings_of("icons")
 

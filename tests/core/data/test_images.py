@@ -18,8 +18,8 @@ from crossback_core.data.images import (
     file_problem,
     fit_picture,
     read_picture_files,
-    stack,
 )
+from crossback_core.data.modalities.image import MODALITY
 
 RED, WHITE = (255, 0, 0), (255, 255, 255)
 
@@ -258,8 +258,8 @@ def test_pixels_are_fitted_to_a_size():
 
 def test_pictures_of_one_size_are_stacked():
     pictures = [np.array(picture(1, number)) for number in range(3)]
-    stacked = stack(pictures)
+    stacked = MODALITY.pack(pictures).of(range(3))
     assert stacked.is_contiguous() and stacked.shape == (3, 3, 40, 48)
     assert np.array_equal(stacked.permute(0, 2, 3, 1), np.stack(pictures))
-    with pytest.raises(ValueError, match=r"shapes \(40, 48, 3\) and \(1, 1, 3\)"):
-        stack([*pictures, pictures[0][:1, :1]])
+    with pytest.raises(ValueError, match=r"shapes \(3, 1, 1\) and \(3, 40, 48\)"):
+        MODALITY.pack([*pictures, pictures[0][:1, :1]]).of(range(4))

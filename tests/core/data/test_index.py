@@ -150,7 +150,7 @@ def test_an_index_comes_back_as_it_went(sound, tmp_path):
         ("class", "", "row 3 has no class"),
         ("group", None, "row 3 has no group"),
         ("source", "", "row 3 has no source"),
-        ("modality", "sound", "modality 'sound' is not one of image, text"),
+        ("modality", "sound", "unknown modality 'sound'; known: image, text"),
         ("modality", "text", "task 1 has more than one modality"),
         ("split", "dev", "split 'dev' is not one of train, validation, test"),
     ],

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from crossback_core.data import Split, TaskData, load_task, save_task
+from crossback_core.data.modalities import MODALITIES
 
 SPLITS = ("train", "validation", "test")
 
@@ -60,7 +61,7 @@ def test_pixels_are_bytes_on_disk(image_task, tmp_path):
 def test_inputs_of_images_are_their_pixels(image_task, rows):
     values, mask = image_task.train.inputs(rows)
     assert mask is None
-    assert torch.equal(values, image_task.train.pixels[rows])
+    assert torch.equal(values, image_task.train.values[rows])
 
 
 def test_inputs_of_texts_are_embeddings_and_a_mask(text_task):
@@ -82,6 +83,7 @@ def labels(*values: int) -> torch.Tensor:
 
 IDS = ("x", "y")
 PIXELS = torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
+IMAGE, TEXT = map(MODALITIES.find, ("image", "text"))
 TOKENS = torch.ones(2, 3, dtype=torch.int32)
 TABLE = torch.tensor([[0, 0], [1, 2]], dtype=torch.float16)
 
@@ -89,26 +91,25 @@ TABLE = torch.tensor([[0, 0], [1, 2]], dtype=torch.float16)
 @pytest.mark.parametrize(
     ("parts", "words"),
     [
-        ({}, "either pixels or tokens"),
-        ({"pixels": PIXELS, "tokens": TOKENS, "table": TABLE}, "either pixels or tokens"),
-        ({"tokens": TOKENS}, "tokens and their table go together"),
-        ({"pixels": PIXELS, "table": TABLE}, "tokens and their table go together"),
-        ({"pixels": PIXELS.float()}, r"pixels are torch.float32 .*, not torch.uint8"),
-        ({"pixels": PIXELS[:1]}, r"shape \(1, 3, 4, 4\), not torch.uint8 of \(2, 3, any, any\)"),
-        ({"pixels": PIXELS[:, :1]}, r"shape \(2, 1, 4, 4\)"),
-        ({"pixels": PIXELS[:, :, :0]}, r"shape \(2, 3, 0, 4\)"),
-        ({"pixels": PIXELS[0]}, r"shape \(3, 4, 4\)"),
-        ({"tokens": TOKENS.long(), "table": TABLE}, "tokens are torch.int64"),
-        ({"tokens": TOKENS, "table": TABLE.float()}, "table are torch.float32"),
-        ({"tokens": 2 * TOKENS, "table": TABLE}, "tokens 2 to 2 are not rows of the table, 0 to 1"),
-        ({"tokens": -TOKENS, "table": TABLE}, "tokens -1 to -1 are not rows"),
-        ({"tokens": 0 * TOKENS, "table": TABLE}, "a text has no token but padding"),
-        ({"tokens": TOKENS, "table": TABLE + 1}, "row 0 of the table, the padding, is not zeros"),
+        ((TEXT, TOKENS), "texts have a table"),
+        ((IMAGE, PIXELS, TABLE), "images have no table"),
+        ((IMAGE, PIXELS.float()), r"pixels are torch.float32 .*, not torch.uint8"),
+        ((IMAGE, PIXELS[:1]), r"shape \(1, 3, 4, 4\), not torch.uint8 of \(2, 3, any, any\)"),
+        ((IMAGE, PIXELS[:, :1]), r"shape \(2, 1, 4, 4\)"),
+        ((IMAGE, PIXELS[:, :, :0]), r"shape \(2, 3, 0, 4\)"),
+        ((IMAGE, PIXELS[0]), r"shape \(3, 4, 4\)"),
+        ((TEXT, TOKENS.long(), TABLE), "tokens are torch.int64"),
+        ((TEXT, TOKENS, TABLE.float()), "table are torch.float32"),
+        ((TEXT, 2 * TOKENS, TABLE), "tokens 2 to 2 are not rows of the table, 0 to 1"),
+        ((TEXT, -TOKENS, TABLE), "tokens -1 to -1 are not rows"),
+        ((TEXT, 0 * TOKENS, TABLE), "a text has no token but padding"),
+        ((TEXT, TOKENS, TABLE + 1), "row 0 of the table, the padding, is not zeros"),
     ],
 )
 def test_a_split_refuses_what_does_not_belong_together(parts, words):
+    modality, *values = parts
     with pytest.raises(ValueError, match=words):
-        Split(labels(0, 1), IDS, **parts)
+        Split(modality, labels(0, 1), IDS, *values)
 
 
 @pytest.mark.parametrize(
@@ -122,26 +123,28 @@ def test_a_split_refuses_what_does_not_belong_together(parts, words):
 )
 def test_a_split_refuses_wrong_labels_and_ids(wrong, ids, words):
     with pytest.raises(ValueError, match=words):
-        Split(wrong, ids, pixels=PIXELS)
+        Split(IMAGE, wrong, ids, PIXELS)
 
 
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"modality": "sound"}, "modality 'sound' is not one of image, text"),
-        ({"modality": "text"}, r"split train of task 1 \(text\) holds pixels"),
+        (
+            {"test": Split(TEXT, labels(0, 1), IDS, TOKENS, TABLE)},
+            r"split test of task 1 \(image\) holds texts",
+        ),
         ({"classes": ("a", "a")}, r"classes \('a', 'a'\) are not two or more distinct names"),
         ({"classes": ("a",)}, "are not two or more distinct names"),
         (
-            {"test": Split(labels(0, 2), IDS, pixels=torch.zeros(2, 3, 8, 8, dtype=torch.uint8))},
+            {"test": Split(IMAGE, labels(0, 2), IDS, torch.zeros(2, 3, 8, 8, dtype=torch.uint8))},
             "labels 0 to 2 of split test are not all in 0 to 1",
         ),
         (
-            {"test": Split(labels(-1, 1), IDS, pixels=torch.zeros(2, 3, 8, 8, dtype=torch.uint8))},
+            {"test": Split(IMAGE, labels(-1, 1), IDS, torch.zeros(2, 3, 8, 8, dtype=torch.uint8))},
             "labels -1 to 1 of split test",
         ),
         (
-            {"validation": Split(labels(0, 1), IDS, pixels=PIXELS)},
+            {"validation": Split(IMAGE, labels(0, 1), IDS, PIXELS)},
             r"samples of split validation have shape \(3, 4, 4\), those of train \(3, 8, 8\)",
         ),
     ],
@@ -177,7 +180,7 @@ def spoil(payload: dict, path: tuple[str, ...], value: object) -> dict:
         (("format",), "1", "entry format is a str, not a int"),
         (("task",), None, "entry task is missing"),
         (("modality",), "sound", "modality 'sound'"),
-        (("modality",), "image", "split train: pixels are torch.int32"),
+        (("modality",), "image", "split train: images have no table"),
         (("classes",), ["a", 1], "entry classes holds 1, not only names"),
         (("table",), None, "entry table is missing"),
         (("table",), TABLE.double(), "split train: table are torch.float64"),
@@ -240,7 +243,7 @@ def test_one_flipped_bit_in_a_tensor_is_found(image_task, tmp_path):
     path = tmp_path / "task.pt"
     save_task(image_task, path)
     whole = bytearray(path.read_bytes())
-    place = whole.find(image_task.train.pixels.numpy().tobytes())
+    place = whole.find(image_task.train.values.numpy().tobytes())
     assert place > 0
     whole[place + 5] ^= 1
     path.write_bytes(whole)

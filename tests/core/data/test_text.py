@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
 
 from crossback_core.data import Split
-from crossback_core.data.text import pack, read_vocabulary
+from crossback_core.data.modalities.text import MODALITY, pack_tokens
+from crossback_core.data.text import read_vocabulary
 
 WORDS = "[PAD]\na\n##b\n\u2028c\n"
 TABLE = np.arange(8, dtype=np.float16).reshape(4, 2)
@@ -81,10 +82,9 @@ texts = st.lists(st.lists(st.integers(1, 8), min_size=1, max_size=6), min_size=1
 
 @given(texts, embeddings)
 def test_packed_texts_read_as_their_original_embeddings(texts, embeddings):
-    tokens, table = pack(texts, embeddings)
-    split = Split(
-        tokens.new_zeros(len(texts)).long(), tuple(map(str, texts)), tokens=tokens, table=table
-    )
+    tokens, table = pack_tokens(texts, embeddings)
+    labels = tokens.new_zeros(len(texts)).long()
+    split = Split(MODALITY, labels, tuple(map(str, texts)), tokens, table)
     values, mask = split.inputs()
     assert mask.equal(tokens != 0)
     for row, text in enumerate(texts):
@@ -95,7 +95,7 @@ def test_packed_texts_read_as_their_original_embeddings(texts, embeddings):
 
 @given(texts, embeddings)
 def test_the_table_holds_exactly_the_tokens_in_use(texts, embeddings):
-    tokens, table = pack(texts, embeddings)
+    tokens, table = pack_tokens(texts, embeddings)
     assert len(table) == 1 + len({row for text in texts for row in text})
     assert set(tokens.unique().tolist()) - {0} == set(range(1, len(table)))
     assert tokens.shape[1] == max(map(len, texts))

@@ -10,8 +10,8 @@ import torch
 
 from crossback_core.checkpoint import load_checkpoint, save_checkpoint
 from crossback_core.learning.kv_swap import Reconstruction, reconstruct
+from crossback_core.learning.settings import SwapSettings
 from crossback_core.model.network import Network
-from crossback_core.settings import SwapSettings
 
 
 def backbone(modality: str) -> Network:

@@ -15,7 +15,7 @@ from crossback_core.learning.training import NoResume
 from crossback_core.model.network import Network
 from crossback_core.resume import ResumeFile
 
-NO_PICKS_MOVE = replace(tiny.TARGET, pick_learning_rate=0.0)
+NO_PICKS_MOVE = replace(tiny.TARGET, pick_learning_rate=1e-9)
 
 
 def initial(images, texts) -> Network:

@@ -199,7 +199,7 @@ def test_a_new_task_may_bring_its_width(images, texts):
     network.add_task(tiny.spec(texts, width=2.0), like=images.task)
     network.add_task(tiny.spec(tiny.task_data(3, "image"), width=1.5), like=images.task)
     assert [spec.width for spec in network.specs] == [1.0, 2.0, 2.0], "a network never shrinks"
-    assert network(images.test.pixels).shape == (6, 2)
+    assert network(images.test.values).shape == (6, 2)
 
 
 def test_growth_stays_on_the_device(both):

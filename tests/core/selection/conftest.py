@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from crossback_core.selection import ProbeHalf, Probes, Reader
+from crossback_core.selection.profiles import ProbeHalf, Probes, Reader
 
 PAIRS = 6
 

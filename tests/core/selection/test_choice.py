@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossback_core.selection import choose_backbone
-from crossback_core.selection.choice import Ranked
+from crossback_core.selection.choice import Ranked, choose_backbone
 
 SCORES = pd.DataFrame(
     [

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial import distance
 
-from crossback_core.selection import decision_distances, similarity
+from crossback_core.selection.ddv import decision_distances, similarity
 from crossback_core.selection.profiles import outputs
 
 DISTANCES = ("euclidean", "cosine")

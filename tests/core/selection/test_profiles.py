@@ -9,7 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from crossback_core.selection import ProbeHalf, Probes, mutate, profiles
+from crossback_core.selection import profiles
+from crossback_core.selection.profiles import ProbeHalf, Probes, mutate
 
 KINDS = ("image", "text", "mixed")
 STEP = 0.25  # a power of two, so that adding and taking away is exact

@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from scipy import optimize, stats
 from scipy.spatial import distance
 
-from crossback_core import settings as configured
-from crossback_core.selection import METRICS, View, decision_distances, scores, similarity
+from crossback_core.selection import scores
+from crossback_core.selection.ddv import decision_distances, similarity
+from crossback_core.selection.scores import METRICS
+from crossback_core.selection.view import View
 
 OF_FEATURES = ["label_cka", "knn", "logme", "h_score", "probe"]
 SAMPLES = 24
@@ -58,24 +60,23 @@ def informative(spread: float, *, seed: int = 0) -> View:
 
 
 def test_every_metric_of_the_configuration_has_its_function():
-    assert tuple(METRICS) == configured.METRICS
-    assert [function.__name__ for function in METRICS.values()] == list(METRICS)
-    assert all(function.__doc__ for function in METRICS.values())
+    assert [metric.score.__name__ for metric in METRICS.values()] == list(METRICS)
+    assert all(metric.score.__doc__ and metric.formula for metric in METRICS.values())
 
 
 @pytest.mark.parametrize("metric", METRICS)
 def test_a_score_is_a_finite_number_and_leaves_its_view_alone(metric):
     seen, same = view(), view()
-    score = METRICS[metric](seen)
+    score = METRICS[metric].score(seen)
     assert type(score) is float and math.isfinite(score)
-    assert score == METRICS[metric](seen)
+    assert score == METRICS[metric].score(seen)
     for name in ("features", "labels", "own_features", "probabilities", "held_out"):
         assert torch.equal(getattr(seen, name), getattr(same, name))
 
 
 @pytest.mark.parametrize("metric", OF_FEATURES)
 def test_features_that_hold_the_classes_beat_random_ones(metric):
-    score = METRICS[metric]
+    score = METRICS[metric].score
     for seed in range(5):
         good, poor = informative(0.5, seed=seed), informative(3.0, seed=seed)
         random = view(normal(SAMPLES, 6, seed=50 + seed), held_out=normal(9, 6, seed=60 + seed))
@@ -96,7 +97,7 @@ def test_the_order_of_samples_and_the_names_of_classes_do_not_matter(metric):
         held_out=seen.held_out,
         held_out_labels=names[seen.held_out_labels],
     )
-    assert METRICS[metric](other) == pytest.approx(METRICS[metric](seen), abs=1e-9)
+    assert METRICS[metric].score(other) == pytest.approx(METRICS[metric].score(seen), abs=1e-9)
 
 
 # decision distances
@@ -107,7 +108,7 @@ def test_decision_distances_of_the_right_probes():
     for name in ("euclidean", "cosine"):
         for suffix, answers in (("", seen.mutated), ("_plain", seen.drawn)):
             vectors = [decision_distances(outputs, name) for outputs in answers]
-            assert METRICS[f"ddv_{name}{suffix}"](seen) == similarity(*vectors)
+            assert METRICS[f"ddv_{name}{suffix}"].score(seen) == similarity(*vectors)
 
 
 def test_a_decision_distance_by_scipy():
@@ -395,7 +396,7 @@ def test_what_a_candidate_brings_along():
 def test_constant_features_are_worth_nothing(metric, noise):
     """To the neighbours all others are equally near: 7 of the own class, 8 of each other one."""
     features = torch.full((SAMPLES, 6), 0.3).double() + noise * normal(SAMPLES, 6, seed=1)
-    assert METRICS[metric](view(features)) == 0.0
+    assert METRICS[metric].score(view(features)) == 0.0
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -410,7 +411,7 @@ def test_constant_features_are_worth_nothing(metric, noise):
 )
 def test_degenerate_features_have_finite_scores(metric, features):
     features = features.double()
-    assert math.isfinite(METRICS[metric](view(features, held_out=features[:9])))
+    assert math.isfinite(METRICS[metric].score(view(features, held_out=features[:9])))
 
 
 def test_a_constant_candidate_guesses_the_most_frequent_class():
@@ -432,7 +433,7 @@ def test_collapsed_classes_score_best():
 def test_two_samples_are_enough():
     features = normal(2, 6, seed=1)
     seen = view(features, labels=torch.tensor([0, 1]))
-    assert all(math.isfinite(score(seen)) for score in METRICS.values())
+    assert all(math.isfinite(metric.score(seen)) for metric in METRICS.values())
     assert scores.knn(seen) == 0.0  # the only neighbour is of the other class
 
 

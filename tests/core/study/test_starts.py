@@ -9,7 +9,7 @@ from torch import Tensor
 
 from crossback_core.data.task_file import TaskData
 from crossback_core.model.network import Network
-from crossback_core.settings import STARTS, Start
+from crossback_core.study.settings import STARTS, Start
 from crossback_core.study.starts import begin
 
 

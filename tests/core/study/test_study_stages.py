@@ -10,13 +10,14 @@ import pandas as pd
 import pytest
 import tiny
 
-from crossback_core import stages
+from crossback_core import NUMERICS, stages
 from crossback_core.checkpoint import save_checkpoint
 from crossback_core.data.task_file import TaskData, save_task
 from crossback_core.files import read_csv, read_json
-from crossback_core.settings import NUMERICS, ProbeSettings, Start
+from crossback_core.selection.settings import ProbeSettings
 from crossback_core.study import stages as study
 from crossback_core.study.analysis import ORACLE, RANDOM
+from crossback_core.study.settings import Start
 
 RUN = {"device": "cpu", "seed": 1, "version": NUMERICS}
 LONGER = replace(tiny.ADAMW, epochs=2 * tiny.ADAMW.epochs)

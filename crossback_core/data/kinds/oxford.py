@@ -12,23 +12,39 @@ from __future__ import annotations
 import math
 from collections import Counter
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from crossback_core.data.encoder import read_text_files
 from crossback_core.data.images import file_problem, read_picture_files
-from crossback_core.data.reader import (
-    Reader,
+from crossback_core.data.kind import (
+    DatasetKind,
     check_published,
     chosen_groups,
     draw,
+    images_then_texts,
     rows_of_both_modalities,
     spread,
+    two_for_each_group,
 )
+from crossback_core.data.settings import GROUPS as MEANING
+from crossback_core.data.settings import (
+    ClassesPerGroup,
+    DatasetSettings,
+    Encoder,
+    ImageSize,
+    Representation,
+    SamplesPerClass,
+    TextLength,
+)
+from crossback_core.data.sources import RemoteFile, drive_file
 from crossback_core.data.text import caption_problem
-from crossback_core.settings import DatasetSettings
+from crossback_core.section import STRICT, WHOLE
 
 IMAGES = "jpg"
 LABELS = "imagelabels.mat"
@@ -46,8 +62,40 @@ _TRAIN = [458, 459, 462, 462, 460, 465]  # published samples of each group
 _TEST = [117, 117, 118, 118, 117, 118]
 _PUBLISHED_TEST_FRACTION = 0.2
 
+_PAGE = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/"
+FILES = (
+    RemoteFile(
+        name="102flowers.tgz",
+        url=f"{_PAGE}102flowers.tgz",
+        page=_PAGE,
+        checksum="md5:52808999861908f626f3c1f4e79d11fa",
+    ),
+    RemoteFile(
+        name="imagelabels.mat",
+        url=f"{_PAGE}imagelabels.mat",
+        page=_PAGE,
+        checksum="md5:e0620be6f572b9609742df49c70aed4d",
+    ),
+    drive_file(
+        "cvpr2016_flowers.tar.gz", "0B0ywwgffWnLLcms2WWJQRFNSWXM", "0-Av8zFbeDDvNcF1sSjDR32w"
+    ),
+)
 
-def read_index(raw: Path, settings: DatasetSettings) -> pd.DataFrame:
+
+@dataclass(frozen=True, config=STRICT)
+class OxfordSettings(DatasetSettings):
+    """Flowers: tasks 1-6 photographs, 7-12 captions of the same four classes each."""
+
+    image_size: ImageSize = 64
+    encoder: Encoder = "bert-base-uncased"
+    representation: Representation = "tokens"
+    text_length: TextLength = 128
+    groups: Annotated[int, Field(ge=0, le=len(GROUPS), description=MEANING), WHOLE] = 6
+    classes_per_group: ClassesPerGroup = 4
+    samples_per_class: SamplesPerClass = 0
+
+
+def read_index(raw: Path, settings: OxfordSettings) -> pd.DataFrame:
     """List images and captions of the groups: tasks 1 to 6 images, 7 to 12 captions.
 
     Fewer `groups` are the first ones, fewer `classes_per_group` the first of each; of more than
@@ -91,7 +139,7 @@ def _read_labels(path: Path) -> npt.NDArray[np.int64]:
 
 
 def _class_rows(
-    labels: npt.NDArray[np.int64], label: int, task: int, settings: DatasetSettings
+    labels: npt.NDArray[np.int64], label: int, task: int, settings: OxfordSettings
 ) -> list[tuple[int, str, str, str, str, str]]:
     numbers = spread(np.flatnonzero(labels == label) + 1, settings.samples_per_class)
     if len(numbers) == 0:
@@ -125,4 +173,12 @@ def _check_counts(instances: pd.DataFrame, test_fraction: float) -> None:
         check_published("Oxford-102 test samples", [tests[task] for task in range(1, 7)], _TEST)
 
 
-READER = Reader(index=read_index, images=read_picture_files, texts=read_text_files)
+KIND = DatasetKind(
+    name="oxford",
+    settings=OxfordSettings,
+    index=read_index,
+    readers={"image": read_picture_files, "text": read_text_files},
+    files=FILES,
+    modality_of=images_then_texts,
+    tasks=two_for_each_group,
+)

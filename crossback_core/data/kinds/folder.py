@@ -12,25 +12,49 @@ Tasks are numbered in the order of their names, those of images before those of 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
+from pydantic.dataclasses import dataclass
 
 from crossback_core.data.encoder import encode
-from crossback_core.data.images import file_problem, read_picture_files
-from crossback_core.data.reader import Reader, Texts
-from crossback_core.data.text import caption_problem, join_captions, read_caption
-from crossback_core.settings import SPLITS, DatasetSettings
+from crossback_core.data.kind import DatasetKind, SampleReader
+from crossback_core.data.modalities import MODALITIES
+from crossback_core.data.settings import (
+    SPLITS,
+    DatasetSettings,
+    Encoder,
+    ImageSize,
+    Representation,
+    TextLength,
+)
+from crossback_core.data.text import Texts, join_captions, read_caption
+from crossback_core.section import STRICT
 
 logger = logging.getLogger(__name__)
 
 TABLES = ("samples.csv", "samples.parquet")
-SUFFIXES = {"image": (".jpg", ".jpeg", ".png", ".webp"), "text": (".txt",)}
-FOLDERS = {"image": "images", "text": "texts"}
+DEFAULT = "image"  # of a table's path whose suffix is no modality's: the decoder decides
 
 
-def read_index(raw: Path, settings: DatasetSettings) -> pd.DataFrame:
+@dataclass(frozen=True, config=STRICT)
+class FolderSettings(DatasetSettings):
+    """Your own pictures and texts, in plain folders or a table."""
+
+    image_size: ImageSize = 64
+    encoder: Encoder = "bert-base-uncased"
+    representation: Representation = "tokens"
+    text_length: TextLength = 64
+
+
+def raw_files(raw: Path) -> list[str]:
+    """List the table and all folders: the time of a folder tells only of the entries in itself."""
+    entries = [*raw.glob("samples.*"), *raw.glob("*/"), *raw.glob("*/*/"), *raw.glob("*/*/*/")]
+    return [str(raw), *sorted(map(str, entries))]
+
+
+def read_index(raw: Path, settings: FolderSettings) -> pd.DataFrame:
     """List the samples of a folder.
 
     Args:
@@ -38,7 +62,7 @@ def read_index(raw: Path, settings: DatasetSettings) -> pd.DataFrame:
         settings: Not needed: the folder decides.
 
     Returns:
-        What `Reader.index` gives. Ids begin with the names of task and class.
+        What `DatasetKind.index` returns. Ids begin with the names of task and class.
 
     Raises:
         ValueError: If there are no samples, or a task has less than two classes.
@@ -77,18 +101,19 @@ def _find_table(raw: Path) -> Path | None:
 
 def _folder_rows(raw: Path) -> pd.DataFrame:
     rows, others = [], []
-    for modality, folder in FOLDERS.items():
-        for path in sorted((raw / folder).glob("*/*/*")):
+    for modality in map(MODALITIES.find, MODALITIES.names()):
+        for path in sorted((raw / modality.folder).glob("*/*/*")):
             task, name = path.parts[-3:-1]
             source = path.relative_to(raw).as_posix()
             if path.name.startswith(".") or name.startswith(".") or task.startswith("."):
                 continue
-            if path.suffix.lower() not in SUFFIXES[modality]:
+            if path.suffix.lower() not in modality.suffixes:
                 others.append(source)
                 continue
             group = f"{task}/{name}/{path.stem}"
-            id_ = f"{modality[0]}-{task}/{name}/{path.name}"
-            rows.append((id_, task, name, modality, group, source, _problem(path, modality)))
+            id_ = f"{modality.name[0]}-{task}/{name}/{path.name}"
+            problem = modality.file_problem(path)
+            rows.append((id_, task, name, modality.name, group, source, problem))
     if others:
         logger.warning("%d other files are left out, the first is %s", len(others), others[0])
     columns = ["id", "task", "class", "modality", "group", "source", "problem"]
@@ -101,8 +126,7 @@ def _table_rows(raw: Path, path: Path) -> pd.DataFrame:
     if (of_file & ~blank).any():
         row = int((of_file & ~blank).argmax()) + 1
         raise ValueError(f"{path}: row {row} has a path and a text; one of them is wanted")
-    of_text = ~of_file | frame["path"].str.lower().str.endswith(SUFFIXES["text"])
-    modality = of_text.map({True: "text", False: "image"})
+    modality = frame["path"].map(_modality_of_file).where(of_file, "text")
     numbers = pd.Series(range(1, len(frame) + 1)).astype(str)
     rows = frame.assign(
         id=modality.str[0] + "-" + frame["task"] + "/" + frame["class"] + "/" + numbers,
@@ -110,8 +134,12 @@ def _table_rows(raw: Path, path: Path) -> pd.DataFrame:
         group=frame["group"].where(frame["group"] != "", "row " + numbers),
         source=frame["path"].where(of_file, f"{path.name}#" + numbers),
         problem=[
-            _problem(raw / file, kind) if file else "empty text" if nothing else ""
-            for file, kind, nothing in zip(frame["path"], modality, blank, strict=True)
+            MODALITIES.find(name).file_problem(raw / file)
+            if file
+            else "empty text"
+            if nothing
+            else ""
+            for file, name, nothing in zip(frame["path"], modality, blank, strict=True)
         ],
     )
     return rows if (frame["split"] == "").all() else rows.assign(part=_parts(path, frame["split"]))
@@ -152,11 +180,15 @@ def _read_parquet(path: Path) -> pd.DataFrame:
         raise ValueError(f"{path} needs the package pyarrow; or save it as CSV") from error
 
 
-def _problem(path: Path, modality: str) -> str:
-    return file_problem(path) if modality == "image" else caption_problem(path)
+def _modality_of_file(path: str) -> str:
+    suffix = Path(path).suffix.lower()
+    found = (name for name in MODALITIES.names() if suffix in MODALITIES.find(name).suffixes)
+    return next(found, DEFAULT)
 
 
-def read_texts(raw: Path, sources: Sequence[str], settings: DatasetSettings) -> Texts:
+def read_texts(
+    raw: Path, sources: Sequence[str], settings: FolderSettings, *, threads: int
+) -> Texts:
     """Read text files and rows of the table with the configured encoder."""
     table = _find_table(raw)
     texts = [] if table is None else _read_table(table)["text"].tolist()
@@ -172,4 +204,26 @@ def read_texts(raw: Path, sources: Sequence[str], settings: DatasetSettings) -> 
     )
 
 
-READER = Reader(index=read_index, images=read_picture_files, texts=read_texts)
+class _Readers(Mapping[str, SampleReader]):
+    """Files of any modality, as it reads them; texts may be in the table as well."""
+
+    def __getitem__(self, modality: str) -> SampleReader:
+        """Return what reads samples of a modality."""
+        return read_texts if modality == "text" else MODALITIES.find(modality).read_files
+
+    def __iter__(self) -> Iterator[str]:
+        """Yield the modalities."""
+        return iter(MODALITIES.names())
+
+    def __len__(self) -> int:
+        """Return how many modalities there are."""
+        return len(MODALITIES.names())
+
+
+KIND = DatasetKind(
+    name="folder",
+    settings=FolderSettings,
+    index=read_index,
+    readers=_Readers(),
+    raw_files=raw_files,
+)

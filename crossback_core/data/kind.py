@@ -1,18 +1,19 @@
-"""What a data set has to offer: one `Reader` a kind of data set."""
+"""What a kind of data set is, and what the published ones share."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from crossback_core.data.images import Pixels, Unreadable
-from crossback_core.settings import DatasetSettings
+from crossback_core.data.settings import DatasetSettings
+from crossback_core.data.sources import RemoteFile
+from crossback_core.registry import Registry
 
 _Class = TypeVar("_Class", int, str)
 _Value = TypeVar("_Value", bound=np.generic)
@@ -20,50 +21,76 @@ _Value = TypeVar("_Value", bound=np.generic)
 _PUBLISHED_SEED = 42
 
 
-@dataclass(frozen=True, eq=False)
-class Texts:
-    """Texts as rows of an embedding table.
+class SampleReader(Protocol):
+    """Reads samples of one modality: returns what `Modality.pack` takes."""
 
-    Args:
-        ids: The rows of `embeddings` that each text consists of; a text without any is skipped.
-        embeddings: float16 (vocabulary, embedding).
-    """
-
-    ids: list[list[int]]
-    embeddings: npt.NDArray[np.float16]
+    def __call__(self, raw: Path, sources: Sequence[str], settings: Any, /, *, threads: int) -> Any:
+        """Read the samples named by `sources` from the data set's folder."""
 
 
-class ImageReader(Protocol):
-    """Gives the pictures (height, width, 3) of some samples, or why one cannot be read."""
+class Grouped(Protocol):
+    """Settings of a data set that is published in groups of classes."""
 
-    def __call__(
-        self, raw: Path, sources: Sequence[str], settings: DatasetSettings, *, threads: int
-    ) -> Sequence[Pixels | Unreadable]:
-        """Read the samples named by `sources`."""
-        ...
+    @property
+    def kind(self) -> str:
+        """Name of the kind."""
+
+    @property
+    def groups(self) -> int:
+        """Groups of classes; 0: all there are."""
+
+    @property
+    def classes_per_group(self) -> int:
+        """Classes of a task; 0: the data decides."""
+
+
+def _the_folder(raw: Path) -> list[str]:
+    return [str(raw)]
 
 
 @dataclass(frozen=True)
-class Reader:
-    """Three functions that read a data set; all get the data set's folder first.
+class DatasetKind:
+    """All that the project knows of a kind of data set.
 
-    Args:
-        index: Gives one row a sample: the index's columns but for `split`. Rows of a task come in
-            the order of its classes. Two more columns may be there: `part`, the splits that the
-            data set fixes (see `add_splits`), and `problem`, which says why a sample is skipped
+    Attributes:
+        name: As the configuration has it.
+        settings: Its settings, with their defaults.
+        index: Returns one row for each sample: the index's columns but for `split`. Rows of a task
+            come in the order of its classes. Two more columns may be there: `part`, the splits that
+            the data set fixes (see `add_splits`), and `problem`, which says why a sample is skipped
             ("what: details", or nothing where it is fine).
-        images: Gives the pictures of some samples, named by their `source`.
-        texts: Gives the texts of some samples, named by their `source`.
+        readers: What reads the samples, named by their `source`, by modality.
+        files: The files that it is published in; none where it is not downloaded.
+        raw_files: Returns what changes whenever the raw data does.
+        modality_of: Returns the modality of a task as far as its id tells; None: the data decide.
+        tasks: Returns how many tasks there are; None: the data decide.
     """
 
-    index: Callable[[Path, DatasetSettings], pd.DataFrame]
-    images: ImageReader
-    texts: Callable[[Path, Sequence[str], DatasetSettings], Texts]
+    name: str
+    settings: type[DatasetSettings]
+    index: Callable[[Path, Any], pd.DataFrame]
+    readers: Mapping[str, SampleReader]
+    files: tuple[RemoteFile, ...] = ()
+    raw_files: Callable[[Path], list[str]] = _the_folder
+    modality_of: Callable[[int, Any], str | None] = lambda task, settings: None
+    tasks: Callable[[Any], int | None] = lambda settings: None
 
 
-def no_texts(raw: Path, sources: Sequence[str], settings: DatasetSettings) -> Texts:
-    """Refuse to read texts: for data sets of images alone."""
-    raise ValueError(f"the {settings.kind} data set has no texts, {len(sources)} were asked for")
+KINDS: Registry[DatasetKind] = Registry(
+    "kind of data set", package="crossback_core.data.kinds", attribute="KIND"
+)
+
+
+def images_then_texts(task: int, settings: Grouped) -> str | None:
+    """Return the modality of a task where the texts of all groups follow on their images."""
+    if not settings.groups:
+        return None
+    return "image" if task <= settings.groups else "text"
+
+
+def two_for_each_group(settings: Grouped) -> int | None:
+    """Return the number of tasks where each group is one of images and one of texts."""
+    return 2 * settings.groups or None
 
 
 def rows_of_both_modalities(instances: pd.DataFrame, *, groups: int) -> pd.DataFrame:
@@ -76,7 +103,7 @@ def rows_of_both_modalities(instances: pd.DataFrame, *, groups: int) -> pd.DataF
         groups: How many image tasks there are; the text tasks follow on them.
 
     Returns:
-        What `Reader.index` gives: the image tasks, then the text tasks of the same classes.
+        What `DatasetKind.index` returns: the image tasks, then the text tasks of the same classes.
     """
     parts = []
     for modality, first in (("image", 0), ("text", groups)):
@@ -105,7 +132,7 @@ def check_published(what: str, found: object, published: object) -> None:
 
 
 def chosen_groups(
-    published: Sequence[Sequence[_Class]], settings: DatasetSettings
+    published: Sequence[Sequence[_Class]], settings: Grouped
 ) -> list[Sequence[_Class]]:
     """Return the first groups and the first classes of each, as many as the settings say.
 

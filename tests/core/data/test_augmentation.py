@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from crossback_core.learning.augmentation import augment, drop_tokens
+from crossback_core.data.modalities.image import flip_and_shift
+from crossback_core.data.modalities.text import drop_tokens
 
 
 def random(seed: int = 0) -> torch.Generator:
@@ -38,7 +39,7 @@ def all_changes(image: torch.Tensor, *, flip: bool, shift: int) -> list[torch.Te
 @pytest.mark.parametrize(("flip", "shift", "kinds"), [(True, 0, 2), (False, 1, 9), (True, 2, 50)])
 def test_an_image_is_flipped_and_shifted_and_nothing_else(flip, shift, kinds):
     pixels = distinct(800, 4, 6)
-    changed = augment(pixels, flip=flip, shift=shift, generator=random())
+    changed = flip_and_shift(pixels, flip, shift, random())
     assert changed.dtype == torch.uint8 and changed.shape == pixels.shape
     allowed = {bytes(c.numpy().tobytes()) for c in all_changes(pixels[0], flip=flip, shift=shift)}
     found = {bytes(image.contiguous().numpy().tobytes()) for image in changed}
@@ -48,7 +49,7 @@ def test_an_image_is_flipped_and_shifted_and_nothing_else(flip, shift, kinds):
 
 def test_half_of_the_images_are_flipped():
     pixels = distinct(1000, 2, 3)
-    changed = augment(pixels, flip=True, shift=0, generator=random(1))
+    changed = flip_and_shift(pixels, True, 0, random(1))
     flipped = (changed == pixels.flip(-1)).all(dim=(1, 2, 3))
     assert 450 < int(flipped.sum()) < 550
 
@@ -64,9 +65,7 @@ def test_same_generator_same_images_and_the_argument_stays(shape, flip, shift, s
     count, height, width = shape
     pixels = torch.randint(0, 256, (count, 3, height, width), generator=random()).byte()
     before = pixels.clone()
-    first, again = (
-        augment(pixels, flip=flip, shift=shift, generator=random(seed)) for _ in range(2)
-    )
+    first, again = (flip_and_shift(pixels, flip, shift, random(seed)) for _ in range(2))
     assert torch.equal(first, again) and torch.equal(pixels, before)
     assert first.shape == pixels.shape and first.dtype == torch.uint8
     for image, original in zip(first, pixels, strict=True):
@@ -76,7 +75,7 @@ def test_same_generator_same_images_and_the_argument_stays(shape, flip, shift, s
 
 def test_without_flip_and_shift_nothing_changes():
     pixels = distinct(3, 4, 4)
-    assert torch.equal(augment(pixels, flip=False, shift=0, generator=random()), pixels)
+    assert torch.equal(flip_and_shift(pixels, False, 0, random()), pixels)
 
 
 def a_mask() -> torch.Tensor:

@@ -1,85 +1,17 @@
-"""How a modality enters the network: tokens with positions, then keys and values."""
+"""What reads a task's input for the Perceiver: tokens of a modality, then keys and values."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from crossback_core.data.modalities import MODALITIES
 from crossback_core.model.body import TaskInput
-from crossback_core.settings import MODALITIES, Modality, ModelSettings
-
-COLOURS = 3
-
-
-class ImageAdapter(nn.Module):
-    """Pixels with 2-D Fourier positions (Jaegle et al., arXiv 2103.03206, section 3.2).
-
-    Args:
-        settings: Frequency bands and the mean and standard deviation of the pixels in [0, 1].
-    """
-
-    def __init__(self, settings: ModelSettings) -> None:
-        super().__init__()
-        self.bands, self.max_frequency = settings.frequency_bands, settings.max_frequency
-        self.mean, self.std = settings.image_mean, settings.image_std
-        self.channels = COLOURS + 2 * (2 * self.bands + 1)
-
-    def encode(self, pixels: Tensor) -> Tensor:
-        """Turn uint8 (batch, 3, height, width) into normalised float32; float passes as it is."""
-        if pixels.is_floating_point():
-            return pixels
-        if pixels.dtype != torch.uint8:
-            raise ValueError(f"images must be uint8, or float if encoded, not {pixels.dtype}")
-        mean = torch.tensor(self.mean, device=pixels.device).view(1, COLOURS, 1, 1)
-        std = torch.tensor(self.std, device=pixels.device).view(1, COLOURS, 1, 1)
-        return (pixels.float() / 255 - mean) / std
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Turn encoded images (batch, 3, height, width) into (batch, height x width, channels)."""
-        if values.ndim != 4 or values.shape[1] != COLOURS:
-            raise ValueError(
-                f"images must be (batch, {COLOURS}, height, width), got {tuple(values.shape)}"
-            )
-        height, width = values.shape[-2:]
-        positions = fourier_positions(height, width, self.bands, self.max_frequency)
-        positions = positions.to(values.device).expand(len(values), -1, -1)
-        return torch.cat([values.flatten(2).transpose(1, 2), positions], dim=-1)
-
-
-class TextAdapter(nn.Module):
-    """Frozen token embeddings plus learned positions.
-
-    Args:
-        settings: `max_tokens` is the number of positions.
-        channels: Width of the token embeddings.
-    """
-
-    def __init__(self, settings: ModelSettings, channels: int) -> None:
-        super().__init__()
-        self.channels = channels
-        self.positions = nn.Parameter(0.02 * torch.randn(settings.max_tokens, channels))
-
-    def encode(self, embedded: Tensor) -> Tensor:
-        """Token embeddings are what the adapter reads already."""
-        return embedded
-
-    def forward(self, values: Tensor) -> Tensor:
-        """Add positions to embedded texts (batch, tokens, channels)."""
-        if values.ndim != 3 or values.shape[2] != self.channels:
-            raise ValueError(
-                f"texts must be (batch, tokens, {self.channels}), got {tuple(values.shape)}"
-            )
-        if values.shape[1] > len(self.positions):
-            raise ValueError(
-                f"texts have {values.shape[1]} tokens, the model at most {len(self.positions)}:"
-                " raise model.max_tokens"
-            )
-        return values + self.positions[: values.shape[1]]
+from crossback_core.model.settings import ModelSettings
 
 
 class InputProjection(TaskInput):
@@ -93,9 +25,9 @@ class InputProjection(TaskInput):
         channels: 3 for images, the width of the token embeddings for texts.
     """
 
-    def __init__(self, settings: ModelSettings, modality: Modality, channels: int) -> None:
+    def __init__(self, settings: ModelSettings, modality: str, channels: int) -> None:
         super().__init__()
-        self.adapter = _adapter(settings, modality, channels)
+        self.adapter = MODALITIES.find(modality).adapter(settings, channels)
         # No scale of its own: the projections that follow hold one already, and images then need
         # no gradient of their many tokens.
         self.norm = nn.LayerNorm(self.adapter.channels, elementwise_affine=False)
@@ -212,18 +144,6 @@ def merge_heads(tensor: Tensor) -> Tensor:
     return tensor.transpose(1, 2).flatten(2)
 
 
-def _adapter(
-    settings: ModelSettings, modality: Modality, channels: int
-) -> ImageAdapter | TextAdapter:
-    if modality not in MODALITIES:
-        raise ValueError(f"modality {modality!r} is not one of {', '.join(MODALITIES)}")
-    if modality == "text":
-        return TextAdapter(settings, channels)
-    if channels != COLOURS:
-        raise ValueError(f"images have {COLOURS} channels, not {channels}")
-    return ImageAdapter(settings)
-
-
 def _widened(layer: nn.Linear, out_features: int) -> nn.Linear:
     """The layer with its rows on top of new random ones."""
     if out_features < layer.out_features:
@@ -234,21 +154,3 @@ def _widened(layer: nn.Linear, out_features: int) -> nn.Linear:
     with torch.no_grad():
         wider.weight[: layer.out_features] = layer.weight
     return wider
-
-
-@lru_cache(maxsize=16)
-def fourier_positions(height: int, width: int, bands: int, max_frequency: float) -> Tensor:
-    """Fourier features of pixel positions, in row-major order.
-
-    For each axis: sin(pi f x) and cos(pi f x) for `bands` frequencies f from 1 to half the maximum,
-    and x itself, with x from -1 to 1 (arXiv 2103.03206, section 3.2).
-
-    Returns:
-        (height x width, 2 (2 bands + 1)) float32
-    """
-    axes = [torch.linspace(-1, 1, size) for size in (height, width)]
-    grid = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)  # (height, width, 2)
-    frequencies = torch.linspace(1, max_frequency / 2, bands)
-    angles = math.pi * grid[..., None] * frequencies  # (height, width, 2, bands)
-    features = torch.cat([angles.sin(), angles.cos(), grid[..., None]], dim=-1)
-    return features.flatten(2).flatten(0, 1)

@@ -12,13 +12,9 @@ import tiny
 import torch
 from torch.nn import functional
 
-from crossback_core.model.adapters import (
-    ImageAdapter,
-    InputProjection,
-    Reading,
-    TextAdapter,
-    fourier_positions,
-)
+from crossback_core.data.modalities.image import ImageAdapter, fourier_positions
+from crossback_core.data.modalities.text import TextAdapter
+from crossback_core.model.projection import InputProjection, Reading
 
 MANY_HEADS = replace(tiny.MODEL, cross_heads=2, cross_head_dim=4)
 
@@ -218,7 +214,7 @@ def test_a_projection_never_shrinks():
     ("modality", "channels", "message"),
     [
         ("image", 4, "images have 3 channels, not 4"),
-        ("audio", 3, "modality 'audio' is not one of image, text"),
+        ("audio", 3, "unknown modality 'audio'; known: image, text"),
     ],
 )
 def test_modalities_that_do_not_exist(modality, channels, message):

@@ -12,12 +12,30 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+from pydantic.dataclasses import dataclass
 
 from crossback_core.data.encoder import read_text_files
 from crossback_core.data.images import file_problem, read_picture_files
-from crossback_core.data.reader import Reader, check_published, rows_of_both_modalities
+from crossback_core.data.kind import (
+    DatasetKind,
+    check_published,
+    images_then_texts,
+    rows_of_both_modalities,
+    two_for_each_group,
+)
+from crossback_core.data.settings import (
+    ClassesPerGroup,
+    DatasetSettings,
+    Encoder,
+    Groups,
+    ImageSize,
+    Representation,
+    SamplesPerClass,
+    TextLength,
+)
+from crossback_core.data.sources import RemoteFile, drive_file
 from crossback_core.data.text import caption_problem
-from crossback_core.settings import DatasetSettings
+from crossback_core.section import STRICT
 
 IMAGES = "CUB_200_2011"
 CAPTIONS = "cvpr2016_cub/text_c10"
@@ -25,8 +43,32 @@ CAPTIONS = "cvpr2016_cub/text_c10"
 # Groups, classes a group, samples a class.
 _PUBLISHED = (28, 5, 60)
 
+_PAGE = "https://data.caltech.edu/records/65de6-vp158"
+FILES = (
+    RemoteFile(
+        name="CUB_200_2011.tgz",
+        url=f"{_PAGE}/files/CUB_200_2011.tgz?download=1",
+        page=_PAGE,
+        checksum="md5:97eceeb196236b17998738112f37df78",
+    ),
+    drive_file("cvpr2016_cub.tar.gz", "0B0ywwgffWnLLZW9uVHNjb2JmNlE", "0-8y2UVmBHAlG26HafWYNoFQ"),
+)
 
-def read_index(raw: Path, settings: DatasetSettings) -> pd.DataFrame:
+
+@dataclass(frozen=True, config=STRICT)
+class CubSettings(DatasetSettings):
+    """Birds: tasks 1-28 photographs, 29-56 captions of the same five classes each."""
+
+    image_size: ImageSize = 224
+    encoder: Encoder = "bert-base-uncased"
+    representation: Representation = "tokens"
+    text_length: TextLength = 128
+    groups: Groups = 28
+    classes_per_group: ClassesPerGroup = 5
+    samples_per_class: SamplesPerClass = 60
+
+
+def read_index(raw: Path, settings: CubSettings) -> pd.DataFrame:
     """List images and captions of the classes with exactly `samples_per_class` images.
 
     Those classes, sorted by the names of their folders, make groups of `classes_per_group`; what
@@ -91,7 +133,7 @@ def _read_pairs(path: Path) -> dict[str, str]:
     return pairs
 
 
-def _groups(images: pd.DataFrame, raw: Path, settings: DatasetSettings) -> list[list[str]]:
+def _groups(images: pd.DataFrame, raw: Path, settings: CubSettings) -> list[list[str]]:
     """Return the classes of each group."""
     wanted, size, samples = settings.groups, settings.classes_per_group, settings.samples_per_class
     counts = images["class"].value_counts()
@@ -110,4 +152,12 @@ def _groups(images: pd.DataFrame, raw: Path, settings: DatasetSettings) -> list[
     return groups[: wanted or None]
 
 
-READER = Reader(index=read_index, images=read_picture_files, texts=read_text_files)
+KIND = DatasetKind(
+    name="cub",
+    settings=CubSettings,
+    index=read_index,
+    readers={"image": read_picture_files, "text": read_text_files},
+    files=FILES,
+    modality_of=images_then_texts,
+    tasks=two_for_each_group,
+)

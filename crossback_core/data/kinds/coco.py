@@ -15,23 +15,37 @@ import math
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from crossback_core.data.encoder import encode
 from crossback_core.data.images import file_problem, read_picture_files
-from crossback_core.data.reader import (
-    Reader,
-    Texts,
+from crossback_core.data.kind import (
+    DatasetKind,
     check_published,
     chosen_groups,
     draw,
+    images_then_texts,
     rows_of_both_modalities,
     spread,
+    two_for_each_group,
 )
-from crossback_core.data.text import join_captions
-from crossback_core.settings import DatasetSettings
+from crossback_core.data.settings import GROUPS as MEANING
+from crossback_core.data.settings import (
+    ClassesPerGroup,
+    DatasetSettings,
+    Encoder,
+    ImageSize,
+    Representation,
+    SamplesPerClass,
+    TextLength,
+)
+from crossback_core.data.sources import RemoteFile
+from crossback_core.data.text import Texts, join_captions
+from crossback_core.section import STRICT, WHOLE
 
 PARTS = ("train2017", "val2017")
 
@@ -54,8 +68,43 @@ GROUPS = (
 )
 _PUBLISHED = {"train2017": 118_287, "val2017": 5_000}  # images in the annotations
 
+_HOST, _PAGE = "http://images.cocodataset.org", "https://cocodataset.org/#download"
+FILES = (
+    RemoteFile(
+        name="train2017.zip",
+        url=f"{_HOST}/zips/train2017.zip",
+        page=_PAGE,
+        checksum="md5:cced6f7f71b7629ddf16f17bbcfab6b2",
+    ),
+    RemoteFile(
+        name="val2017.zip",
+        url=f"{_HOST}/zips/val2017.zip",
+        page=_PAGE,
+        checksum="md5:442b8da7639aecaf257c1dceb8ba8c80",
+    ),
+    RemoteFile(
+        name="annotations_trainval2017.zip",
+        url=f"{_HOST}/annotations/annotations_trainval2017.zip",
+        page=_PAGE,
+        checksum="md5:f4bbac642086de4f52a3fdda2de5fa2c",
+    ),
+)
 
-def read_index(raw: Path, settings: DatasetSettings) -> pd.DataFrame:
+
+@dataclass(frozen=True, config=STRICT)
+class CocoSettings(DatasetSettings):
+    """MSCOCO 2017: tasks 1-15 photographs, 16-30 captions of the same four categories each."""
+
+    image_size: ImageSize = 64
+    encoder: Encoder = "bert-base-uncased"
+    representation: Representation = "tokens"
+    text_length: TextLength = 128
+    groups: Annotated[int, Field(ge=0, le=len(GROUPS), description=MEANING), WHOLE] = 15
+    classes_per_group: ClassesPerGroup = 4
+    samples_per_class: SamplesPerClass = 0
+
+
+def read_index(raw: Path, settings: CocoSettings) -> pd.DataFrame:
     """List images and captions of the groups: tasks 1 to 15 images, 16 to 30 captions.
 
     Fewer `groups` are the first ones, fewer `classes_per_group` the first of each; of more than
@@ -120,7 +169,7 @@ def _text_problems(raw: Path, sources: Sequence[str]) -> list[str]:
     return ["" if text else "empty caption" for text in texts]
 
 
-def read_texts(raw: Path, sources: Sequence[str], settings: DatasetSettings) -> Texts:
+def read_texts(raw: Path, sources: Sequence[str], settings: CocoSettings, *, threads: int) -> Texts:
     """Read all captions of each image named by `sources`, as one text each."""
     return encode(_captions(raw, sources), settings)
 
@@ -171,4 +220,12 @@ def _reduce(entry: dict[str, Any]) -> Any:
     return None
 
 
-READER = Reader(index=read_index, images=read_picture_files, texts=read_texts)
+KIND = DatasetKind(
+    name="coco",
+    settings=CocoSettings,
+    index=read_index,
+    readers={"image": read_picture_files, "text": read_texts},
+    files=FILES,
+    modality_of=images_then_texts,
+    tasks=two_for_each_group,
+)

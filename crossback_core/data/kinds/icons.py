@@ -7,12 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic.dataclasses import dataclass
 
 from crossback_core.data.images import Pixels, fit_picture, picture_size, read_picture
-from crossback_core.data.reader import Reader, Texts
-from crossback_core.data.text import read_vocabulary
+from crossback_core.data.kind import DatasetKind
+from crossback_core.data.settings import (
+    DatasetSettings,
+    ImageSize,
+    MaxSkipped,
+    ValidationFraction,
+)
+from crossback_core.data.text import Texts, read_vocabulary
 from crossback_core.files import read_yaml
-from crossback_core.settings import MODALITIES, DatasetSettings
+from crossback_core.section import STRICT
 
 TILE = 32  # pixels, the side of a tile
 TILES_A_ROW = 10
@@ -23,7 +30,16 @@ _TABLES = {
 }
 
 
-def read_index(raw: Path, settings: DatasetSettings) -> pd.DataFrame:
+@dataclass(frozen=True, config=STRICT)
+class IconsSettings(DatasetSettings):
+    """The embedded data: tasks 1-14 and 29-38 icons, 15-28 and 39-47 glosses."""
+
+    image_size: ImageSize = TILE
+    max_skipped: MaxSkipped = 0.0
+    validation_fraction: ValidationFraction = 0.2
+
+
+def read_index(raw: Path, settings: IconsSettings) -> pd.DataFrame:
     """Read which samples there are.
 
     Args:
@@ -61,7 +77,7 @@ def _read_tasks(path: Path) -> list[dict[str, Any]]:
         if not _is_task(task):
             raise ValueError(
                 f"{path}: {task!r} is not a task: it needs an integer task of 1 or more, a "
-                f"modality ({' or '.join(MODALITIES)}) and a list of classes"
+                f"modality ({' or '.join(_TABLES)}) and a list of classes"
             )
     return tasks
 
@@ -73,7 +89,7 @@ def _is_task(task: Any) -> bool:
     return (
         type(number) is int
         and number > 0
-        and task.get("modality") in MODALITIES
+        and task.get("modality") in _TABLES
         and isinstance(classes, list)
         and len(classes) > 0
         and all(isinstance(name, str) for name in classes)
@@ -136,7 +152,7 @@ def _check_sheet(path: Path, tiles: int) -> None:
 
 
 def read_images(
-    raw: Path, sources: Sequence[str], settings: DatasetSettings, *, threads: int = 1
+    raw: Path, sources: Sequence[str], settings: IconsSettings, *, threads: int = 1
 ) -> list[Pixels]:
     """Cut the tiles named by `sources` out of their sheets."""
     sheets: dict[str, Pixels] = {}
@@ -158,7 +174,9 @@ def _cut(sheet: Pixels, tile: int, source: str) -> Pixels:
     return picture
 
 
-def read_texts(raw: Path, sources: Sequence[str], settings: DatasetSettings) -> Texts:
+def read_texts(
+    raw: Path, sources: Sequence[str], settings: IconsSettings, *, threads: int = 1
+) -> Texts:
     """Look the wordpieces of the texts named by `sources` up in the vocabulary."""
     vocabulary = read_vocabulary(raw / "vocabulary.txt", raw / "embeddings.npy")
     tokens = _read_table(raw, "text")["tokens"]
@@ -183,4 +201,10 @@ def _look_up(ids: Mapping[str, int], text: str, source: Path) -> list[int]:
     return [ids[piece] for piece in pieces]
 
 
-READER = Reader(index=read_index, images=read_images, texts=read_texts)
+KIND = DatasetKind(
+    name="icons",
+    settings=IconsSettings,
+    index=read_index,
+    readers={"image": read_images, "text": read_texts},
+    raw_files=lambda raw: [f"{raw}/SHA256SUMS"],
+)

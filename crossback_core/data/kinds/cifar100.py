@@ -9,22 +9,52 @@ from __future__ import annotations
 import pickle
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
+from pydantic import Field
+from pydantic.dataclasses import dataclass
 
 from crossback_core.data.images import Pixels, fit_picture
-from crossback_core.data.reader import Reader, check_published, no_texts, spread
-from crossback_core.settings import DatasetSettings
+from crossback_core.data.kind import DatasetKind, check_published, spread
+from crossback_core.data.settings import GROUPS as MEANING
+from crossback_core.data.settings import (
+    ClassesPerGroup,
+    DatasetSettings,
+    ImageSize,
+    SamplesPerClass,
+)
+from crossback_core.data.sources import RemoteFile
+from crossback_core.section import STRICT, WHOLE
 
 FOLDER = "cifar-100-python"
 PARTS = ("train", "test")
 SIDE = 32  # pixels
 _PUBLISHED = {"train": 500, "test": 100}  # images of each class
 
+_HOST = "https://www.cs.toronto.edu/~kriz/"
+FILES = (
+    RemoteFile(
+        name="cifar-100-python.tar.gz",
+        url=f"{_HOST}cifar-100-python.tar.gz",
+        page=f"{_HOST}cifar.html",
+        checksum="md5:eb9058c3a382ffc7106e4002c42a8d85",
+    ),
+)
 
-def read_index(raw: Path, settings: DatasetSettings) -> pd.DataFrame:
+
+@dataclass(frozen=True, config=STRICT)
+class Cifar100Settings(DatasetSettings):
+    """The 20 superclasses of CIFAR-100, images only, five classes each."""
+
+    image_size: ImageSize = 32
+    groups: Annotated[int, Field(ge=0, le=20, description=MEANING), WHOLE] = 20
+    classes_per_group: ClassesPerGroup = 5
+    samples_per_class: SamplesPerClass = 0
+
+
+def read_index(raw: Path, settings: Cifar100Settings) -> pd.DataFrame:
     """List the images of each superclass, superclasses and classes in alphabetical order.
 
     Fewer `groups` are the first superclasses, fewer `classes_per_group` the first classes of each;
@@ -50,7 +80,7 @@ def read_index(raw: Path, settings: DatasetSettings) -> pd.DataFrame:
     return samples[["id", "task", "class", "modality", "group", "source", "part"]]
 
 
-def _groups(images: pd.DataFrame, raw: Path, settings: DatasetSettings) -> list[list[str]]:
+def _groups(images: pd.DataFrame, raw: Path, settings: Cifar100Settings) -> list[list[str]]:
     """Return the classes of each superclass."""
     pairs = images[["superclass", "class"]].drop_duplicates()
     twice = pairs["class"].duplicated()
@@ -90,7 +120,7 @@ def _read_part(raw: Path, part: str) -> pd.DataFrame:
 
 
 def read_images(
-    raw: Path, sources: Sequence[str], settings: DatasetSettings, *, threads: int = 1
+    raw: Path, sources: Sequence[str], settings: Cifar100Settings, *, threads: int = 1
 ) -> list[Pixels]:
     """Take the images named by `sources` out of the two parts."""
     parts: dict[str, Pixels] = {}
@@ -169,4 +199,12 @@ class _Unpickler(pickle.Unpickler):
         return self._KNOWN[module, name]
 
 
-READER = Reader(index=read_index, images=read_images, texts=no_texts)
+KIND = DatasetKind(
+    name="cifar100",
+    settings=Cifar100Settings,
+    index=read_index,
+    readers={"image": read_images},
+    files=FILES,
+    modality_of=lambda task, settings: "image",
+    tasks=lambda settings: settings.groups or None,
+)

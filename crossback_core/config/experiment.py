@@ -1,0 +1,186 @@
+"""What is done with a data set: the sections of the rooms, composed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass as plain_dataclass
+from dataclasses import field
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from crossback_core.config.ids import Ids, IdsOrAll
+from crossback_core.data.kind import KINDS
+from crossback_core.data.settings import DatasetSettings
+from crossback_core.data.sources import RemoteFile
+from crossback_core.learning.settings import PruningSettings, TargetSettings, TrainingSettings
+from crossback_core.model.settings import ModelSettings
+from crossback_core.section import STRICT, Count, Distinct, Entries, Seed, Text
+from crossback_core.selection.settings import SelectionSettings
+from crossback_core.study.settings import Start, StudySettings
+
+Device = Literal["auto", "cpu", "cuda"]
+
+
+@dataclass(frozen=True, config=STRICT)
+class TopSettings:
+    """The keys of a configuration."""
+
+    seed: Annotated[Seed, Field(description="determines every result, bit for bit on one machine")]
+    device: Annotated[
+        Device, Field(description="where networks are trained; auto: a GPU if there is one")
+    ]
+    run: Annotated[
+        tuple[Text, ...],
+        Field(min_length=1, description="data sets that plain `snakemake` works on"),
+        Entries,
+        Distinct,
+    ]
+    datasets: Annotated[dict[str, Any], Field(min_length=1, description="data sets by name")]
+    presets: Annotated[dict[str, Any], Field(min_length=1, description="presets by name")]
+
+
+@dataclass(frozen=True, config=STRICT)
+class WideTask:
+    """A network trained on the classes of several tasks at once."""
+
+    name: Annotated[Text, Field(description="what reports call it")]
+    tasks: Annotated[Ids, Field(description="whose classes it knows")]
+    targets: Annotated[
+        IdsOrAll, Field(description="whose candidate it is; if not said, of all targets")
+    ] = None
+
+
+@dataclass(frozen=True, config=STRICT)
+class SizePlan:
+    """What targets of some size are trained from in a study, as configured."""
+
+    candidates: Annotated[
+        IdsOrAll, Field(description="whose backbones targets are trained from, or all")
+    ]
+    controls: Annotated[
+        dict[Start, IdsOrAll],
+        Field(description="of shuffled, fresh, unpicked: candidates that each is trained from"),
+    ] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, config=STRICT)
+class StudyPlan:
+    """A study as configured."""
+
+    seeds: Annotated[
+        tuple[Seed, ...],
+        Field(min_length=1, description="each draws the targets' training samples"),
+        Entries,
+        Distinct,
+    ]
+    sizes: Annotated[
+        dict[str, Any],
+        Field(min_length=1, description="by training samples per class of the targets, or all"),
+    ]
+
+
+@dataclass(frozen=True, config=STRICT)
+class DatasetPlan:
+    """What is done with a data set, as configured; its kind has settings beside these."""
+
+    preset: Annotated[Text, Field(description="networks and their training")]
+    tasks: Annotated[
+        IdsOrAll, Field(description="one network each; all: where the kind knows how many")
+    ] = None
+    wide: Annotated[
+        dict[str, Any], Field(description="networks trained on several tasks' classes, by id")
+    ] = field(default_factory=dict)
+    targets: Annotated[IdsOrAll, Field(description="tasks that look for a backbone")] = None
+    candidates: Annotated[
+        IdsOrAll, Field(description="tasks and wide networks that may become a backbone")
+    ] = None
+    train_per_class: Annotated[
+        Count | None,
+        Field(description="training samples per class of a target; candidates keep all of theirs"),
+    ] = None
+    urls: Annotated[
+        dict[str, Any], Field(description="other addresses of the files that are downloaded")
+    ] = field(default_factory=dict)
+    study: Annotated[dict[str, Any], Field(description="of `snakemake study` (docs/study.md)")] = (
+        field(default_factory=dict)
+    )
+
+
+@plain_dataclass(frozen=True)
+class Preset:
+    """Everything about networks and their training."""
+
+    model: ModelSettings
+    training: TrainingSettings
+    pruning: PruningSettings
+    selection: SelectionSettings
+    target: TargetSettings
+
+
+@plain_dataclass(frozen=True)
+class Experiment:
+    """What is done with one data set; `train_per_class` applies to the targets alone.
+
+    `downloads` is empty where the configuration names a folder that has the data.
+    """
+
+    name: str
+    dataset: DatasetSettings
+    downloads: tuple[RemoteFile, ...]
+    tasks: tuple[int, ...]
+    wide: Mapping[int, WideTask]
+    targets: tuple[int, ...]
+    candidates: tuple[int, ...]
+    train_per_class: int | None
+    study: StudySettings | None
+    preset: Preset
+
+    @property
+    def networks(self) -> tuple[int, ...]:
+        """Ids of all that a network is trained for: tasks, then wide tasks."""
+        return (*self.tasks, *self.wide)
+
+    def members(self, network: int) -> tuple[int, ...]:
+        """Return the tasks whose classes a network knows: itself, unless it is wide."""
+        return self.wide[network].tasks if network in self.wide else (network,)
+
+    def modalities(self, network: int) -> tuple[str, ...]:
+        """Return the modalities that a network may be of, as far as the ids of its tasks tell."""
+        kind = KINDS.find(self.dataset.kind)
+        found = kind.modality_of(self.members(network)[0], self.dataset)
+        return tuple(kind.readers) if found is None else (found,)
+
+    def training_samples(self, network: int) -> int | None:
+        """Return the training samples per class; None stands for all."""
+        return self.train_per_class if network in self.targets else None
+
+    def candidates_of(self, target: int) -> tuple[int, ...]:
+        """Return the candidates for a target's backbone.
+
+        None is the target's own network, nor a wide one that names other targets.
+        """
+        served = {network: task.targets for network, task in self.wide.items()}
+        return tuple(each for each in self.candidates if may_serve(each, target, served.get(each)))
+
+    def pairs_of(self, target: int, size: str) -> tuple[tuple[Start, int], ...]:
+        """Return what the study trains a target of some size from: starts, their candidates."""
+        candidates = self.candidates_of(target)
+        pairs = self.study.sizes[size].pairs if self.study else ()
+        return tuple((start, each) for start, each in pairs if each in candidates)
+
+
+def may_serve(candidate: int, target: int, served: Sequence[int] | None) -> bool:
+    """Say whether a candidate is one for a target; None stands for serving all targets."""
+    return candidate != target and (served is None or target in served)
+
+
+@plain_dataclass(frozen=True)
+class Settings:
+    """A whole configuration; `run` names the data sets worked on when no target is given."""
+
+    seed: int
+    device: Device
+    run: tuple[str, ...]
+    datasets: Mapping[str, Experiment]

@@ -1,0 +1,83 @@
+"""Ids of tasks and networks, as a configuration lists them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Annotated
+
+from pydantic import BeforeValidator
+
+from crossback_core.section import MOST, some_of
+
+ALL = "all"  # every task, every network
+
+_ID = re.compile(r"[1-9][0-9]{0,8}")
+_RANGE = re.compile(r"([1-9][0-9]{0,3})-([1-9][0-9]{0,3})")
+_MOST_IDS = 20_000  # that one key lists
+
+_WANTED = "a list of ids from 1, or a range such as 1-56 of at most four digits"
+
+
+def read_ids(given: object) -> tuple[int, ...]:
+    """Write ids and ranges of ids out.
+
+    Args:
+        given: An id, a range such as "1-56", or a list of them.
+
+    Raises:
+        ValueError: What else it is, or an id that is given twice.
+    """
+    if isinstance(given, tuple):
+        return given
+    return _read(given, _WANTED)
+
+
+def _read(given: object, wanted: str) -> tuple[int, ...]:
+    if not isinstance(given, str | list) or not given:
+        raise ValueError(f"it must be {wanted}")
+    ids: list[int] = []
+    wrong = []
+    for item in given if isinstance(given, list) else [given]:
+        found = _written_out(item)
+        if found is None:
+            wrong.append(repr(item))
+        else:
+            ids.extend(found)
+        if len(ids) > _MOST_IDS:
+            raise ValueError(f"it must be at most {_MOST_IDS} ids")
+    if wrong:
+        raise ValueError(f"it must be {wanted}, not {some_of(wrong)}")
+    twice = [str(id_) for id_, count in Counter(ids).items() if count > 1]
+    if twice:
+        raise ValueError(f"{some_of(twice)} is given more than once")
+    return tuple(ids)
+
+
+def _written_out(item: object) -> Iterator[int] | range | None:
+    if type(item) is int:
+        return range(item, item + 1) if 1 <= item <= MOST else None
+    if not isinstance(item, str):
+        return None
+    if _ID.fullmatch(item):
+        return range(int(item), int(item) + 1)
+    found = _RANGE.fullmatch(item)
+    if found is None:
+        return None
+    if int(found[2]) < int(found[1]):
+        raise ValueError("a range must ascend")
+    return range(int(found[1]), int(found[2]) + 1)
+
+
+def _read_ids_or_all(given: object) -> tuple[int, ...] | None:
+    return None if given == ALL else _read(given, f"all, {_WANTED}")
+
+
+_AS_GIVEN = list[int | str] | str
+
+Ids = Annotated[tuple[int, ...], BeforeValidator(read_ids, json_schema_input_type=_AS_GIVEN)]
+IdsOrAll = Annotated[
+    tuple[int, ...] | None,  # None stands for all, where nothing is said
+    BeforeValidator(_read_ids_or_all, json_schema_input_type=_AS_GIVEN),
+]

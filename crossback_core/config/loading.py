@@ -1,0 +1,52 @@
+"""A configuration checked and turned into settings, all its problems told at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from crossback_core.config.datasets import Known, load_experiment
+from crossback_core.config.experiment import Settings, TopSettings
+from crossback_core.config.plain import normalised
+from crossback_core.config.presets import load_presets
+from crossback_core.section import build, unknown
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]*")
+
+
+def load_settings(config: Mapping[str, Any]) -> Settings:
+    """Check a configuration and turn it into settings.
+
+    Raises:
+        ValueError: One line for each problem found: the key's path, its value, what was allowed.
+    """
+    problems: list[str] = []
+    plain = normalised(config)
+    top = build(TopSettings, plain, "", problems)
+    given = _named(plain, "presets", problems)
+    known = Known(load_presets(given, problems), tuple(given), top.seed if top else None)
+    datasets = {
+        name: load_experiment(name, values, known, problems)
+        for name, values in _named(plain, "datasets", problems).items()
+    }
+    for name in top.run if top else ():
+        if name not in datasets:
+            problems.append(f"run: {unknown('data set', name, datasets)}")
+    if problems or top is None:
+        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+        raise ValueError("\n    ".join([f"The configuration has {count}:", *problems]))
+    experiments = {name: each for name, each in datasets.items() if each is not None}
+    return Settings(top.seed, top.device, top.run, experiments)
+
+
+def _named(plain: Mapping[str, Any], key: str, problems: list[str]) -> dict[str, Any]:
+    """Return what a configuration has by name under a key, and find names that cannot be."""
+    entries = plain.get(key)
+    if not isinstance(entries, dict):
+        return {}  # told already
+    for name in entries:
+        if not _NAME.fullmatch(name):
+            allowed = f"it must be text that matches ^{_NAME.pattern}$"
+            problems.append(f"{key}: {name!r} is not allowed; {allowed}")
+    return entries

@@ -1,0 +1,111 @@
+"""Configurations as plain values: where they were written no longer matters."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from crossback_core.section import shown
+
+_MOST_VALUES = 100_000
+_DEEPEST = 50
+# Numbers that YAML 1.1 reads in another base: 017 is 15, 1:30 is 90, 0x1F is 31, 1_000 is 1000.
+_AMBIGUOUS = re.compile(
+    r"[-+]?(0[0-7_]+|0[xb][0-9a-f_]+|[\d_]+(:[0-5]?\d)+(\.\d*)?|[\d.]*_[\d_.]*)"
+)
+
+
+def normalised(value: Any) -> Any:
+    """Copy a configuration so that its keys are texts, as the command line gives them.
+
+    Of a key that is there as a number and as text, the text counts: it is the command line's, and
+    the number the file's.
+
+    Raises:
+        ValueError: It unfolds to more than any experiment needs, as YAML's aliases can.
+    """
+    return _normalised(value, iter(range(_MOST_VALUES)), _DEEPEST)
+
+
+def _normalised(value: Any, budget: Iterator[int], depth: int) -> Any:
+    if next(budget, None) is None or depth == 0:
+        raise ValueError(
+            f"The configuration has more than {_MOST_VALUES} values, or {_DEEPEST} levels"
+        )
+    if isinstance(value, Mapping):
+        numbers_first = sorted(value, key=lambda key: isinstance(key, str))
+        return {str(key): _normalised(value[key], budget, depth - 1) for key in numbers_first}
+    if isinstance(value, list | tuple):
+        return [_normalised(item, budget, depth - 1) for item in value]
+    return None if isinstance(value, str) and value.lower() == "null" else value
+
+
+def check_files(paths: Iterable[str | Path]) -> None:
+    """Refuse configuration files that do not say what they seem to.
+
+    YAML takes the last of several equal keys, and reads 017 as 15 and 1:30 as 90, all in silence.
+
+    Raises:
+        ValueError: One line for each problem found: the file and line, the key's path, the value.
+    """
+    problems = [problem for path in paths for problem in _file_problems(Path(path))]
+    if problems:
+        raise ValueError(
+            "\n    ".join(["The configuration cannot be read as it stands:", *problems])
+        )
+
+
+def _file_problems(path: Path) -> Iterator[str]:
+    if path.suffix == ".json":
+        return  # it has one way to write a number
+    try:
+        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        yield f"{path}: {' '.join(str(error).split())}"
+        return
+    waiting: list[tuple[Any, str]] = [] if root is None else [(root, "")]
+    seen: set[int] = set()
+    while waiting:
+        node, where = waiting.pop()
+        if id(node) in seen:
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            for problem in _key_problems(node, where):
+                yield f"{path}:{problem}"
+            waiting += [(value, _join(where, key.value)) for key, value in node.value]
+        elif isinstance(node, yaml.SequenceNode):
+            waiting += [(item, f"{where}.{number}") for number, item in enumerate(node.value)]
+        elif _is_ambiguous(node):
+            yield f"{path}:{node.start_mark.line + 1}: {where}: {_two_ways(node)}"
+
+
+def _key_problems(node: yaml.MappingNode, where: str) -> Iterator[str]:
+    """Find keys of a mapping that are there twice or read in another way than they look."""
+    there = set()
+    for key, _ in node.value:
+        line = f"{key.start_mark.line + 1}: {_join(where, key.value)}"
+        if key.value in there and key.value != "<<":
+            yield f"{line} is given more than once"
+        if isinstance(key, yaml.ScalarNode):
+            there.add(key.value)
+            if _is_ambiguous(key):
+                yield f"{line}: {_two_ways(key)}"
+
+
+def _join(where: str, key: object) -> str:
+    return f"{where}.{key}" if where else str(key)
+
+
+def _is_ambiguous(node: yaml.ScalarNode) -> bool:
+    numeric = node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
+    return node.style is None and numeric and bool(_AMBIGUOUS.fullmatch(node.value.lower()))
+
+
+def _two_ways(node: yaml.ScalarNode) -> str:
+    read = shown(yaml.safe_load(node.value))
+    return f"{node.value[:40]} is read as {read}; write {read}, or text in quotes"

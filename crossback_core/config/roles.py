@@ -1,0 +1,130 @@
+"""Who does what in a data set: tasks, wide networks, targets, candidates, and their study."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from crossback_core.config.experiment import SizePlan, StudyPlan, WideTask, may_serve
+from crossback_core.config.ids import ALL
+from crossback_core.section import build, shown, unknown
+from crossback_core.study.settings import CONTROLS, StudySettings, StudySize
+
+_COUNT = re.compile(r"[1-9][0-9]{0,8}")
+
+
+class Roles(NamedTuple):
+    """Who does what, with ranges and "all" written out."""
+
+    tasks: tuple[int, ...]
+    wide: dict[int, WideTask]
+    targets: tuple[int, ...]
+    candidates: tuple[int, ...]
+
+
+def role_problems(path: str, roles: Roles) -> Iterator[str]:
+    """Find ids that do not exist, or that cannot be what they are named for."""
+    networks = (*roles.tasks, *roles.wide)
+    yield from _wide_problems(path, roles)
+    for target in _missing(roles.targets, roles.tasks):
+        yield f"{path}.targets: {unknown('task', target, roles.tasks)}"
+    for candidate in _missing(roles.candidates, networks):
+        yield f"{path}.candidates: {unknown('task or wide id', candidate, networks)}"
+    yield from _unserved(f"{path}.candidates", roles.candidates, roles)
+
+
+def _missing(ids: Sequence[int], known: Sequence[int]) -> list[int]:
+    """Return the first ids that are not known: enough to find the mistake."""
+    return [id_ for id_ in ids if id_ not in set(known)][:5]
+
+
+def _wide_problems(path: str, roles: Roles) -> Iterator[str]:
+    for network, task in roles.wide.items():
+        where = f"{path}.wide.{network}"
+        if network in roles.tasks:
+            yield f"{where}: is a task's id; a wide network needs an id of its own"
+        served = roles.targets if task.targets is None else task.targets
+        own = set(task.tasks) & set(roles.targets) & set(served)
+        if network in roles.candidates and own:
+            yield (
+                f"{where}.tasks: {min(own)} is a target; a candidate made of a target's own samples"
+                " would know them all: take it out, or name the targets that the network may serve"
+                f" in wide.{network}.targets"
+            )
+        for target in _missing(task.targets or (), roles.tasks):
+            yield f"{where}.targets: {unknown('task', target, roles.tasks)}"
+        for member in task.tasks:
+            if member in roles.wide:
+                yield f"{where}.tasks: {member} is wide itself; give single tasks"
+
+
+def _unserved(where: str, candidates: Sequence[int], roles: Roles) -> Iterator[str]:
+    """Find targets that none of some candidates may serve."""
+    served = {network: task.targets for network, task in roles.wide.items()}
+    for target in roles.targets:
+        if not any(may_serve(each, target, served.get(each)) for each in candidates):
+            yield (
+                f"{where}: the target {target} has no candidate, as its own network is none, nor"
+                " is a wide one that names other targets; add others"
+            )
+
+
+def load_study(
+    path: str, values: object, roles: Roles | None, seed: int | None, problems: list[str]
+) -> StudySettings | None:
+    """Make the study of a data set.
+
+    Args:
+        path: Where it stands.
+        values: As configured.
+        roles: Of the data set; None where they have a problem.
+        seed: Of the configuration; None where it has a problem.
+        problems: Gets a line for each problem.
+
+    Returns:
+        The study; None where there is a problem.
+    """
+    plan = build(StudyPlan, values, path, problems)
+    if plan is None:
+        return None
+    if seed in plan.seeds:
+        problems.append(
+            f"{path}.seeds: {seed} is not allowed; it is the experiment's own seed, and a target's"
+            " network would start from the same random weights as its candidates"
+        )
+    parts = {
+        size: _size(f"{path}.sizes", size, part, roles, problems)
+        for size, part in plan.sizes.items()
+    }
+    sizes = {size: part for size, part in parts.items() if part is not None}
+    return StudySettings(plan.seeds, sizes) if len(sizes) == len(parts) else None
+
+
+def _size(
+    where: str, size: str, values: object, roles: Roles | None, problems: list[str]
+) -> StudySize | None:
+    path, before = f"{where}.{size}", len(problems)
+    if size != ALL and not _COUNT.fullmatch(size):
+        problems.append(
+            f"{where}: {shown(size)} is not allowed; it must be a number of training samples per"
+            " class, or all"
+        )
+    controls = values.get("controls") if isinstance(values, Mapping) else None
+    for control in controls if isinstance(controls, Mapping) else ():
+        if control not in CONTROLS:
+            problems.append(f"{path}.controls.{control}: {unknown('key', control, CONTROLS)}")
+    if len(problems) > before:
+        return None
+    plan = build(SizePlan, values, path, problems)
+    if plan is None or roles is None:
+        return None
+    own = roles.candidates if plan.candidates is None else plan.candidates
+    controlled = {name: own if ids is None else ids for name, ids in plan.controls.items()}
+    lists = {"candidates": (own, roles.candidates)}
+    lists |= {f"controls.{name}": (ids, own) for name, ids in controlled.items()}
+    for key, (ids, known) in lists.items():
+        for candidate in _missing(ids, known):
+            problems.append(f"{path}.{key}: {unknown('candidate', candidate, known)}")
+    problems += _unserved(f"{path}.candidates", own, roles)
+    return StudySize(own, controlled)

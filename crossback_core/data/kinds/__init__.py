@@ -1,0 +1,1 @@
+"""Kinds of data sets: one file each, named like the kind, with its `KIND`."""

@@ -1,0 +1,203 @@
+"""Images: pixels in bytes, tokens of a colour and a position."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from crossback_core.data.images import (
+    Pixels,
+    ReadsImages,
+    Unreadable,
+    file_problem,
+    read_picture_files,
+)
+from crossback_core.data.modality import Adapter, Modality, Packed, check_tensor
+
+COLOURS = 3
+
+
+class ImageModel(Protocol):
+    """What an adapter has to know of the model."""
+
+    @property
+    def frequency_bands(self) -> int:
+        """Bands of the Fourier positions."""
+
+    @property
+    def max_frequency(self) -> float:
+        """The highest of their frequencies."""
+
+    @property
+    def image_mean(self) -> tuple[float, ...]:
+        """Of the pixels in [0, 1]."""
+
+    @property
+    def image_std(self) -> tuple[float, ...]:
+        """Of the pixels in [0, 1]."""
+
+
+class ImageTraining(Protocol):
+    """What augmentation has to know of the training."""
+
+    @property
+    def flip(self) -> bool:
+        """Whether half of the images are mirrored."""
+
+    @property
+    def shift(self) -> int:
+        """By how many pixels images move at most."""
+
+
+class Image(Modality):
+    """Pictures of one size, uint8 (samples, 3, height, width)."""
+
+    name = "image"
+    folder = "images"
+    suffixes = (".jpg", ".jpeg", ".png", ".webp")
+
+    def file_problem(self, path: Path) -> str:
+        """Say whether a file is missing or empty."""
+        return file_problem(path)
+
+    def read_files(
+        self, raw: Path, sources: Sequence[str], settings: ReadsImages, *, threads: int
+    ) -> list[Pixels | Unreadable]:
+        """Decode picture files at the configured size."""
+        return read_picture_files(raw, sources, settings, threads=threads)
+
+    def pack(self, samples: Sequence[Pixels | Unreadable]) -> Packed:
+        """Put colours before rows and columns."""
+        problems = [item.reason if isinstance(item, Unreadable) else "" for item in samples]
+        values = [
+            None if isinstance(item, Unreadable) else torch.from_numpy(_colours_first(item))
+            for item in samples
+        ]
+        return Packed(problems, values)
+
+    def check(self, values: Tensor, table: Tensor | None, count: int) -> None:
+        """Refuse what are no pixels."""
+        if table is not None:
+            raise ValueError("images have no table")
+        check_tensor("pixels", values, torch.uint8, (count, COLOURS, None, None))
+
+    def inputs(self, values: Tensor, table: Tensor | None) -> tuple[Tensor, None]:
+        """Return pixels as they are; all of them are real."""
+        return values, None
+
+    def channels(self, values: Tensor, table: Tensor | None) -> int:
+        """Return the number of colours."""
+        return COLOURS
+
+    def augment(
+        self,
+        values: Tensor,
+        mask: Tensor | None,
+        settings: ImageTraining,
+        generator: torch.Generator,
+    ) -> tuple[Tensor, Tensor | None]:
+        """Flip and shift each image at random."""
+        return flip_and_shift(values, settings.flip, settings.shift, generator), mask
+
+    def adapter(self, settings: ImageModel, channels: int) -> ImageAdapter:
+        """Make an adapter of three colours."""
+        if channels != COLOURS:
+            raise ValueError(f"images have {COLOURS} channels, not {channels}")
+        return ImageAdapter(settings)
+
+
+MODALITY = Image()
+
+
+class ImageAdapter(Adapter):
+    """Pixels with 2-D Fourier positions (Jaegle et al., arXiv 2103.03206, section 3.2).
+
+    Args:
+        settings: Frequency bands and the mean and standard deviation of the pixels in [0, 1].
+    """
+
+    def __init__(self, settings: ImageModel) -> None:
+        super().__init__()
+        self.bands, self.max_frequency = settings.frequency_bands, settings.max_frequency
+        self.mean, self.std = settings.image_mean, settings.image_std
+        self.channels = COLOURS + 2 * (2 * self.bands + 1)
+
+    def encode(self, values: Tensor) -> Tensor:
+        """Turn uint8 (batch, 3, height, width) into normalised float32; float passes as it is."""
+        if values.is_floating_point():
+            return values
+        if values.dtype != torch.uint8:
+            raise ValueError(f"images must be uint8, or float if encoded, not {values.dtype}")
+        mean = torch.tensor(self.mean, device=values.device).view(1, COLOURS, 1, 1)
+        std = torch.tensor(self.std, device=values.device).view(1, COLOURS, 1, 1)
+        return (values.float() / 255 - mean) / std
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Turn encoded images (batch, 3, height, width) into (batch, height x width, channels)."""
+        if values.ndim != 4 or values.shape[1] != COLOURS:
+            raise ValueError(
+                f"images must be (batch, {COLOURS}, height, width), got {tuple(values.shape)}"
+            )
+        height, width = values.shape[-2:]
+        positions = fourier_positions(height, width, self.bands, self.max_frequency)
+        positions = positions.to(values.device).expand(len(values), -1, -1)
+        return torch.cat([values.flatten(2).transpose(1, 2), positions], dim=-1)
+
+
+@lru_cache(maxsize=16)
+def fourier_positions(height: int, width: int, bands: int, max_frequency: float) -> Tensor:
+    """Fourier features of pixel positions, in row-major order.
+
+    For each axis: sin(pi f x) and cos(pi f x) for `bands` frequencies f from 1 to half the maximum,
+    and x itself, with x from -1 to 1 (arXiv 2103.03206, section 3.2).
+
+    Returns:
+        (height x width, 2 (2 bands + 1)) float32
+    """
+    axes = [torch.linspace(-1, 1, size) for size in (height, width)]
+    grid = torch.stack(torch.meshgrid(*axes, indexing="ij"), dim=-1)  # (height, width, 2)
+    frequencies = torch.linspace(1, max_frequency / 2, bands)
+    angles = math.pi * grid[..., None] * frequencies  # (height, width, 2, bands)
+    features = torch.cat([angles.sin(), angles.cos(), grid[..., None]], dim=-1)
+    return features.flatten(2).flatten(0, 1)
+
+
+def flip_and_shift(pixels: Tensor, flip: bool, shift: int, generator: torch.Generator) -> Tensor:
+    """Flip and shift each image at random.
+
+    Args:
+        pixels: uint8 (batch, 3, height, width).
+        flip: Mirror half of the images.
+        shift: Move each image by up to this many pixels; the border is repeated.
+        generator: Source of randomness.
+
+    Returns:
+        uint8 (batch, 3, height, width)
+    """
+    if flip:
+        mirrored = torch.rand(len(pixels), generator=generator) < 0.5
+        pixels = torch.where(mirrored[:, None, None, None], pixels.flip(-1), pixels)
+    return _shifted(pixels, shift, generator) if shift else pixels
+
+
+def _shifted(pixels: Tensor, shift: int, generator: torch.Generator) -> Tensor:
+    count, _, height, width = pixels.shape
+    padded = functional.pad(pixels.float(), [shift] * 4, mode="replicate").to(pixels.dtype)
+    offsets = torch.randint(2 * shift + 1, (2, count, 1), generator=generator)
+    rows = offsets[0] + torch.arange(height)  # (batch, height)
+    columns = offsets[1] + torch.arange(width)  # (batch, width)
+    samples = torch.arange(count)[:, None, None]
+    # indexing puts the colours last: (batch, height, width, 3)
+    return padded[samples, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def _colours_first(picture: Pixels) -> Pixels:
+    return np.array(picture.transpose(2, 0, 1), order="C")  # (3, height, width)

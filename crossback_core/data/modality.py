@@ -1,0 +1,142 @@
+"""What a modality is: all that the project knows of a sort of input, in one object."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """Samples of a task as they are stored.
+
+    Attributes:
+        problems: Why a sample is skipped ("what: details"); nothing where it is fine.
+        values: One tensor for each sample that is fine, None for the others, or all in one tensor.
+        table: What the values are rows of, shared by all samples; None where they stand alone.
+    """
+
+    problems: list[str]
+    values: Sequence[Tensor | None] | Tensor
+    table: Tensor | None = None
+
+    def of(self, rows: Sequence[int]) -> Tensor:
+        """Return the values of some samples in one tensor (rows, ...).
+
+        Raises:
+            ValueError: They are of different shapes.
+        """
+        if isinstance(self.values, Tensor):
+            return self.values[list(rows)]
+        kept = [value for value in (self.values[row] for row in rows) if value is not None]
+        shapes = sorted({tuple(value.shape) for value in kept})
+        if len(shapes) > 1:
+            raise ValueError(f"samples of shapes {shapes[0]} and {shapes[1]}")
+        return torch.stack(kept)
+
+
+class Adapter(nn.Module, ABC):
+    """What turns raw or encoded input of one modality into tokens.
+
+    Attributes:
+        channels: Width of a token.
+    """
+
+    channels: int
+
+    @abstractmethod
+    def encode(self, values: Tensor) -> Tensor:
+        """Bring raw input to float; float passes as it is."""
+
+    @abstractmethod
+    def forward(self, values: Tensor) -> Tensor:
+        """Turn encoded input into tokens (batch, tokens, channels)."""
+
+
+class Modality(ABC):
+    """A sort of input: how it is read, stored, batched, augmented and turned into tokens.
+
+    Attributes:
+        name: As configurations, files and tables have it.
+        folder: Of its files in a data set of plain folders.
+        suffixes: Of its files, in small letters.
+    """
+
+    name: ClassVar[str]
+    folder: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def file_problem(self, path: Path) -> str:
+        """Say what is wrong with a file that can be seen without decoding it; "" if nothing."""
+
+    @abstractmethod
+    def read_files(self, raw: Path, sources: Sequence[str], settings: Any, *, threads: int) -> Any:
+        """Read files, whose sources are paths under `raw`; returns what `pack` takes."""
+
+    @abstractmethod
+    def pack(self, samples: Any) -> Packed:
+        """Turn the samples that a data set's reader gave into what is stored."""
+
+    @abstractmethod
+    def check(self, values: Tensor, table: Tensor | None, count: int) -> None:
+        """Refuse stored samples of another type or shape, or of another number than `count`."""
+
+    @abstractmethod
+    def inputs(self, values: Tensor, table: Tensor | None) -> tuple[Tensor, Tensor | None]:
+        """Turn stored samples into a batch: what a network reads, and a mask of what is real.
+
+        Returns:
+            The batch (samples, ...), and (samples, tokens) bool, or None where all is real.
+        """
+
+    @abstractmethod
+    def channels(self, values: Tensor, table: Tensor | None) -> int:
+        """Return the width of one input element, which `adapter` is made for."""
+
+    def augment(
+        self, values: Tensor, mask: Tensor | None, settings: Any, generator: torch.Generator
+    ) -> tuple[Tensor, Tensor | None]:
+        """Change training samples at random so that they keep their class; here not at all.
+
+        Args:
+            values: A batch as of `inputs`.
+            mask: Its mask.
+            settings: Those of the training.
+            generator: The only source of randomness.
+        """
+        return values, mask
+
+    @abstractmethod
+    def adapter(self, settings: Any, channels: int) -> Adapter:
+        """Make a new adapter.
+
+        Args:
+            settings: Those of the model.
+            channels: As of `channels`.
+
+        Raises:
+            ValueError: There is no adapter of so many channels.
+        """
+
+
+def check_tensor(
+    name: str, tensor: Tensor, dtype: torch.dtype, shape: tuple[int | None, ...]
+) -> None:
+    """Refuse a tensor of another type or shape; None in `shape` stands for any length but 0."""
+    fits = tensor.dtype == dtype and tensor.ndim == len(shape)
+    if fits and all(
+        actual == wanted if wanted is not None else actual > 0
+        for actual, wanted in zip(tensor.shape, shape, strict=True)
+    ):
+        return
+    wanted_shape = ", ".join("any" if length is None else str(length) for length in shape)
+    raise ValueError(
+        f"{name} are {tensor.dtype} of shape {tuple(tensor.shape)}, not {dtype} of ({wanted_shape})"
+    )

@@ -1,0 +1,204 @@
+"""Sections of the configuration: strict, frozen, declared in the room that each configures.
+
+A section is a dataclass of pydantic's with `STRICT` as its configuration; the types here say what
+its values may be and take them as a file or a command line writes them. `build` makes one of plain
+values and puts into words what does not fit. `crossback_core.config` composes the sections.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import date
+from itertools import pairwise
+from typing import Annotated, Any, TypeVar
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
+
+STRICT = ConfigDict(strict=True, extra="forbid")
+_SHOWN = 60  # names that a message lists
+MOST = 10**9  # of a count: beyond it a number is a slip
+
+_T = TypeVar("_T")
+
+
+def _whole(value: object) -> object:
+    """Take 3.0, 1e3 and the text of a command line for the whole numbers that they are."""
+    number = value if type(value) is int else _real(value)
+    return int(number) if isinstance(number, float) and number.is_integer() else number
+
+
+def _real(value: object) -> object:
+    """Take a text that spells a number for it: YAML reads 1e-3, and Snakemake --config, as text."""
+    if type(value) is int and abs(value) > sys.float_info.max:
+        return math.inf
+    if not isinstance(value, str) or not _NUMBER.fullmatch(value):
+        return value
+    try:
+        return int(value) if value.lstrip("+-").isdigit() else float(value)
+    except ValueError:
+        return value
+
+
+_NUMBER = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", re.IGNORECASE)
+_FLAGS = {"true": True, "false": False}  # as the command line writes them
+
+
+def _flag(value: object) -> object:
+    return _FLAGS.get(value.lower(), value) if isinstance(value, str) else value
+
+
+def _entries(value: object) -> object:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _ascending(values: tuple[float, ...]) -> tuple[float, ...]:
+    if any(later <= earlier for earlier, later in pairwise(values)):
+        raise ValueError("it must ascend")
+    return values
+
+
+def _distinct(values: tuple[_T, ...]) -> tuple[_T, ...]:
+    twice = sorted({str(value) for value in values if values.count(value) > 1})
+    if twice:
+        raise ValueError(f"{some_of(twice)} is given more than once")
+    return values
+
+
+WHOLE, REAL = BeforeValidator(_whole), BeforeValidator(_real)
+
+Count = Annotated[int, Field(ge=1, le=MOST), WHOLE]
+CountFromZero = Annotated[int, Field(ge=0, le=MOST), WHOLE]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1), WHOLE]
+Number = Annotated[float, Field(allow_inf_nan=False), REAL]
+NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False), REAL]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False), REAL]
+Fraction = Annotated[float, Field(ge=0, le=1), REAL]
+InnerFraction = Annotated[float, Field(gt=0, lt=1), REAL]
+FractionBelowOne = Annotated[float, Field(ge=0, lt=1), REAL]
+Factor = Annotated[float, Field(gt=0, le=1), REAL]
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f\x85\u2028\u2029]+$")]
+Entries = BeforeValidator(_entries)
+Ascending = AfterValidator(_ascending)
+Distinct = AfterValidator(_distinct)
+
+
+def build(kind: type[_T], values: object, path: str, problems: list[str]) -> _T | None:
+    """Make a section of plain values.
+
+    Args:
+        kind: The section.
+        values: By key.
+        path: Where they stand in the configuration.
+        problems: Gets a line for each value that does not fit: its path, the value, what is
+            allowed.
+
+    Returns:
+        The section; None where there is a problem.
+    """
+    if not isinstance(values, Mapping):
+        problems.append(f"{path}: {shown(values)} is not allowed; it must be of type object")
+        return None
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        problems.extend(_worded(error, kind, path))
+        return None
+
+
+def keys_of(kind: type[Any]) -> tuple[str, ...]:
+    """Return the keys of a section."""
+    return tuple(kind.__dataclass_fields__)
+
+
+def unknown(what: str, name: object, known: Iterable[object]) -> str:
+    """Word the problem of a name or id that does not exist."""
+    names = [str(each) for each in known]
+    return f"unknown {what} {shown(name)}{_meant(name, names)}; known: {some_of(names) or 'none'}"
+
+
+def one_of(name: object, known: Iterable[str]) -> str:
+    """Word what is allowed where a name is none of a few."""
+    names = list(known)
+    return f"one of {', '.join(names)}{_meant(name, names)}"
+
+
+def _meant(name: object, names: list[str]) -> str:
+    if not isinstance(name, str) or name.isdigit():
+        return ""
+    close = difflib.get_close_matches(name, names, n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def some_of(names: Sequence[str]) -> str:
+    """Return names in a row; of very many the first ones, and how many there are."""
+    if len(names) <= _SHOWN:
+        return ", ".join(names)
+    return f"{', '.join(names[:_SHOWN])} ... ({len(names)} in all)"
+
+
+def _worded(error: ValidationError, kind: type[Any], path: str) -> Iterator[str]:
+    faults = error.errors(include_url=False)
+    for fault in faults:
+        inside = [other for other in faults if other["loc"][:-1] == fault["loc"]]
+        if fault["type"] == "too_short" and inside:
+            continue  # pydantic counts only the entries that are right
+        where = ".".join([*([path] if path else []), *map(str, fault["loc"])])
+        if fault["type"] == "missing":
+            yield f"{where}: is missing"
+        elif fault["type"] == "unexpected_keyword_argument":
+            yield f"{where}: {unknown('key', fault['loc'][-1], keys_of(kind))}"
+        elif fault["type"] == "value_error" and "more than once" in str(fault["ctx"]["error"]):
+            yield f"{where}: {fault['ctx']['error']}"
+        else:
+            allowed = _ALLOWED.get(fault["type"], lambda fault: str(fault["msg"]))(fault)
+            yield f"{where}: {shown(fault['input'])} is not allowed; {allowed}"
+
+
+def shown(value: object) -> str:
+    """Return a value as a message shows it: short, printable, and a tuple as the list it was."""
+    huge = isinstance(value, int) and value.bit_length() > 999  # Python may refuse to print it
+    text = "a number of very many digits" if huge else repr(_listed(value))
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def _listed(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _limit(words: str, key: str) -> Callable[[Any], str]:
+    return lambda fault: f"it must {words} {fault['ctx'][key]:.15g}"
+
+
+def _type(name: str) -> Callable[[Any], str]:
+    return lambda fault: f"it must be of type {name}"
+
+
+_ALLOWED: dict[str, Callable[[Any], str]] = {
+    "int_type": _type("integer"),
+    "float_type": _type("number"),
+    "bool_type": _type("boolean"),
+    "string_type": lambda fault: (
+        "it must be of type text"
+        + (": write it in quotes" if isinstance(fault["input"], int | float | date) else "")
+    ),
+    "tuple_type": _type("list"),
+    "dict_type": _type("object"),
+    "greater_than_equal": _limit("be at least", "ge"),
+    "greater_than": _limit("be above", "gt"),
+    "less_than_equal": _limit("be at most", "le"),
+    "less_than": _limit("be below", "lt"),
+    "too_short": _limit("have entries, at least", "min_length"),
+    "too_long": _limit("have entries, at most", "max_length"),
+    "string_too_short": _limit("have characters, at least", "min_length"),
+    "finite_number": lambda fault: "it must be a finite number",
+    "literal_error": lambda fault: one_of(
+        fault["input"], re.findall(r"'(.*?)'", fault["ctx"]["expected"])
+    ),
+    "string_pattern_mismatch": lambda fault: "it must be text without control characters",
+    "value_error": lambda fault: str(fault["ctx"]["error"]),
+}

@@ -1,0 +1,58 @@
+"""Configuration files that do not say what they seem to."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from crossback_core.config.plain import check_files, normalised
+
+CONFIG = Path(__file__).resolve().parents[3] / "config.yaml"
+
+
+def test_the_shipped_configuration_is_plain() -> None:
+    check_files([CONFIG])
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("seed: 1\na: 2\nseed: 3\n", "3: seed is given more than once"),
+        ("a:\n  b:\n    c: 1\n    c: 1\n", "4: a.b.c is given more than once"),
+        ("wide: {0150: {name: x}}\n", "1: wide.0150: 0150 is read as 104; write 104, or text in"),
+        ("a: [1, 017]\n", "1: a.1: 017 is read as 15; write 15, or text in quotes"),
+        ("a:\n  time: 1:30\n", "2: a.time: 1:30 is read as 90; write 90, or text in quotes"),
+        ("a: 1_000\n", "1: a: 1_000 is read as 1000; write 1000, or text in quotes"),
+        ("a: 0x1F\n", "1: a: 0x1F is read as 31"),
+        ("a: [1, 2\n", "while parsing a flow sequence"),
+    ],
+)
+def test_what_yaml_reads_in_silence_is_named(tmp_path: Path, text: str, problem: str) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=re.escape(str(path)) + ".*" + re.escape(problem)):
+        check_files([CONFIG, path])
+
+
+def test_quotes_plain_numbers_and_anchors_are_fine(tmp_path: Path) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_text("a: &a {b: 0, c: '017', d: 1e-3, e: 0.5}\nf: {<<: *a, g: 10}\nh: -1\n")
+    check_files([path])
+
+
+def test_json_is_what_it_looks(tmp_path: Path) -> None:
+    path = tmp_path / "my.json"
+    path.write_text('{\n\t"seed": 1\n}')
+    check_files([path])
+
+
+def test_nested_aliases_do_not_burst() -> None:
+    text = "a: &a [x, x]\n" + "".join(
+        f"{name}: &{name} [*{base}, *{base}]\n"
+        for base, name in zip("abcdefghijklmnopqrs", "bcdefghijklmnopqrst", strict=True)
+    )
+    with pytest.raises(ValueError, match="more than 100000 values, or 50 levels"):
+        normalised(yaml.safe_load(text))
