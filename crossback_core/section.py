@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Validat
 
 STRICT = ConfigDict(strict=True, extra="forbid")
 _SHOWN = 60  # names that a message lists
+ALL = "all"  # every task, every network, all samples
 MOST = 10**9  # of a count: beyond it a number is a slip
 
 _T = TypeVar("_T")

@@ -9,9 +9,7 @@ from typing import Annotated
 
 from pydantic import BeforeValidator
 
-from crossback_core.section import MOST, some_of
-
-ALL = "all"  # every task, every network
+from crossback_core.section import ALL, MOST, some_of
 
 _ID = re.compile(r"[1-9][0-9]{0,8}")
 _RANGE = re.compile(r"([1-9][0-9]{0,3})-([1-9][0-9]{0,3})")

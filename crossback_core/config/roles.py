@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from crossback_core.config.experiment import SizePlan, StudyPlan, WideTask, may_serve
-from crossback_core.config.ids import ALL
-from crossback_core.section import build, shown, unknown
+from crossback_core.section import ALL, build, shown, unknown
 from crossback_core.study.settings import CONTROLS, StudySettings, StudySize
 
 _COUNT = re.compile(r"[1-9][0-9]{0,8}")

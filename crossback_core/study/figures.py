@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from crossback_core.config.ids import ALL
 from crossback_core.drawing import STYLE, new_figure, panels, percent, write_cells
 from crossback_core.files import atomic_write
+from crossback_core.section import ALL
 from crossback_core.study.analysis import ORACLE, OTHER_SEEDS, RANDOM, VALIDATION, by_size
 from crossback_core.study.settings import STARTS
 
