@@ -76,11 +76,11 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         raise FileNotFoundError(f"checkpoint {path} does not exist: run the rule that makes it")
     try:
         payload = load_archive(path)
-        _check_format(entry(payload, "format", int))
+        _check_format(payload)
         network = _rebuild(payload)
         record: Record = json.loads(entry(payload, "record", str))
-    except _OlderError as error:
-        raise ValueError(f"{path} {error}: remove it and run again") from error
+    except _ForeignError as error:
+        raise ValueError(f"{path} {error}") from error
     except _UNSOUND as error:
         raise ValueError(
             f"{path} is not a checkpoint of format {CHECKPOINT_FORMAT} or is damaged ({error}):"
@@ -98,15 +98,19 @@ def dense_bytes(network: Network, task: int) -> int:
     return sum(4 * parameter.numel() for parameter in dense.trainable_parameters())
 
 
-class _OlderError(ValueError):
-    """A sound file, but of a version before this one."""
+class _ForeignError(ValueError):
+    """A sound file, but of another sort or of a version before this one."""
 
 
-def _check_format(version: int) -> None:
+def _check_format(payload: dict[str, Any]) -> None:
+    if "train" in payload:
+        raise _ForeignError("is a task file, not a network: give it to load_task or to evaluate")
+    version = entry(payload, "format", int)
     if version in _WRITERS:
-        raise _OlderError(
+        raise _ForeignError(
             f"is a checkpoint of format {version}, which crossback_core {_WRITERS[version]} wrote;"
-            f" this is {__version__}, which reads format {CHECKPOINT_FORMAT}"
+            f" this is {__version__}, which reads format {CHECKPOINT_FORMAT}: remove it and run"
+            " again"
         )
     if version != CHECKPOINT_FORMAT:
         raise ValueError(f"format {version}")

@@ -21,6 +21,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, Validat
 STRICT = ConfigDict(strict=True, extra="forbid")
 _SHOWN = 60  # names that a message lists
 ALL = "all"  # every task, every network, all samples
+KEYS = "keys with their values"  # what messages call a mapping
 MOST = 10**9  # of a count: beyond it a number is a slip
 
 _T = TypeVar("_T")
@@ -102,7 +103,7 @@ def build(kind: type[_T], values: object, path: str, problems: list[str]) -> _T 
         The section; None where there is a problem.
     """
     if not isinstance(values, Mapping):
-        problems.append(f"{path}: {shown(values)} is not allowed; it must be of type object")
+        problems.append(f"{path}: {shown(values)} is not allowed; it must be {KEYS}")
         return None
     try:
         return kind(**values)
@@ -131,7 +132,7 @@ def one_of(name: object, known: Iterable[str]) -> str:
 def _meant(name: object, names: list[str]) -> str:
     if not isinstance(name, str) or name.isdigit():
         return ""
-    close = difflib.get_close_matches(name, names, n=1)
+    close = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
@@ -162,6 +163,8 @@ def _worded(error: ValidationError, kind: type[Any], path: str) -> Iterator[str]
 
 def shown(value: object) -> str:
     """Return a value as a message shows it: short, printable, and a tuple as the list it was."""
+    if value is None:
+        return "null"
     huge = isinstance(value, int) and value.bit_length() > 999  # Python may refuse to print it
     text = "a number of very many digits" if huge else repr(_listed(value))
     return text if len(text) <= 100 else f"{text[:97]}..."
@@ -176,19 +179,19 @@ def _limit(words: str, key: str) -> Callable[[Any], str]:
 
 
 def _type(name: str) -> Callable[[Any], str]:
-    return lambda fault: f"it must be of type {name}"
+    return lambda fault: f"it must be {name}"
 
 
 _ALLOWED: dict[str, Callable[[Any], str]] = {
-    "int_type": _type("integer"),
-    "float_type": _type("number"),
-    "bool_type": _type("boolean"),
+    "int_type": _type("an integer"),
+    "float_type": _type("a number"),
+    "bool_type": _type("true or false"),
     "string_type": lambda fault: (
-        "it must be of type text"
+        "it must be text"
         + (": write it in quotes" if isinstance(fault["input"], int | float | date) else "")
     ),
-    "tuple_type": _type("list"),
-    "dict_type": _type("object"),
+    "tuple_type": _type("a list"),
+    "dict_type": _type(KEYS),
     "greater_than_equal": _limit("be at least", "ge"),
     "greater_than": _limit("be above", "gt"),
     "less_than_equal": _limit("be at most", "le"),

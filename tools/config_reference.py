@@ -18,7 +18,7 @@ from crossback_core.config.experiment import (
 )
 from crossback_core.config.presets import BASED_ON, SECTIONS
 from crossback_core.data.kind import KINDS
-from crossback_core.section import MOST, keys_of
+from crossback_core.section import ALL, MOST, keys_of
 from crossback_core.selection.scores import METRICS
 
 _Schema = dict[str, Any]
@@ -187,11 +187,15 @@ def _words(schema: Mapping[str, Any]) -> tuple[str, str]:
     """Return type and limits of a value in words."""
     options = [each for each in schema.get("anyOf", ()) if each.get("type") != "null"]
     if _is_ids(schema):
-        return "list of ids", f"ids from 1, ranges such as 1-56{', or all' * ('default' in schema)}"
+        everything = any(each.get("const") == ALL for each in options)
+        return "list of ids", "ids from 1, ranges such as 1-56" + ", or all" * everything
     if options:
         return _words(options[0])
     if "enum" in schema:
         return "text", "one of " + ", ".join(map(str, schema["enum"]))
+    if schema.get("minItems") == schema.get("maxItems", 0):
+        inner, inner_limits = _words(schema["items"])
+        return f"list of {schema['minItems']} {inner}s", inner_limits
     limits = [
         f"{words} {schema[key]}"
         for key, words in _LIMITS.items()

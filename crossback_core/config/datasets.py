@@ -104,7 +104,8 @@ def _key_problems(path: str, values: Mapping[str, Any], kind: DatasetKind | None
         ):
             yield f"{path}.{key}: is not for a data set of kind {kind.name}; remove it"
         elif key not in common and key not in own:
-            yield f"{path}.{key}: {unknown('key', key, (*common, *own))}"
+            known = [each for each in (*common, *own) if each != "urls" or not kind or kind.files]
+            yield f"{path}.{key}: {unknown('key', key, known)}"
 
 
 def _preset(path: str, name: object, known: Known, problems: list[str]) -> Preset | None:

@@ -56,9 +56,7 @@ class WideTask:
 class SizePlan:
     """What targets of some size are trained from in a study, as configured."""
 
-    candidates: Annotated[
-        IdsOrAll, Field(description="whose backbones targets are trained from, or all")
-    ]
+    candidates: Annotated[IdsOrAll, Field(description="whose backbones targets are trained from")]
     controls: Annotated[
         dict[Start, IdsOrAll],
         Field(description="of shuffled, fresh, unpicked: candidates that each is trained from"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
@@ -73,9 +73,10 @@ def _read_ids_or_all(given: object) -> tuple[int, ...] | None:
 
 
 _AS_GIVEN = list[int | str] | str
+_OR_ALL = list[int | str] | Literal["all"] | str
 
 Ids = Annotated[tuple[int, ...], BeforeValidator(read_ids, json_schema_input_type=_AS_GIVEN)]
 IdsOrAll = Annotated[
     tuple[int, ...] | None,  # None stands for all, where nothing is said
-    BeforeValidator(_read_ids_or_all, json_schema_input_type=_AS_GIVEN),
+    BeforeValidator(_read_ids_or_all, json_schema_input_type=_OR_ALL),
 ]

@@ -108,4 +108,4 @@ def _is_ambiguous(node: yaml.ScalarNode) -> bool:
 
 def _two_ways(node: yaml.ScalarNode) -> str:
     read = shown(yaml.safe_load(node.value))
-    return f"{node.value[:40]} is read as {read}; write {read}, or text in quotes"
+    return f"{node.value[:40]} is read as {read}; write the number that is meant in plain digits"

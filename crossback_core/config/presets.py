@@ -7,7 +7,7 @@ from dataclasses import fields
 from typing import Any, get_type_hints
 
 from crossback_core.config.experiment import Preset
-from crossback_core.section import build, shown, unknown
+from crossback_core.section import KEYS, build, shown, unknown
 
 BASED_ON = "based_on"
 SECTIONS: dict[str, type[Any]] = get_type_hints(Preset)
@@ -41,6 +41,7 @@ def _load(name: str, given: Mapping[str, Any], problems: list[str]) -> Preset | 
     chain, whole = _chain(name, given, problems)
     values: dict[str, dict[str, Any]] = {}
     origins: dict[tuple[str, str], str] = {}  # which preset a key is from
+    broken: set[str] = set()  # sections of which what is missing says nothing
     for base in reversed(chain):
         for section, part in given[base].items():
             if section == BASED_ON:
@@ -50,20 +51,22 @@ def _load(name: str, given: Mapping[str, Any], problems: list[str]) -> Preset | 
                 problems.append(f"presets.{base}.{section}: {unknown('key', section, known)}")
             elif not isinstance(part, Mapping):
                 build(SECTIONS[section], part, f"presets.{base}.{section}", problems)
+                broken.add(section)
             else:
                 values.setdefault(section, {}).update(part)
                 origins |= {(section, key): base for key in part}
     sections: dict[str, Any] = {}
     for section, kind in SECTIONS.items():
         if section not in values:
-            problems += [f"presets.{name}.{section}: {_MISSING}"] if whole else []
+            if whole and section not in broken:
+                problems.append(f"presets.{name}.{section}: {_MISSING}")
             continue
         found: list[str] = []
         sections[section] = build(kind, values[section], "", found)
         for problem in found:
             key = problem.partition(":")[0].partition(".")[0]
             missing = key not in values[section]
-            if missing and not whole:
+            if missing and (section in broken or not whole):
                 continue
             origin = origins.get((section, key), name)
             words = problem.replace("is missing", _MISSING) if missing else problem
@@ -97,7 +100,7 @@ def _chain(name: str, given: Mapping[str, Any], problems: list[str]) -> tuple[li
                 " allowed; write the values out"
             )
         elif not isinstance(given[base], Mapping):
-            allowed = "it must be of type object"
+            allowed = f"it must be {KEYS}"
             problems.append(f"presets.{base}: {shown(given[base])} is not allowed; {allowed}")
         else:
             chain.append(base)

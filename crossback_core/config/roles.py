@@ -35,7 +35,8 @@ def role_problems(path: str, roles: Roles) -> Iterator[str]:
 
 def _missing(ids: Sequence[int], known: Sequence[int]) -> list[int]:
     """Return the first ids that are not known: enough to find the mistake."""
-    return [id_ for id_ in ids if id_ not in set(known)][:5]
+    there = set(known)
+    return [id_ for id_ in ids if id_ not in there][:5]
 
 
 def _wide_problems(path: str, roles: Roles) -> Iterator[str]:

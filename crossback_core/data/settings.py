@@ -73,7 +73,7 @@ class DatasetSettings:
 
     kind: Annotated[Text, Field(description="what the raw data is, and so what reads it")]
     raw: Annotated[
-        Text, Field(description="folder of the raw data; without it published data are downloaded")
+        Text, Field(description="folder of the raw data; published data are downloaded without it")
     ]
     max_skipped: MaxSkipped = 0.01
     test_fraction: TestFraction = 0.2

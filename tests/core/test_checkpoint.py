@@ -21,6 +21,7 @@ from crossback_core import __version__, checkpoint
 from crossback_core.archive import save_archive
 from crossback_core.checkpoint import dense_bytes, load_checkpoint, save_checkpoint
 from crossback_core.config import load_settings
+from crossback_core.data import save_task
 from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.body import describe
 from crossback_core.model.network import Network, TaskSpec
@@ -408,6 +409,13 @@ def test_an_older_format_is_refused_with_the_version_that_wrote_it(path):
     rewrite(path, lambda payload: payload.update(format=1))
     message = f"is a checkpoint of format 1, which crossback_core 0.1 wrote; this is {__version__},"
     refused(path, message, "reads format 2: remove it and run again$")
+
+
+def test_a_task_file_is_told_apart(tmp_path):
+    """It has a format of 1 as well, and is no file to remove."""
+    save_task(TASKS[0], tmp_path / "task_4.pt")
+    with pytest.raises(ValueError, match=r"task_4.pt is a task file, not a network: give it to"):
+        load_checkpoint(tmp_path / "task_4.pt")
 
 
 @pytest.mark.parametrize("payload", [[1, 2], torch.zeros(3), {"a": 1}])

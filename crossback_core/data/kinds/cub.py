@@ -10,8 +10,10 @@ are as many as published.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import pandas as pd
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from crossback_core.data.encoder import read_text_files
@@ -23,11 +25,11 @@ from crossback_core.data.kind import (
     rows_of_both_modalities,
     two_for_each_group,
 )
+from crossback_core.data.settings import GROUPS as MEANING
 from crossback_core.data.settings import (
     ClassesPerGroup,
     DatasetSettings,
     Encoder,
-    Groups,
     ImageSize,
     Representation,
     SamplesPerClass,
@@ -35,7 +37,7 @@ from crossback_core.data.settings import (
 )
 from crossback_core.data.sources import RemoteFile, drive_file
 from crossback_core.data.text import caption_problem
-from crossback_core.section import STRICT
+from crossback_core.section import STRICT, WHOLE
 
 IMAGES = "CUB_200_2011"
 CAPTIONS = "cvpr2016_cub/text_c10"
@@ -63,7 +65,7 @@ class CubSettings(DatasetSettings):
     encoder: Encoder = "bert-base-uncased"
     representation: Representation = "tokens"
     text_length: TextLength = 128
-    groups: Groups = 28
+    groups: Annotated[int, Field(ge=0, le=200, description=MEANING), WHOLE] = 28
     classes_per_group: ClassesPerGroup = 5
     samples_per_class: SamplesPerClass = 60
 

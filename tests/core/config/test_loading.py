@@ -308,11 +308,11 @@ STUDY = {"seeds": [11], "sizes": {5: SIZE, "all": SIZE}}
     [
         (put("seeds", 3), "seeds: unknown key 'seeds' (did you mean 'seed'?); known: seed, device"),
         (put("seed", -1), "seed: -1 is not allowed; it must be at least 0"),
-        (put("seed", "two"), "seed: 'two' is not allowed; it must be of type integer"),
+        (put("seed", "two"), "seed: 'two' is not allowed; it must be an integer"),
         (put("device", "gpu"), "device: 'gpu' is not allowed; one of auto, cpu, cuda"),
         (put("run", []), "run: [] is not allowed; it must have entries, at least 1"),
         (put("run", ["cub"]), "run: unknown data set 'cub'; known: icons"),
-        (put("presets", None), "presets: None is not allowed; it must be of type object"),
+        (put("presets", None), "presets: null is not allowed; it must be keys with their values"),
         (put("seed", 10**400), "seed: a number of very many digits is not allowed; it must be at"),
         (
             put(*DEMO, "training", "learning_rate", 10**400),
@@ -321,14 +321,14 @@ STUDY = {"seeds": [11], "sizes": {5: SIZE, "all": SIZE}}
         (put(*DEMO, "based_on", ["demo"]), "presets.demo.based_on: ['demo'] is not allowed; it mu"),
         (
             put(*DEMO, "selection", "metric", None),
-            "presets.demo.selection.metric: None is not allowed; one of ddv_euclidean, ddv_cosine",
+            "presets.demo.selection.metric: null is not allowed; one of ddv_euclidean, ddv_cosine",
         ),
         (
             put(*DEMO, "training", "optimizer", "adam"),
             "presets.demo.training.optimizer: 'adam' is not allowed; one of adamw, sgd (did you m",
         ),
-        (put("run", [1]), "run.0: 1 is not allowed; it must be of type text: write it in quotes"),
-        (put(*ICONS, "targets", None), "datasets.icons.targets: None is not allowed; it must be"),
+        (put("run", [1]), "run.0: 1 is not allowed; it must be text: write it in quotes"),
+        (put(*ICONS, "targets", None), "datasets.icons.targets: null is not allowed; it must be"),
         (
             put(*ICONS, "targets", [99, "x", -1, "\u0663"]),
             "datasets.icons.targets: [99, 'x', -1, '\u0663'] is not allowed; it must be all, a"
@@ -351,7 +351,7 @@ STUDY = {"seeds": [11], "sizes": {5: SIZE, "all": SIZE}}
         (put("run", ["a\nb"]), "run.0: 'a\\nb' is not allowed; it must be text without control"),
         (
             put(*ICONS, "raw", 2024),
-            "datasets.icons.raw: 2024 is not allowed; it must be of type",
+            "datasets.icons.raw: 2024 is not allowed; it must be text",
         ),
         (put(*ICONS, "raw", "a\nb"), "datasets.icons.raw: 'a\\nb' is not allowed; it must be text"),
         (
@@ -360,7 +360,7 @@ STUDY = {"seeds": [11], "sizes": {5: SIZE, "all": SIZE}}
         ),
         (
             put(*DEMO, "training", "epochs", float("inf")),
-            "presets.demo.training.epochs: inf is not allowed; it must be of type integer",
+            "presets.demo.training.epochs: inf is not allowed; it must be an integer",
         ),
         (
             put(*DEMO, "training", "epochs", 0),
@@ -368,11 +368,11 @@ STUDY = {"seeds": [11], "sizes": {5: SIZE, "all": SIZE}}
         ),
         (
             put(*DEMO, "training", "epochs", 1.5),
-            "presets.demo.training.epochs: 1.5 is not allowed; it must be of type integer",
+            "presets.demo.training.epochs: 1.5 is not allowed; it must be an integer",
         ),
         (
             put(*DEMO, "training", "flip", 1),
-            "presets.demo.training.flip: 1 is not allowed; it must be of type boolean",
+            "presets.demo.training.flip: 1 is not allowed; it must be true or false",
         ),
         (
             put(*DEMO, "training", "learning_rate", float("nan")),
@@ -545,7 +545,7 @@ STUDY = {"seeds": [11], "sizes": {5: SIZE, "all": SIZE}}
         ),
         (
             put(*ICONS, "study", 3),
-            "datasets.icons.study: 3 is not allowed; it must be of type object",
+            "datasets.icons.study: 3 is not allowed; it must be keys with their values",
         ),
     ],
 )
@@ -593,6 +593,19 @@ def test_a_mistake_hides_no_other(config: Config) -> None:
         "datasets.birds.kind",
         "datasets.birds.targetz",
     }
+
+
+def test_a_blank_section_is_one_mistake(config: Config) -> None:
+    config["presets"]["demo"]["training"] = None
+    assert problems(config) == [
+        "presets.demo.training: null is not allowed; it must be keys with their values"
+    ]
+
+
+def test_many_tasks_are_checked_in_a_moment(config: Config) -> None:
+    icons = {"tasks": "1-9999", "targets": "all", "candidates": "all", "wide": {}}
+    config["datasets"]["icons"] |= icons
+    assert len(load_settings(config).datasets["icons"].targets) == 9999
 
 
 def test_what_goes_in_a_circle_is_written_out(config: Config) -> None:
