@@ -95,7 +95,7 @@ def build(kind: type[_T], values: object, path: str, problems: list[str]) -> _T 
     Args:
         kind: The section.
         values: By key.
-        path: Where they stand in the configuration.
+        path: Where they stand in the configuration; empty for the whole of it.
         problems: Gets a line for each value that does not fit: its path, the value, what is
             allowed.
 
@@ -103,7 +103,8 @@ def build(kind: type[_T], values: object, path: str, problems: list[str]) -> _T 
         The section; None where there is a problem.
     """
     if not isinstance(values, Mapping):
-        problems.append(f"{path}: {shown(values)} is not allowed; it must be {KEYS}")
+        where = path or "the configuration"
+        problems.append(f"{where}: {shown(values)} is not allowed; it must be {KEYS}")
         return None
     try:
         return kind(**values)

@@ -40,9 +40,9 @@ def load_settings(config: Mapping[str, Any]) -> Settings:
     return Settings(top.seed, top.device, top.run, experiments)
 
 
-def _named(plain: Mapping[str, Any], key: str, problems: list[str]) -> dict[str, Any]:
+def _named(plain: object, key: str, problems: list[str]) -> dict[str, Any]:
     """Return what a configuration has by name under a key, and find names that cannot be."""
-    entries = plain.get(key)
+    entries = plain.get(key) if isinstance(plain, Mapping) else None
     if not isinstance(entries, dict):
         return {}  # told already
     for name in entries:

@@ -24,7 +24,7 @@ from crossback_core.archive import load_archive
 from crossback_core.checkpoint import load_checkpoint, save_checkpoint
 from crossback_core.config import load_settings
 from crossback_core.data import load_index, load_task
-from crossback_core.data.kinds.icons import READER
+from crossback_core.data.kinds.icons import KIND
 from crossback_core.data.unpack import Limits, unpack
 from crossback_core.files import read_csv, read_json
 from crossback_core.model.bodies.perceiver import Perceiver
@@ -411,12 +411,12 @@ class Icons(Loader):
         self.spoilt.write_bytes(data)
 
     def load(self) -> None:
-        index = READER.index(self.raw, self.settings)
+        index = KIND.index(self.raw, self.settings)
         sources = index["source"].tolist()
         pictures = [source for source in sources if source.startswith("images/")]
         texts = [source for source in sources if source.startswith("texts.csv")]
-        READER.images(self.raw, pictures, self.settings, threads=1)
-        READER.texts(self.raw, texts, self.settings)
+        KIND.readers["image"](self.raw, pictures, self.settings, threads=1)
+        KIND.readers["text"](self.raw, texts, self.settings, threads=1)
 
 
 def _npy_of(random: Random) -> bytes:

@@ -667,6 +667,13 @@ def test_an_empty_configuration_is_refused() -> None:
     assert len(problems({})) == 5
 
 
+@pytest.mark.parametrize("value", [None, 3, "a", [1]])
+def test_a_configuration_without_keys_is_refused(value: Any) -> None:
+    expected = "the configuration: .* is not allowed; it must be keys with their values"
+    with pytest.raises(ValueError, match=expected):
+        load_settings(value)
+
+
 def test_settings_are_read_without_heavy_libraries() -> None:
     """Snakemake has pandas and NumPy loaded anyway; torch takes two seconds in each of its jobs."""
     code = (
