@@ -89,5 +89,15 @@ class DatasetSettings:
         }
 
 
+@dataclass(frozen=True, config=STRICT)
+class PairedSettings(DatasetSettings):
+    """What reading pictures with their captions has to know."""
+
+    image_size: ImageSize = 64
+    encoder: Encoder = "bert-base-uncased"
+    representation: Representation = "tokens"
+    text_length: TextLength = 128
+
+
 def _marks(hint: Any) -> list[Of]:
     return [each for each in getattr(hint, "__metadata__", ()) if isinstance(each, Of)]

@@ -34,15 +34,7 @@ from crossback_core.data.kind import (
     two_for_each_group,
 )
 from crossback_core.data.settings import GROUPS as MEANING
-from crossback_core.data.settings import (
-    ClassesPerGroup,
-    DatasetSettings,
-    Encoder,
-    ImageSize,
-    Representation,
-    SamplesPerClass,
-    TextLength,
-)
+from crossback_core.data.settings import ClassesPerGroup, PairedSettings, SamplesPerClass
 from crossback_core.data.sources import RemoteFile
 from crossback_core.data.text import Texts, join_captions
 from crossback_core.section import STRICT, WHOLE
@@ -92,13 +84,9 @@ FILES = (
 
 
 @dataclass(frozen=True, config=STRICT)
-class CocoSettings(DatasetSettings):
+class CocoSettings(PairedSettings):
     """MSCOCO 2017: tasks 1-15 photographs, 16-30 captions of the same four categories each."""
 
-    image_size: ImageSize = 64
-    encoder: Encoder = "bert-base-uncased"
-    representation: Representation = "tokens"
-    text_length: TextLength = 128
     groups: Annotated[int, Field(ge=0, le=len(GROUPS), description=MEANING), WHOLE] = 15
     classes_per_group: ClassesPerGroup = 4
     samples_per_class: SamplesPerClass = 0

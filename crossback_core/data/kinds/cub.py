@@ -28,12 +28,9 @@ from crossback_core.data.kind import (
 from crossback_core.data.settings import GROUPS as MEANING
 from crossback_core.data.settings import (
     ClassesPerGroup,
-    DatasetSettings,
-    Encoder,
     ImageSize,
-    Representation,
+    PairedSettings,
     SamplesPerClass,
-    TextLength,
 )
 from crossback_core.data.sources import RemoteFile, drive_file
 from crossback_core.data.text import caption_problem
@@ -58,13 +55,10 @@ FILES = (
 
 
 @dataclass(frozen=True, config=STRICT)
-class CubSettings(DatasetSettings):
+class CubSettings(PairedSettings):
     """Birds: tasks 1-28 photographs, 29-56 captions of the same five classes each."""
 
     image_size: ImageSize = 224
-    encoder: Encoder = "bert-base-uncased"
-    representation: Representation = "tokens"
-    text_length: TextLength = 128
     groups: Annotated[int, Field(ge=0, le=200, description=MEANING), WHOLE] = 28
     classes_per_group: ClassesPerGroup = 5
     samples_per_class: SamplesPerClass = 60

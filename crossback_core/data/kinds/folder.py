@@ -21,14 +21,7 @@ from pydantic.dataclasses import dataclass
 from crossback_core.data.encoder import encode
 from crossback_core.data.kind import DatasetKind, SampleReader
 from crossback_core.data.modalities import MODALITIES
-from crossback_core.data.settings import (
-    SPLITS,
-    DatasetSettings,
-    Encoder,
-    ImageSize,
-    Representation,
-    TextLength,
-)
+from crossback_core.data.settings import SPLITS, PairedSettings, TextLength
 from crossback_core.data.text import Texts, join_captions, read_caption
 from crossback_core.section import STRICT
 
@@ -39,12 +32,9 @@ DEFAULT = "image"  # of a table's path whose suffix is no modality's: the decode
 
 
 @dataclass(frozen=True, config=STRICT)
-class FolderSettings(DatasetSettings):
+class FolderSettings(PairedSettings):
     """Your own pictures and texts, in plain folders or a table."""
 
-    image_size: ImageSize = 64
-    encoder: Encoder = "bert-base-uncased"
-    representation: Representation = "tokens"
     text_length: TextLength = 64
 
 

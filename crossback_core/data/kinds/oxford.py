@@ -33,15 +33,7 @@ from crossback_core.data.kind import (
     two_for_each_group,
 )
 from crossback_core.data.settings import GROUPS as MEANING
-from crossback_core.data.settings import (
-    ClassesPerGroup,
-    DatasetSettings,
-    Encoder,
-    ImageSize,
-    Representation,
-    SamplesPerClass,
-    TextLength,
-)
+from crossback_core.data.settings import ClassesPerGroup, PairedSettings, SamplesPerClass
 from crossback_core.data.sources import RemoteFile, drive_file
 from crossback_core.data.text import caption_problem
 from crossback_core.section import STRICT, WHOLE
@@ -83,13 +75,9 @@ FILES = (
 
 
 @dataclass(frozen=True, config=STRICT)
-class OxfordSettings(DatasetSettings):
+class OxfordSettings(PairedSettings):
     """Flowers: tasks 1-6 photographs, 7-12 captions of the same four classes each."""
 
-    image_size: ImageSize = 64
-    encoder: Encoder = "bert-base-uncased"
-    representation: Representation = "tokens"
-    text_length: TextLength = 128
     groups: Annotated[int, Field(ge=0, le=len(GROUPS), description=MEANING), WHOLE] = 6
     classes_per_group: ClassesPerGroup = 4
     samples_per_class: SamplesPerClass = 0
