@@ -23,6 +23,7 @@ _SHOWN = 60  # names that a message lists
 ALL = "all"  # every task, every network, all samples
 KEYS = "keys with their values"  # what messages call a mapping
 MOST = 10**9  # of a count: beyond it a number is a slip
+COUNT_TEXT = re.compile(r"[1-9][0-9]{0,8}")  # an id or a count as text, below MOST
 
 _T = TypeVar("_T")
 

@@ -12,9 +12,8 @@ from crossback_core.config.roles import Roles, load_study, role_problems
 from crossback_core.data.kind import KINDS, DatasetKind
 from crossback_core.data.settings import DatasetSettings
 from crossback_core.data.sources import relocated
-from crossback_core.section import build, keys_of, shown, unknown
+from crossback_core.section import COUNT_TEXT, build, keys_of, shown, unknown
 
-_ID = re.compile(r"[1-9][0-9]{0,8}")
 _URL = re.compile(r"https?://[^#\s]+(#(md5=[0-9a-f]{32}|sha256=[0-9a-f]{64}))?")
 
 
@@ -170,7 +169,7 @@ def _wide(path: str, given: object, problems: list[str]) -> dict[int, WideTask] 
     found = {}
     before = len(problems)
     for network, values in given.items():
-        if not _ID.fullmatch(network):
+        if not COUNT_TEXT.fullmatch(network):
             problems.append(
                 f"{path}.wide: {shown(network)} is not allowed; it must be an id from 1, of at most"
                 " nine digits"

@@ -9,9 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator
 
-from crossback_core.section import ALL, MOST, some_of
+from crossback_core.section import ALL, COUNT_TEXT, MOST, some_of
 
-_ID = re.compile(r"[1-9][0-9]{0,8}")
 _RANGE = re.compile(r"([1-9][0-9]{0,3})-([1-9][0-9]{0,3})")
 _MOST_IDS = 20_000  # that one key lists
 
@@ -58,7 +57,7 @@ def _written_out(item: object) -> Iterator[int] | range | None:
         return range(item, item + 1) if 1 <= item <= MOST else None
     if not isinstance(item, str):
         return None
-    if _ID.fullmatch(item):
+    if COUNT_TEXT.fullmatch(item):
         return range(int(item), int(item) + 1)
     found = _RANGE.fullmatch(item)
     if found is None:

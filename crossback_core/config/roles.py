@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from crossback_core.config.experiment import SizePlan, StudyPlan, WideTask, may_serve
-from crossback_core.section import ALL, build, shown, unknown
+from crossback_core.section import ALL, COUNT_TEXT, build, shown, unknown
 from crossback_core.study.settings import CONTROLS, StudySettings, StudySize
-
-_COUNT = re.compile(r"[1-9][0-9]{0,8}")
 
 
 class Roles(NamedTuple):
@@ -105,7 +102,7 @@ def _size(
     where: str, size: str, values: object, roles: Roles | None, problems: list[str]
 ) -> StudySize | None:
     path, before = f"{where}.{size}", len(problems)
-    if size != ALL and not _COUNT.fullmatch(size):
+    if size != ALL and not COUNT_TEXT.fullmatch(size):
         problems.append(
             f"{where}: {shown(size)} is not allowed; it must be a number of training samples per"
             " class, or all"
