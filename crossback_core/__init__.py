@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from crossback_core.product import Product
+    from crossback_core.checkpoint.product import Product
 
 __version__ = "0.2.0"
 NUMERICS = 1  # raised whenever results change in any digit: Snakemake then makes all of them again
@@ -22,6 +22,6 @@ def load(path: str | Path) -> Product:
         FileNotFoundError: There is no such file.
         ValueError: The file is damaged or is no checkpoint.
     """
-    from crossback_core.product import Product  # imports torch, which takes seconds
+    from crossback_core.checkpoint.product import Product  # imports torch, which takes seconds
 
     return Product.load(path)

@@ -23,6 +23,13 @@ _SHOWN = 60  # names that a message lists
 ALL = "all"  # every task, every network, all samples
 KEYS = "keys with their values"  # what messages call a mapping
 MOST = 10**9  # of a count: beyond it a number is a slip
+_RENAMED = {  # what version 0.2 called by another name
+    "wide": "joint",
+    "metric": "score",
+    "probe": "linear_classifier",
+    "heads": "attention_heads",
+    "cross_heads": "cross_attention_heads",
+}
 COUNT_TEXT = re.compile(r"[1-9][0-9]{0,8}")  # an id or a count as text, below MOST
 
 _T = TypeVar("_T")
@@ -110,7 +117,7 @@ def build(kind: type[_T], values: object, path: str, problems: list[str]) -> _T 
     try:
         return kind(**values)
     except ValidationError as error:
-        problems.extend(_worded(error, kind, path))
+        problems.extend(worded(error, kind, path))
         return None
 
 
@@ -134,6 +141,8 @@ def one_of(name: object, known: Iterable[str]) -> str:
 def _meant(name: object, names: list[str]) -> str:
     if not isinstance(name, str) or name.isdigit():
         return ""
+    if _RENAMED.get(name) in names:
+        return f" (it is called {_RENAMED[name]!r} now)"
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
@@ -145,7 +154,14 @@ def some_of(names: Sequence[str]) -> str:
     return f"{', '.join(names[:_SHOWN])} ... ({len(names)} in all)"
 
 
-def _worded(error: ValidationError, kind: type[Any], path: str) -> Iterator[str]:
+def worded(error: ValidationError, kind: type[Any], path: str = "") -> Iterator[str]:
+    """Yield a line for each value that does not fit.
+
+    Args:
+        error: What pydantic found.
+        kind: The class that it checked.
+        path: Where the class stands; empty for the whole.
+    """
     faults = error.errors(include_url=False)
     for fault in faults:
         inside = [other for other in faults if other["loc"][:-1] == fault["loc"]]

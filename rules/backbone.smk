@@ -1,3 +1,19 @@
+# Networks pruned along a ladder of sparsities, and the level of it that becomes the backbone.
+
+
+def ladder_levels(wildcards: Wildcards) -> list[str]:
+    """List the checkpoints of a backbone's ladder, the least pruned first.
+
+    A data set's preset decides how many there are, so the rules know the ladder as a folder.
+    """
+    return expand(
+        "results/{dataset}/backbone/task_{task}/ladder/sparsity_{sparsity}.pt",
+        dataset=wildcards.dataset,
+        task=wildcards.task,
+        sparsity=experiment_of(wildcards).preset.pruning.sparsities,
+    )
+
+
 rule prune_backbone:
     input:
         task_file="results/{dataset}/data/task_{task}.pt",
@@ -19,14 +35,10 @@ rule prune_backbone:
         runtime=grows(480),
         gpu=GPUS,
     params:
-        rerun_on("preset.pruning.ladder", "preset.training"),
+        **computed(pruning="preset.pruning.ladder", training="preset.training"),
         levels=ladder_levels,
-        pruning=setting("preset.pruning.ladder"),
-        training=setting("preset.training"),
         device=SETTINGS.device,
-        seed=SETTINGS.seed,
         resume="results/{dataset}/.resume/backbone_{task}",
-        version=NUMERICS,
     message:
         "Prune the network of task {wildcards.task} of {wildcards.dataset}"
     script:

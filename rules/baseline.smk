@@ -19,13 +19,9 @@ rule train_baseline:
         runtime=grows(240),
         gpu=GPUS,
     params:
-        rerun_on("preset.model", "preset.training"),
-        model=setting("preset.model"),
-        training=setting("preset.training"),
+        **computed(model="preset.model", training="preset.training"),
         device=SETTINGS.device,
-        seed=SETTINGS.seed,
         resume="results/{dataset}/.resume/baseline_{task}",
-        version=NUMERICS,
     message:
         "Train the baseline of task {wildcards.task} of {wildcards.dataset}"
     script:

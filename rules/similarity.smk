@@ -1,3 +1,29 @@
+# Which candidate is the best start for a target: its scores, and the choice among them.
+
+from crossback_core.selection.scores import SCORES
+
+
+def score_names(wildcards: Wildcards) -> tuple[str, ...]:
+    """Return the columns of a target's scores: a new one has them measured again."""
+    return tuple(SCORES)
+
+
+def of_targets(pattern: str) -> Callable[[Wildcards], list[str]]:
+    """Return the input function for one file of each target of a data set."""
+    return lambda wildcards: expand(
+        pattern, dataset=wildcards.dataset, target=experiment_of(wildcards).targets
+    )
+
+
+def of_candidates(pattern: str) -> Callable[[Wildcards], list[str]]:
+    """Return the input function for one file of each candidate of a target."""
+    return lambda wildcards: expand(
+        pattern,
+        dataset=wildcards.dataset,
+        task=experiment_of(wildcards).candidates_of(target_id(wildcards)),
+    )
+
+
 rule measure_similarity:
     input:
         target_data="results/{dataset}/data/task_{target}.pt",
@@ -19,10 +45,7 @@ rule measure_similarity:
         mem_mb=grows(2000),
         runtime=grows(60),
     params:
-        rerun_on("preset.selection.probing", scored),
-        probing=setting("preset.selection.probing"),
-        seed=SETTINGS.seed,
-        version=NUMERICS,
+        **computed(score_names, probing="preset.selection.probing"),
     message:
         "Score the candidates of target {wildcards.target} of {wildcards.dataset}"
     script:
@@ -70,7 +93,7 @@ checkpoint select_backbone:
     params:
         target=target_id,
         candidates=setting("preset.selection.candidates"),
-        metric=setting("preset.selection.metric"),
+        score=setting("preset.selection.score"),
     message:
         "Select the backbone of target {wildcards.target} of {wildcards.dataset}"
     script:

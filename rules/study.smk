@@ -2,8 +2,90 @@
 # controls, for several seeds and numbers of training samples. Nothing here is planned unless
 # `snakemake study`, or a file of a study, is asked for.
 
+from dataclasses import replace
+
+from crossback_core.learning.settings import TargetSettings, TrainingSettings
+from crossback_core.study.settings import STARTS
+
 STUDY = "results/{dataset}/study/"
-STUDIED = "results/{dataset}/study/size_{size}/seed_{draw}/target_{target}/"
+STUDIED = "results/{dataset}/study/size_{size}/seed_{seed}/target_{target}/"
+STUDY_FIGURES = ("regret", "transfer", "gains", "sizes")
+
+
+def requested_studies(wildcards: Wildcards) -> list[str]:
+    """List what `snakemake study` makes: the study of each data set that has one."""
+    files = ("summary.csv", "gains.csv", "candidates.csv")
+    files += tuple(f"{figure}.png" for figure in STUDY_FIGURES)
+    studied = [name for name, experiment in SETTINGS.datasets.items() if experiment.study]
+    return [f"results/{name}/study/{file}" for name in studied for file in files]
+
+
+def study_size(wildcards: Wildcards) -> int | None:
+    """Return the number of training samples per class; None stands for all."""
+    return None if wildcards.size == "all" else int(wildcards.size)
+
+
+def study_seed(wildcards: Wildcards) -> int:
+    """Return the seed of a job of a study."""
+    return int(wildcards.seed)
+
+
+def target_alone(wildcards: Wildcards) -> tuple[int, ...]:
+    """Return the tasks that a target of a study consists of: itself."""
+    return (target_id(wildcards),)
+
+
+def studied_target(wildcards: Wildcards) -> TargetSettings:
+    """Return the settings of targets, with what a study does not use at fixed values."""
+    target = experiment_of(wildcards).preset.target
+    return replace(target, max_width=1.0, width_step=1.0, keep_better=False)
+
+
+def longer_training(wildcards: Wildcards) -> TrainingSettings:
+    """Return the training of a baseline that takes as many steps as baseline and target together."""
+    training = experiment_of(wildcards).preset.training
+    return replace(training, epochs=2 * training.epochs, min_steps=2 * training.min_steps)
+
+
+def joint_ids(wildcards: Wildcards) -> tuple[int, ...]:
+    """Return the ids of a data set's joint networks."""
+    return tuple(experiment_of(wildcards).joint)
+
+
+def of_cells(pattern: str) -> Callable[[Wildcards], list[str]]:
+    """Return the input function for a file of each target, size and seed of a study."""
+
+    def files(wildcards: Wildcards) -> list[str]:
+        experiment = experiment_of(wildcards)
+        return expand(
+            pattern,
+            dataset=experiment.name,
+            size=experiment.study.sizes,
+            seed=experiment.study.seeds,
+            target=experiment.targets,
+        )
+
+    return files
+
+
+def study_pairs(wildcards: Wildcards) -> list[str]:
+    """List the trainings of a study: each target from each candidate, and from the controls."""
+    experiment = experiment_of(wildcards)
+    return [
+        path
+        for size in experiment.study.sizes
+        for target in experiment.targets
+        for start, candidate in experiment.pairs_of(target, size)
+        for path in expand(
+            f"{STUDIED}{{start}}_{{task}}.json",
+            dataset=experiment.name,
+            size=size,
+            seed=experiment.study.seeds,
+            target=target,
+            start=start,
+            task=candidate,
+        )
+    ]
 
 
 localrules:
@@ -12,7 +94,7 @@ localrules:
 
 wildcard_constraints:
     size=r"all|\d+",
-    draw=r"\d+",
+    seed=r"\d+",
     start="|".join(STARTS),
 
 
@@ -26,23 +108,24 @@ use rule prepare_task as prepare_study_task with:
         task_file=f"{STUDIED}task.pt",
         skipped=f"{STUDIED}task_skipped.csv",
     log:
-        "logs/prepare_study_task/{dataset}/{size}_{draw}_{target}.log",
+        "logs/prepare_study_task/{dataset}/{size}_{seed}_{target}.log",
     benchmark:
-        "benchmarks/prepare_study_task/{dataset}/{size}_{draw}_{target}.tsv"
+        "benchmarks/prepare_study_task/{dataset}/{size}_{seed}_{target}.tsv"
     group:
-        "study_{dataset}_{size}_{draw}_{target}"
+        "study_{dataset}_{size}_{seed}_{target}"
     params:
-        rerun_on(samples_of(target_id)),
+        **computed(
+            samples_of(target_id),
+            seed=study_seed,
+            members=target_alone,
+            train_per_class=study_size,
+        ),
         raw=setting("dataset.raw"),
         task=target_id,
-        members=target_alone,
         dataset=setting("dataset"),
-        train_per_class=study_size,
-        seed=study_draw,
-        version=NUMERICS,
     message:
         "Draw the samples of target {wildcards.target} of {wildcards.dataset} for the study:"
-        " {wildcards.size} a class, seed {wildcards.draw}"
+        " {wildcards.size} per class, seed {wildcards.seed}"
 
 
 use rule train_baseline as train_study_baseline with:
@@ -53,19 +136,15 @@ use rule train_baseline as train_study_baseline with:
         metrics=f"{STUDIED}baseline.json",
         history=f"{STUDIED}baseline.csv",
     log:
-        "logs/train_study_baseline/{dataset}/{size}_{draw}_{target}.log",
+        "logs/train_study_baseline/{dataset}/{size}_{seed}_{target}.log",
     benchmark:
-        "benchmarks/train_study_baseline/{dataset}/{size}_{draw}_{target}.tsv"
+        "benchmarks/train_study_baseline/{dataset}/{size}_{seed}_{target}.tsv"
     group:
-        "study_{dataset}_{size}_{draw}_{target}"
+        "study_{dataset}_{size}_{seed}_{target}"
     params:
-        rerun_on("preset.model", "preset.training"),
-        model=setting("preset.model"),
-        training=setting("preset.training"),
+        **computed(seed=study_seed, model="preset.model", training="preset.training"),
         device=SETTINGS.device,
-        seed=study_draw,
-        resume="results/{dataset}/.resume/study_{size}_{draw}_{target}_baseline",
-        version=NUMERICS,
+        resume="results/{dataset}/.resume/study_{size}_{seed}_{target}_baseline",
     message:
         "Train the baseline of target {wildcards.target} of {wildcards.dataset} for the study"
 
@@ -76,17 +155,13 @@ use rule train_study_baseline as train_longer_baseline with:
         metrics=f"{STUDIED}longer.json",
         history=f"{STUDIED}longer.csv",
     log:
-        "logs/train_longer_baseline/{dataset}/{size}_{draw}_{target}.log",
+        "logs/train_longer_baseline/{dataset}/{size}_{seed}_{target}.log",
     benchmark:
-        "benchmarks/train_longer_baseline/{dataset}/{size}_{draw}_{target}.tsv"
+        "benchmarks/train_longer_baseline/{dataset}/{size}_{seed}_{target}.tsv"
     params:
-        rerun_on("preset.model", longer_training),
-        model=setting("preset.model"),
-        training=longer_training,
+        **computed(seed=study_seed, model="preset.model", training=longer_training),
         device=SETTINGS.device,
-        seed=study_draw,
-        resume="results/{dataset}/.resume/study_{size}_{draw}_{target}_longer",
-        version=NUMERICS,
+        resume="results/{dataset}/.resume/study_{size}_{seed}_{target}_longer",
     message:
         "Train the baseline of target {wildcards.target} of {wildcards.dataset} for as long as"
         " baseline and target together"
@@ -101,16 +176,13 @@ use rule measure_similarity as score_study_candidates with:
     output:
         similarity=f"{STUDIED}scores.csv",
     log:
-        "logs/score_study_candidates/{dataset}/{size}_{draw}_{target}.log",
+        "logs/score_study_candidates/{dataset}/{size}_{seed}_{target}.log",
     benchmark:
-        "benchmarks/score_study_candidates/{dataset}/{size}_{draw}_{target}.tsv"
+        "benchmarks/score_study_candidates/{dataset}/{size}_{seed}_{target}.tsv"
     group:
-        "study_{dataset}_{size}_{draw}_{target}"
+        "study_{dataset}_{size}_{seed}_{target}"
     params:
-        rerun_on("preset.selection.probing", scored),
-        probing=setting("preset.selection.probing"),
-        seed=study_draw,
-        version=NUMERICS,
+        **computed(score_names, seed=study_seed, probing="preset.selection.probing"),
     message:
         "Score the candidates of target {wildcards.target} of {wildcards.dataset} for the study"
 
@@ -123,9 +195,9 @@ rule train_pair:
     output:
         metrics=f"{STUDIED}{{start}}_{{task}}.json",
     log:
-        "logs/train_pair/{dataset}/{size}_{draw}_{target}_{start}_{task}.log",
+        "logs/train_pair/{dataset}/{size}_{seed}_{target}_{start}_{task}.log",
     benchmark:
-        "benchmarks/train_pair/{dataset}/{size}_{draw}_{target}_{start}_{task}.tsv"
+        "benchmarks/train_pair/{dataset}/{size}_{seed}_{target}_{start}_{task}.tsv"
     conda:
         "../envs/crossback.yaml"
     threads: 1
@@ -134,17 +206,13 @@ rule train_pair:
         runtime=grows(240),
         gpu=GPUS,
     params:
-        rerun_on(studied_target, "preset.training"),
+        **computed(seed=study_seed, target=studied_target, training="preset.training"),
         start="{start}",
-        target=studied_target,
-        training=setting("preset.training"),
         device=SETTINGS.device,
-        seed=study_draw,
-        resume="results/{dataset}/.resume/study_{size}_{draw}_{target}_{start}_{task}",
-        version=NUMERICS,
+        resume="results/{dataset}/.resume/study_{size}_{seed}_{target}_{start}_{task}",
     message:
         "Train target {wildcards.target} of {wildcards.dataset} from {wildcards.start}"
-        " {wildcards.task}: {wildcards.size} samples a class, seed {wildcards.draw}"
+        " {wildcards.task}: {wildcards.size} samples per class, seed {wildcards.seed}"
     script:
         "../workflow_scripts/train_pair.py"
 
@@ -196,7 +264,7 @@ rule summarize_study:
         mem_mb=grows(1000),
         runtime=grows(10),
     params:
-        wide=wide_ids,
+        joint=joint_ids,
     message:
         "Judge the scores by the study of {wildcards.dataset}"
     script:

@@ -1,3 +1,22 @@
+# A backbone that reads its target's modality, and the target trained on it.
+
+from crossback_core.records import SelectionRecord, read_record
+
+
+def selected_backbone(dataset: str, target: int | str) -> int:
+    """Read which backbone was selected for a target, once it has been."""
+    found = checkpoints.select_backbone.get(dataset=dataset, target=target)
+    return read_record(SelectionRecord, found.output.selection).backbone
+
+
+def of_backbone(pattern: str) -> Callable[[Wildcards], str]:
+    """Return the input function for a file of a target's backbone."""
+    return lambda wildcards: pattern.format(
+        dataset=wildcards.dataset,
+        task=selected_backbone(wildcards.dataset, wildcards.target),
+    )
+
+
 rule swap_kv:
     input:
         selection="results/{dataset}/selection/target_{target}.json",
@@ -18,10 +37,7 @@ rule swap_kv:
         mem_mb=grows(1000),
         runtime=grows(5),
     params:
-        rerun_on("preset.target.swapping"),
-        swapping=setting("preset.target.swapping"),
-        seed=SETTINGS.seed,
-        version=NUMERICS,
+        **computed(swapping="preset.target.swapping"),
     message:
         "Let the backbone of target {wildcards.target} of {wildcards.dataset} read its modality"
     script:
@@ -55,13 +71,9 @@ rule train_target:
         runtime=grows(480),
         gpu=GPUS,
     params:
-        rerun_on("preset.target", "preset.training"),
-        target=setting("preset.target"),
-        training=setting("preset.training"),
+        **computed(target="preset.target", training="preset.training"),
         device=SETTINGS.device,
-        seed=SETTINGS.seed,
         resume="results/{dataset}/.resume/target_{target}",
-        version=NUMERICS,
     message:
         "Train target {wildcards.target} of {wildcards.dataset} on its backbone"
     script:

@@ -24,14 +24,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "core"))
 import plain_similarity
 
 from crossback_core import NUMERICS
-from crossback_core.checkpoint import load_checkpoint, save_checkpoint
+from crossback_core.checkpoint.network_file import load_checkpoint, save_checkpoint
 from crossback_core.config import Preset, load_settings
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.task_file import Split, TaskData, load_task, save_task
 from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.network import Network, TaskSpec
 from crossback_core.selection.comparison import Trained
-from crossback_core.selection.scores import METRICS
+from crossback_core.selection.scores import SCORES
 from crossback_core.stages import measure_similarity
 
 CONFIG = Path(__file__).resolve().parents[1] / "config.yaml"
@@ -109,7 +109,7 @@ def shipped(folder: Path, candidates: Sequence[int], preset: Preset) -> pd.DataF
         seed=SEED,
         version=NUMERICS,
     )
-    return pd.read_csv(folder / "similarity.csv")[list(METRICS)]
+    return pd.read_csv(folder / "similarity.csv")[list(SCORES)]
 
 
 def plain(folder: Path, candidates: Sequence[int], preset: Preset) -> pd.DataFrame:

@@ -21,7 +21,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from crossback_core.archive import load_archive
+from crossback_core.storage.archive import load_archive
 
 OF_THE_RUN = ("seconds", "versions", "parents", "digest")
 OF_THE_RUN += ("checkpoint_bytes", "checkpoint_kB")  # by the digits of the seconds in it

@@ -10,16 +10,16 @@ from pydantic import TypeAdapter
 
 from crossback_core.config.experiment import (
     DatasetPlan,
+    JointTask,
     Settings,
     SizePlan,
     StudyPlan,
     TopSettings,
-    WideTask,
 )
 from crossback_core.config.presets import BASED_ON, SECTIONS
 from crossback_core.data.kind import KINDS
 from crossback_core.section import ALL, MOST, keys_of
-from crossback_core.selection.scores import METRICS
+from crossback_core.selection.scores import SCORES
 
 _Schema = dict[str, Any]
 
@@ -61,7 +61,7 @@ def _plan() -> _Schema:
     keys: _Schema = _of(DatasetPlan)["properties"]
     keys["study"] = _of(StudyPlan)
     keys["study"]["properties"]["sizes"] |= {"additionalProperties": _of(SizePlan)}
-    keys["wide"] |= {"additionalProperties": _of(WideTask)}
+    keys["joint"] |= {"additionalProperties": _of(JointTask)}
     return keys
 
 
@@ -102,7 +102,7 @@ def page(settings: Settings, presets: Mapping[str, Any]) -> str:
     """
     parts = [_INTRODUCTION, "## Top\n", *_table(TopSettings, {})]
     parts += ["\n## datasets.NAME\n", _KIND, *_table(DatasetPlan, _defaults(DatasetPlan))]
-    parts += ["\n`wide.ID`:\n", *_table(WideTask, _defaults(WideTask))]
+    parts += ["\n`joint.ID`:\n", *_table(JointTask, _defaults(JointTask))]
     parts += ["\n`study`:\n", *_table(StudyPlan, {})]
     parts += ["\n`study.sizes.N`:\n", *_table(SizePlan, _defaults(SizePlan))]
     for name in KINDS.names():
@@ -125,8 +125,8 @@ def page(settings: Settings, presets: Mapping[str, Any]) -> str:
 
 def metric_table() -> str:
     """Return the list of scores as docs/method.md has it."""
-    rows = ["| Metric | Score | Source |", "|---|---|---|"]
-    rows += [f"| `{name}` | {each.formula} | {each.source} |" for name, each in METRICS.items()]
+    rows = ["| Score | What it is | Source |", "|---|---|---|"]
+    rows += [f"| `{name}` | {each.formula} | {each.source} |" for name, each in SCORES.items()]
     return "\n".join(rows) + "\n"
 
 

@@ -17,7 +17,7 @@ from config_reference import metric_table, page, schema
 
 from crossback_core.config import load_settings
 from crossback_core.config.presets import load_presets
-from crossback_core.files import write_text
+from crossback_core.storage.files import write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 SCORES = re.compile(r"(<!-- scores -->\n)(?:.*?\n)??(<!-- end -->)", re.DOTALL)

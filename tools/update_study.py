@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crossback_core.files import read_csv, write_text
+from crossback_core.storage.files import read_csv, write_text
 from crossback_core.study.analysis import by_size
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -49,7 +49,7 @@ def with_tables(text: str, folder: Path) -> str:
     tables: dict[str, Callable[[], pd.DataFrame]] = {
         "scores": lambda: scores_table(summary),
         "gains": lambda: gains_table(gains),
-        "wide": lambda: wide_table(candidates),
+        "joint": lambda: joint_table(candidates),
         "baselines": lambda: baselines_table(gains),
     }
 
@@ -66,7 +66,7 @@ def scores_table(summary: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "samples a class": ordered["size"],
-            "picked by": ordered["metric"],
+            "picked by": ordered["picked_by"],
             "regret": _intervals(ordered, "regret", sign=""),
             "over random": _intervals(ordered, "over_random"),
             "gain": _intervals(ordered, "gain"),
@@ -101,9 +101,9 @@ def gains_table(gains: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def wide_table(candidates: pd.DataFrame) -> pd.DataFrame:
-    """One row a wide backbone and modality of the target."""
-    backbones = (candidates["kind"] == "wide") & (candidates["start"] == "backbone")
+def joint_table(candidates: pd.DataFrame) -> pd.DataFrame:
+    """One row a joint backbone and modality of the target."""
+    backbones = (candidates["kind"] == "joint") & (candidates["start"] == "backbone")
     rows = candidates[backbones]
     return pd.DataFrame(
         {

@@ -1,8 +1,8 @@
 """Train one task from scratch (rule train_baseline)."""
 
-from crossback_core.files import run_log
+from crossback_core.runtime.run_log import run_log
 
 with run_log(snakemake.log[0]):
-    from crossback_core.stages import train_baseline  # here, so that an import error is logged
+    from crossback_core.stages.baseline import train_baseline  # a failure is logged
 
     train_baseline(**snakemake.input, **snakemake.output, **snakemake.params)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from crossback_core.config.experiment import DatasetPlan, Experiment, Preset, WideTask
+from crossback_core.config.experiment import DatasetPlan, Experiment, JointTask, Preset
 from crossback_core.config.roles import Roles, load_study, role_problems
 from crossback_core.data.kind import KINDS, DatasetKind
 from crossback_core.data.settings import DatasetSettings
@@ -55,12 +55,12 @@ def load_experiment(
     plan = build(DatasetPlan, {key: values[key] for key in values if key in common}, path, found)
     preset = _preset(path, values.get("preset"), known, found)
     settings = _settings(name, values, kind, preset, found)
-    wide = _wide(path, values.get("wide", {}), found)
+    joint = _joint(path, values.get("joint", {}), found)
     roles = None
     if plan is not None:
         found += _url_problems(path, plan, kind)
-        if kind is not None and settings is not None and wide is not None:
-            roles = _roles(path, plan, wide, kind, settings, found)
+        if kind is not None and settings is not None and joint is not None:
+            roles = _roles(path, plan, joint, kind, settings, found)
     found += role_problems(path, roles) if roles else ()
     study = None
     if "study" in values:
@@ -163,7 +163,7 @@ def _settings(
     return replace(settings, text_length=longest)  # type: ignore[call-arg]
 
 
-def _wide(path: str, given: object, problems: list[str]) -> dict[int, WideTask] | None:
+def _joint(path: str, given: object, problems: list[str]) -> dict[int, JointTask] | None:
     if not isinstance(given, Mapping):
         return None  # told with the other keys
     found = {}
@@ -171,11 +171,11 @@ def _wide(path: str, given: object, problems: list[str]) -> dict[int, WideTask] 
     for network, values in given.items():
         if not COUNT_TEXT.fullmatch(network):
             problems.append(
-                f"{path}.wide: {shown(network)} is not allowed; it must be an id from 1, of at most"
-                " nine digits"
+                f"{path}.joint: {shown(network)} is not allowed; it must be an id from 1, of at"
+                " most nine digits"
             )
             continue
-        task = build(WideTask, values, f"{path}.wide.{network}", problems)
+        task = build(JointTask, values, f"{path}.joint.{network}", problems)
         if task is not None:
             found[int(network)] = task
     return found if len(problems) == before else None
@@ -184,7 +184,7 @@ def _wide(path: str, given: object, problems: list[str]) -> dict[int, WideTask] 
 def _roles(
     path: str,
     plan: DatasetPlan,
-    wide: dict[int, WideTask],
+    joint: dict[int, JointTask],
     kind: DatasetKind,
     settings: DatasetSettings,
     problems: list[str],
@@ -204,10 +204,10 @@ def _roles(
             f"{path}.tasks: {max(tasks)} is not allowed; with these sizes a data set of kind"
             f" {kind.name} has tasks 1 to {count}"
         )
-    everything = (*tasks, *wide)
+    everything = (*tasks, *joint)
     return Roles(
         tasks=tasks,
-        wide=wide,
+        joint=joint,
         targets=tasks if plan.targets is None else plan.targets,
         candidates=everything if plan.candidates is None else plan.candidates,
     )

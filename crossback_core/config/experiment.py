@@ -42,7 +42,7 @@ class TopSettings:
 
 
 @dataclass(frozen=True, config=STRICT)
-class WideTask:
+class JointTask:
     """A network trained on the classes of several tasks at once."""
 
     name: Annotated[Text, Field(description="what reports call it")]
@@ -87,12 +87,12 @@ class DatasetPlan:
     tasks: Annotated[
         IdsOrAll, Field(description="one network each; all: where the kind knows how many")
     ] = None
-    wide: Annotated[
+    joint: Annotated[
         dict[str, Any], Field(description="networks trained on several tasks' classes, by id")
     ] = field(default_factory=dict)
     targets: Annotated[IdsOrAll, Field(description="tasks that look for a backbone")] = None
     candidates: Annotated[
-        IdsOrAll, Field(description="tasks and wide networks that may become a backbone")
+        IdsOrAll, Field(description="tasks and joint networks that may become a backbone")
     ] = None
     train_per_class: Annotated[
         Count | None,
@@ -128,7 +128,7 @@ class Experiment:
     dataset: DatasetSettings
     downloads: tuple[RemoteFile, ...]
     tasks: tuple[int, ...]
-    wide: Mapping[int, WideTask]
+    joint: Mapping[int, JointTask]
     targets: tuple[int, ...]
     candidates: tuple[int, ...]
     train_per_class: int | None
@@ -137,12 +137,12 @@ class Experiment:
 
     @property
     def networks(self) -> tuple[int, ...]:
-        """Ids of all that a network is trained for: tasks, then wide tasks."""
-        return (*self.tasks, *self.wide)
+        """Ids of all that a network is trained for: tasks, then joint tasks."""
+        return (*self.tasks, *self.joint)
 
     def members(self, network: int) -> tuple[int, ...]:
-        """Return the tasks whose classes a network knows: itself, unless it is wide."""
-        return self.wide[network].tasks if network in self.wide else (network,)
+        """Return the tasks whose classes a network knows: itself, unless it is joint."""
+        return self.joint[network].tasks if network in self.joint else (network,)
 
     def modalities(self, network: int) -> tuple[str, ...]:
         """Return the modalities that a network may be of, as far as the ids of its tasks tell."""
@@ -157,9 +157,9 @@ class Experiment:
     def candidates_of(self, target: int) -> tuple[int, ...]:
         """Return the candidates for a target's backbone.
 
-        None is the target's own network, nor a wide one that names other targets.
+        None is the target's own network, nor a joint one that names other targets.
         """
-        served = {network: task.targets for network, task in self.wide.items()}
+        served = {network: task.targets for network, task in self.joint.items()}
         return tuple(each for each in self.candidates if may_serve(each, target, served.get(each)))
 
     def pairs_of(self, target: int, size: str) -> tuple[tuple[Start, int], ...]:

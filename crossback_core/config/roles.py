@@ -1,11 +1,11 @@
-"""Who does what in a data set: tasks, wide networks, targets, candidates, and their study."""
+"""Who does what in a data set: tasks, joint networks, targets, candidates, and their study."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from crossback_core.config.experiment import SizePlan, StudyPlan, WideTask, may_serve
+from crossback_core.config.experiment import JointTask, SizePlan, StudyPlan, may_serve
 from crossback_core.section import ALL, COUNT_TEXT, build, shown, unknown
 from crossback_core.study.settings import CONTROLS, StudySettings, StudySize
 
@@ -14,19 +14,19 @@ class Roles(NamedTuple):
     """Who does what, with ranges and "all" written out."""
 
     tasks: tuple[int, ...]
-    wide: dict[int, WideTask]
+    joint: dict[int, JointTask]
     targets: tuple[int, ...]
     candidates: tuple[int, ...]
 
 
 def role_problems(path: str, roles: Roles) -> Iterator[str]:
     """Find ids that do not exist, or that cannot be what they are named for."""
-    networks = (*roles.tasks, *roles.wide)
-    yield from _wide_problems(path, roles)
+    networks = (*roles.tasks, *roles.joint)
+    yield from _joint_problems(path, roles)
     for target in _missing(roles.targets, roles.tasks):
         yield f"{path}.targets: {unknown('task', target, roles.tasks)}"
     for candidate in _missing(roles.candidates, networks):
-        yield f"{path}.candidates: {unknown('task or wide id', candidate, networks)}"
+        yield f"{path}.candidates: {unknown('task or joint id', candidate, networks)}"
     yield from _unserved(f"{path}.candidates", roles.candidates, roles)
 
 
@@ -36,34 +36,34 @@ def _missing(ids: Sequence[int], known: Sequence[int]) -> list[int]:
     return [id_ for id_ in ids if id_ not in there][:5]
 
 
-def _wide_problems(path: str, roles: Roles) -> Iterator[str]:
-    for network, task in roles.wide.items():
-        where = f"{path}.wide.{network}"
+def _joint_problems(path: str, roles: Roles) -> Iterator[str]:
+    for network, task in roles.joint.items():
+        where = f"{path}.joint.{network}"
         if network in roles.tasks:
-            yield f"{where}: is a task's id; a wide network needs an id of its own"
+            yield f"{where}: is a task's id; a joint network needs an id of its own"
         served = roles.targets if task.targets is None else task.targets
         own = set(task.tasks) & set(roles.targets) & set(served)
         if network in roles.candidates and own:
             yield (
                 f"{where}.tasks: {min(own)} is a target; a candidate made of a target's own samples"
                 " would know them all: take it out, or name the targets that the network may serve"
-                f" in wide.{network}.targets"
+                f" in joint.{network}.targets"
             )
         for target in _missing(task.targets or (), roles.tasks):
             yield f"{where}.targets: {unknown('task', target, roles.tasks)}"
         for member in task.tasks:
-            if member in roles.wide:
-                yield f"{where}.tasks: {member} is wide itself; give single tasks"
+            if member in roles.joint:
+                yield f"{where}.tasks: {member} is joint itself; give single tasks"
 
 
 def _unserved(where: str, candidates: Sequence[int], roles: Roles) -> Iterator[str]:
     """Find targets that none of some candidates may serve."""
-    served = {network: task.targets for network, task in roles.wide.items()}
+    served = {network: task.targets for network, task in roles.joint.items()}
     for target in roles.targets:
         if not any(may_serve(each, target, served.get(each)) for each in candidates):
             yield (
                 f"{where}: the target {target} has no candidate, as its own network is none, nor"
-                " is a wide one that names other targets; add others"
+                " is a joint one that names other targets; add others"
             )
 
 

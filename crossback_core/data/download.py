@@ -13,7 +13,7 @@ import requests
 import tenacity
 
 from crossback_core.data.sources import RemoteFile
-from crossback_core.files import write_text
+from crossback_core.storage.files import write_text
 
 logger = logging.getLogger(__name__)
 

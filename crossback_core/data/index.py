@@ -10,8 +10,8 @@ import pandas as pd
 
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.settings import SPLITS
-from crossback_core.files import read_csv, write_csv
 from crossback_core.section import unknown
+from crossback_core.storage.files import read_csv, write_csv
 
 COLUMNS = ["id", "task", "class", "modality", "split", "group", "source"]
 FRACTIONS = (0.6, 0.2, 0.2)

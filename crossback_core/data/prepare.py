@@ -105,7 +105,7 @@ def make_task(
         raw: The folder of the data set.
         settings: What its reader has to know.
         task: The number of the task that is made.
-        members: The tasks of the index that it consists of: itself, or several for a wide task,
+        members: The tasks of the index that it consists of: itself, or several for a joint task,
             whose classes are theirs in this order.
         train_per_class: At most so many training samples a class; None takes all. Validation and
             test stay whole, and a smaller choice is part of a larger one.

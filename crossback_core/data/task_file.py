@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from crossback_core.archive import entry, load_archive, save_archive
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.modality import Modality, check_tensor
 from crossback_core.data.settings import SPLITS
+from crossback_core.storage.archive import entry, load_archive, save_archive
 
 TASK_FORMAT = 1
 

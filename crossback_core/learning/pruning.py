@@ -1,4 +1,4 @@
-"""Gradual magnitude pruning along a ladder of sparsities, and the choice of a rung.
+"""Gradual magnitude pruning along a ladder of sparsities, and the choice of a level.
 
 Source: Zhu and Gupta, "To prune, or not to prune" (arXiv 1710.01878); CPG (Hung et al., NeurIPS
 2019) uses it to compact a task's weights. What is pruned becomes free for later tasks.
@@ -50,13 +50,13 @@ def climb(
     """Prune the newest task to the next sparsity of the ladder while training it further.
 
     Args:
-        network: At the sparsity of the rung before; changed in place.
+        network: At the sparsity of the level before; changed in place.
         data: The newest task.
-        sparsity: The rung to reach.
-        pruning: Length, learning rate and ramp of a rung.
+        sparsity: The level to reach.
+        pruning: Length, learning rate and ramp of a level.
         training: Everything else of the training.
         seed: Source of randomness.
-        resume: Where to keep an interrupted rung.
+        resume: Where to keep an interrupted level.
 
     Returns:
         One row an epoch, as of `fit`.
@@ -93,7 +93,7 @@ def highest_sparsity(
 ) -> float:
     """Choose the highest sparsity whose accuracy is within the allowed loss of the baseline.
 
-    Where no rung is, not even a weakly pruned one, the dense model is the answer: a backbone that
+    Where no level is, not even a weakly pruned one, the dense model is the answer: a backbone that
     lost what it knew is no backbone. It leaves no free weights, so its targets have to grow.
 
     Args:
@@ -101,5 +101,6 @@ def highest_sparsity(
         baseline: Validation accuracy of the dense baseline.
         allowed_loss: How much of it may be lost.
     """
-    bar = baseline - allowed_loss
-    return max((s for s, a in accuracies.items() if a > bar or math.isclose(a, bar)), default=DENSE)
+    least = baseline - allowed_loss
+    kept = (s for s, a in accuracies.items() if a > least or math.isclose(a, least))
+    return max(kept, default=DENSE)

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Trained:
+class Attempt:
     """A target's network as it came out at one width."""
 
     network: Network
@@ -49,42 +49,44 @@ class Trained:
 class Outcome:
     """What came of a target: the training that is kept, and all tried, narrowest first."""
 
-    kept: Trained
-    tried: tuple[Trained, ...]
+    kept: Attempt
+    tried: tuple[Attempt, ...]
 
 
 def pick_and_grow(
     initial: Callable[[], Network],
     data: TaskData,
     *,
-    bar: float,
+    goal: float,
     target: TargetSettings,
     training: TrainingSettings,
     seed: int,
     resume: Callable[[float], Resume],
 ) -> Outcome:
-    """Train a target, widening its network until its validation accuracy clears the bar.
+    """Train a target, widening its network until its validation accuracy reaches the goal.
 
-    Every width starts again from the initial network. If no width clears the bar, the one with
+    Every width starts again from the initial network. If no width reaches it, the one with
     the best validation accuracy is kept, the narrowest among equals.
 
     Args:
         initial: Makes the network with the target added (see `kv_swap`).
         data: The target.
-        bar: Validation accuracy to reach: that of the target's own baseline.
+        goal: Validation accuracy to reach: that of the target's own baseline.
         target: How to pick and grow.
         training: Everything else of the training.
         seed: Source of randomness.
         resume: Where to keep an interrupted training of a given width.
     """
-    tried: list[Trained] = []
+    tried: list[Attempt] = []
     for width in widths(initial().width, step=target.width_step, maximum=target.max_width):
-        trained = train_at(initial(), width, data, target, training, seed, resume(width))
-        logger.info("width %g: validation %.4f, bar %.4f", width, trained.validation_accuracy, bar)
-        tried.append(trained)
-        if trained.validation_accuracy >= bar:
+        attempt = train_at(initial(), width, data, target, training, seed, resume(width))
+        logger.info(
+            "width %g: validation %.4f, goal %.4f", width, attempt.validation_accuracy, goal
+        )
+        tried.append(attempt)
+        if attempt.validation_accuracy >= goal:
             break
-    kept = max(tried, key=lambda trained: trained.validation_accuracy)  # the first among equals
+    kept = max(tried, key=lambda attempt: attempt.validation_accuracy)  # the first among equals
     return Outcome(kept, tuple(tried))
 
 
@@ -96,7 +98,7 @@ def train_at(
     training: TrainingSettings,
     seed: int,
     resume: Resume,
-) -> Trained:
+) -> Attempt:
     """Train the newest task of a network, grown to a width; see `pick_and_grow`."""
     torch.manual_seed(seed)
     if width > network.width:
@@ -111,7 +113,7 @@ def train_at(
     label = f"task {data.task} at width {width:g}"
     rows = fit(network, data, settings, optimisations, seed=seed, label=label, resume=resume)
     network.ownership.stop_picking()
-    return Trained(network, width, rows)
+    return Attempt(network, width, rows)
 
 
 def _pick_optimisation(scores: nn.Parameter, target: TargetSettings, steps: int) -> Optimisation:

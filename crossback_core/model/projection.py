@@ -31,7 +31,7 @@ class InputProjection(TaskInput):
         # No scale of its own: the projections that follow hold one already, and images then need
         # no gradient of their many tokens.
         self.norm = nn.LayerNorm(self.adapter.channels, elementwise_affine=False)
-        inner = settings.cross_heads * settings.cross_head_dim
+        inner = settings.cross_attention_heads * settings.cross_head_dim
         self.key = nn.Linear(self.adapter.channels, inner, bias=False)
         self.value = nn.Linear(self.adapter.channels, inner, bias=False)
 

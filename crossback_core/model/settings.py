@@ -29,9 +29,9 @@ class ModelSettings:
     latents: Annotated[Count, Field(description="number of latent vectors")]
     latent_dim: Annotated[Count, Field(description="their width, the residual width")]
     blocks: Annotated[Count, Field(description="self-attention blocks")]
-    heads: Annotated[Count, Field(description="heads of the self-attention")]
+    attention_heads: Annotated[Count, Field(description="heads of the self-attention")]
     head_dim: Annotated[Count, Field(description="channels of a head of the self-attention")]
-    cross_heads: Annotated[
+    cross_attention_heads: Annotated[
         Count, Field(description="heads of the cross-attention that reads the input")
     ]
     cross_head_dim: Annotated[Count, Field(description="channels of a head of the cross-attention")]

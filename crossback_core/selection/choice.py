@@ -37,7 +37,7 @@ class Choice:
     backbone: int
     backbone_modality: str
     similarity: float
-    metric: str
+    score: str
     candidates: Candidates
     ranking: tuple[Ranked, ...]
 
@@ -47,7 +47,7 @@ class Choice:
 
 
 def choose_backbone(
-    scores: pd.DataFrame, *, target: int, candidates: Candidates, metric: str
+    scores: pd.DataFrame, *, target: int, candidates: Candidates, score: str
 ) -> Choice:
     """Choose the candidate of the highest similarity; among equals the lowest id.
 
@@ -60,7 +60,7 @@ def choose_backbone(
         target: Whose backbone is chosen.
         candidates: Which modality to consider: "all", the target's ("same_modal") or the other
             ("cross_modal").
-        metric: Name of the score, for the record.
+        score: Name of the score, for the record.
 
     Raises:
         ValueError: If columns are missing, a candidate occurs twice, or none can be chosen.
@@ -80,7 +80,7 @@ def choose_backbone(
         backbone=best.candidate,
         backbone_modality=best.modality,
         similarity=best.similarity,
-        metric=metric,
+        score=score,
         candidates=candidates,
         ranking=ranking,
     )

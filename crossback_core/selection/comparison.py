@@ -10,8 +10,8 @@ from torch import Tensor
 from crossback_core.data.task_file import Split, TaskData
 from crossback_core.learning.evaluation import split_features
 from crossback_core.model.network import TaskModel
-from crossback_core.selection.profiles import ProbeHalf, Probes, Reader, mutate, outputs, read
-from crossback_core.selection.scores import METRICS
+from crossback_core.selection.profiles import Forward, ProbeHalf, Probes, mutate, outputs, read
+from crossback_core.selection.scores import SCORES
 from crossback_core.selection.settings import ProbeSettings
 from crossback_core.selection.view import View
 
@@ -41,14 +41,14 @@ class Target:
         self._probes: dict[int, tuple[ProbeHalf, Tensor]] = {}
 
     def scores(self, candidate: Trained) -> dict[str, float]:
-        """Score one candidate by every metric; higher is better.
+        """Score one candidate by every score; higher is better.
 
         Raises:
             ValueError: A network's outputs are not finite, its width does not fit, or the target's
                 training samples are of one class.
         """
         view = self.view(candidate)
-        return {name: metric.score(view) for name, metric in METRICS.items()}
+        return {name: score.compute(view) for name, score in SCORES.items()}
 
     def view(self, candidate: Trained) -> View:
         """Compute what scores of a candidate are made of."""
@@ -81,30 +81,30 @@ class Target:
         Where the modalities differ, each network reads the other modality through the other
         network's key/value projection. The same mutated probes serve all distances.
         """
-        readers = (_reader(self.model, candidate.model), _reader(candidate.model, self.model))
+        models = (_reading(self.model, candidate.model), _reading(candidate.model, self.model))
         count = min(self.settings.probes, len(self.data.train), len(candidate.data.train))
-        half, seen = self._own_half(count, readers[0])
+        half, seen = self._own_half(count, models[0])
         probes = Probes(half, _draw(candidate.model, candidate.data, count, self.seed))
-        drawn = (torch.cat([seen, read(readers[0], probes.second)]), outputs(readers[1], probes))
+        drawn = (torch.cat([seen, read(models[0], probes.second)]), outputs(models[1], probes))
         mutated = mutate(
             probes,
-            readers,
+            models,
             rounds=self.settings.mutations,
             step=self.settings.mutation_step,
             seed=self.seed,
             start=drawn,
         )
-        return drawn, (outputs(readers[0], mutated), outputs(readers[1], mutated))
+        return drawn, (outputs(models[0], mutated), outputs(models[1], mutated))
 
-    def _own_half(self, count: int, reader: Reader) -> tuple[ProbeHalf, Tensor]:
+    def _own_half(self, count: int, model: Forward) -> tuple[ProbeHalf, Tensor]:
         """The target's own probes and its outputs on them, the same for all candidates."""
         if count not in self._probes:
             half = _draw(self.model, self.data, count, self.seed)
-            self._probes[count] = half, read(reader, half)
+            self._probes[count] = half, read(model, half)
         return self._probes[count]
 
 
-def _reader(model: TaskModel, other: TaskModel) -> Reader:
+def _reading(model: TaskModel, other: TaskModel) -> Forward:
     """Let a network read its own modality, and any other through the other network's input."""
     swapped = model.reading_through(other)
 

@@ -40,22 +40,22 @@ DISTANCES: dict[Distance, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-def decision_distances(outputs: Tensor, metric: Distance) -> Tensor:
+def decision_distances(outputs: Tensor, distance: Distance) -> Tensor:
     """Return a model's decision distance vector.
 
     Args:
         outputs: The model's outputs (2n, classes); rows i and i + n are a pair.
-        metric: "euclidean", or "cosine" for 1 - cos, from 0 to 2.
+        distance: "euclidean", or "cosine" for 1 - cos, from 0 to 2.
 
     Returns:
         Distances (n,), never negative.
     """
-    if metric not in DISTANCES:
-        raise ValueError(f"unknown distance {metric!r}; choose one of {', '.join(DISTANCES)}")
+    if distance not in DISTANCES:
+        raise ValueError(f"unknown distance {distance!r}; choose one of {', '.join(DISTANCES)}")
     if outputs.ndim != 2 or not len(outputs) or len(outputs) % 2:
         raise ValueError(f"outputs must be (2n, classes) with n > 0, not {tuple(outputs.shape)}")
     first, second = outputs.double().chunk(2)
-    return DISTANCES[metric](first, second)
+    return DISTANCES[distance](first, second)
 
 
 def similarity(ddv_a: Tensor, ddv_b: Tensor) -> float:

@@ -80,12 +80,12 @@ class Probes:
         return len(self.first)
 
 
-Reader = Callable[[ProbeHalf], Tensor]
+Forward = Callable[[ProbeHalf], Tensor]
 """A model as the comparison sees it: n inputs to outputs (n, classes), each input on its own, the
 same at every call (evaluation mode)."""
 
 
-def outputs(model: Reader, probes: Probes) -> Tensor:
+def outputs(model: Forward, probes: Probes) -> Tensor:
     """Read both halves, each in one batch.
 
     Returns:
@@ -97,7 +97,7 @@ def outputs(model: Reader, probes: Probes) -> Tensor:
     return torch.cat([read(model, half) for half in probes.halves])
 
 
-def read(model: Reader, half: ProbeHalf) -> Tensor:
+def read(model: Forward, half: ProbeHalf) -> Tensor:
     """Read inputs of one modality in one batch; see `outputs`."""
     with torch.no_grad():
         result = model(half).detach().to("cpu", torch.float64)
@@ -169,7 +169,7 @@ def _mutation(probes: Probes, half: int, row: int, fraction: float) -> Mutation:
 
 def mutate(
     probes: Probes,
-    models: tuple[Reader, Reader],
+    models: tuple[Forward, Forward],
     *,
     rounds: int,
     step: float,
@@ -220,7 +220,7 @@ class _Search:
     def __init__(
         self,
         probes: Probes,
-        models: tuple[Reader, Reader],
+        models: tuple[Forward, Forward],
         start: tuple[Tensor, Tensor],
         step: float,
     ) -> None:
@@ -238,7 +238,7 @@ class _Search:
         for mutation in stretch:
             self._keep_if_better(mutation, [trial[mutation] for trial in trials])
 
-    def _trials(self, model: Reader, stretch: list[Mutation]) -> dict[Mutation, Tensor]:
+    def _trials(self, model: Forward, stretch: list[Mutation]) -> dict[Mutation, Tensor]:
         """Read each round's input moved up and moved down: outputs (2, classes) a round."""
         trials: dict[Mutation, Tensor] = {}
         for index, half in enumerate(self.probes.halves):

@@ -2,10 +2,10 @@
 
 Each is a function of a `View`. They differ in what they look at: how alike two networks decide
 (DDV, CKA), how well the candidate's features tell the target's classes apart (label CKA,
-k-nearest neighbours, LogME, H-score, probe), what its classes say of the target's (LEEP), or
-nothing of the target at all (accuracy, classes). docs/method.md compares them.
+k-nearest neighbours, LogME, H-score, a linear classifier), what its classes say of the target's
+(LEEP), or nothing of the target at all (accuracy, classes). docs/method.md compares them.
 
-A score is a function with the decorator `metric`; the configuration, the columns of tables and the
+A score is a function with the decorator `score`; the configuration, the columns of tables and the
 list in docs/method.md follow from that. Planning a workflow reads the names, so torch is imported
 when a score is computed.
 """
@@ -36,36 +36,36 @@ _SMALLEST = 1e-9  # shrinkage at least: a covariance can then always be inverted
 
 
 @dataclass(frozen=True)
-class Metric:
+class Score:
     """A registered score.
 
     Attributes:
-        score: Computes it.
+        compute: Computes it; higher is better.
         formula: What it is, for the list of all.
         source: Where it is from, for the list of all.
     """
 
-    score: Callable[[View], float]
+    compute: Callable[[View], float]
     formula: str
     source: str
 
 
-METRICS: dict[str, Metric] = {}  # in the order of their columns
+SCORES: dict[str, Score] = {}  # in the order of their columns
 
 
-def metric(
+def score(
     formula: str, source: str = ""
 ) -> Callable[[Callable[[View], float]], Callable[[View], float]]:
     """Register a score under the name of its function (a decorator)."""
 
-    def register(score: Callable[[View], float]) -> Callable[[View], float]:
-        METRICS[score.__name__] = Metric(score, formula, source)
-        return score
+    def register(compute: Callable[[View], float]) -> Callable[[View], float]:
+        SCORES[compute.__name__] = Score(compute, formula, source)
+        return compute
 
     return register
 
 
-@metric("cosine of the two DDVs, by Euclidean distance of outputs", "ModelDiff")
+@score("cosine of the two DDVs, by Euclidean distance of outputs", "ModelDiff")
 def ddv_euclidean(view: View) -> float:
     """Cosine of both networks' Euclidean decision distances on mutated probes, 0 to 1.
 
@@ -74,25 +74,25 @@ def ddv_euclidean(view: View) -> float:
     return _ddv(view.mutated, "euclidean")
 
 
-@metric("cosine of the two DDVs, by cosine distance of outputs", "ModelDiff")
+@score("cosine of the two DDVs, by cosine distance of outputs", "ModelDiff")
 def ddv_cosine(view: View) -> float:
     """Cosine of both networks' cosine decision distances on mutated probes, 0 to 1 (ModelDiff)."""
     return _ddv(view.mutated, "cosine")
 
 
-@metric("as `ddv_euclidean`, without mutating the probes", "ModelDiff")
+@score("as `ddv_euclidean`, without mutating the probes", "ModelDiff")
 def ddv_euclidean_plain(view: View) -> float:
     """As `ddv_euclidean`, on the probes as drawn."""
     return _ddv(view.drawn, "euclidean")
 
 
-@metric("as `ddv_cosine`, without mutating the probes", "ModelDiff")
+@score("as `ddv_cosine`, without mutating the probes", "ModelDiff")
 def ddv_cosine_plain(view: View) -> float:
     """As `ddv_cosine`, on the probes as drawn."""
     return _ddv(view.drawn, "cosine")
 
 
-@metric("minus `ddv_cosine`: chooses the least alike, as published code does; for comparison only")
+@score("minus `ddv_cosine`: chooses the least alike, as published code does; for comparison only")
 def ddv_distance(view: View) -> float:
     """Minus `ddv_cosine`: chooses the least similar, as published code does; for comparison."""
     return 0.0 - ddv_cosine(view)  # not -0.0
@@ -104,7 +104,7 @@ def _ddv(answers: tuple[Tensor, Tensor], distance: Distance) -> float:
     return similarity(*(decision_distances(each, distance) for each in answers))
 
 
-@metric(
+@score(
     "‖G_c'F_c‖² / (‖F_c'F_c‖ ‖G_c'G_c‖), G the target baseline's own features",
     "linear CKA, [Kornblith et al., ICML 2019](https://arxiv.org/abs/1905.00414)",
 )
@@ -117,7 +117,7 @@ def cka(view: View) -> float:
     return _linear_cka(view.features, view.own_features)
 
 
-@metric("as `cka`, with G = Y")
+@score("as `cka`, with G = Y")
 def label_cka(view: View) -> float:
     """Linear CKA of the candidate's features with the target's classes as one-hot vectors."""
     return _linear_cka(view.features, view.memberships)
@@ -130,7 +130,7 @@ def _linear_cka(first: Tensor, second: Tensor) -> float:
     return min(1.0, float(shared / own)) if own > 0 else 0.0  # rounding may leave 1 + 2e-16
 
 
-@metric(
+@score(
     "accuracy of the 5 nearest neighbours by cosine, each sample left out in turn; "
     "ties share a vote",
     "[Sorkhei et al., 2025](https://arxiv.org/abs/2503.18528)",
@@ -156,7 +156,7 @@ def knn(view: View) -> float:
     return float(right.mean())
 
 
-@metric(
+@score(
     "log evidence of Y = F W + noise, a sample and class, at the best prior and noise variances",
     "[You et al., ICML 2021](https://arxiv.org/abs/2102.11005)",
 )
@@ -205,7 +205,7 @@ def _highest(function: Callable[[Tensor], Tensor], middle: Tensor) -> Tensor:
     return best.values
 
 
-@metric(
+@score(
     "mean log Σ_z P(y given z) θ(x)_z, with P counted from θ and y",
     "[Nguyen et al., ICML 2020](https://arxiv.org/abs/2002.12462)",
 )
@@ -225,7 +225,7 @@ def leep(view: View) -> float:
     return float(likelihoods.log().mean())
 
 
-@metric(
+@score(
     "(1 - a) tr(S_a⁻¹ B), B the covariance of the class means, S_a shrunk by a after "
     "[Ledoit and Wolf, 2004](https://doi.org/10.1016/S0047-259X%2803%2900096-4)",
     "[Ibrahim et al., ECML PKDD 2022](https://arxiv.org/abs/2110.06893)",
@@ -248,8 +248,8 @@ def h_score(view: View) -> float:
     return (1 - shrinkage) * float(between)
 
 
-@metric("validation accuracy of linear discriminant analysis on F, its covariance shrunk likewise")
-def probe(view: View) -> float:
+@score("validation accuracy of linear discriminant analysis on F, its covariance shrunk likewise")
+def linear_classifier(view: View) -> float:
     """Validation accuracy of a linear classifier of the features, fitted on training samples.
 
     It is linear discriminant analysis with the covariance within classes shrunk after Ledoit and
@@ -268,13 +268,13 @@ def probe(view: View) -> float:
     return float((view.classes[guesses] == view.held_out_labels).double().mean())
 
 
-@metric("the candidate's validation accuracy on its own task")
+@score("the candidate's validation accuracy on its own task")
 def accuracy(view: View) -> float:
     """Validation accuracy of the candidate on its own task."""
     return view.accuracy
 
 
-@metric("number of classes the candidate knows")
+@score("number of classes the candidate knows")
 def classes(view: View) -> float:
     """Number of classes that the candidate knows."""
     return float(view.probabilities.shape[1])

@@ -8,25 +8,25 @@ from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
 from crossback_core.section import MOST, STRICT, WHOLE, CountFromZero, Positive, one_of
-from crossback_core.selection.scores import METRICS
+from crossback_core.selection.scores import SCORES
 
 Candidates = Literal["all", "same_modal", "cross_modal"]
 
 
 def _known(name: object) -> str:
-    if not isinstance(name, str) or name not in METRICS:
-        raise ValueError(one_of(name, METRICS))
+    if not isinstance(name, str) or name not in SCORES:
+        raise ValueError(one_of(name, SCORES))
     return name
 
 
-Metric = Annotated[str, BeforeValidator(_known), Field(json_schema_extra={"enum": [*METRICS]})]
+ScoreName = Annotated[str, BeforeValidator(_known), Field(json_schema_extra={"enum": [*SCORES]})]
 
 
 @dataclass(frozen=True, config=STRICT)
 class SelectionSettings:
     """How the backbone is chosen; probes and mutations are ModelDiff's (Li et al., ISSTA 2021)."""
 
-    metric: Annotated[Metric, Field(description="the score that chooses; all are measured")]
+    score: Annotated[ScoreName, Field(description="the score that chooses; all are measured")]
     candidates: Annotated[Candidates, Field(description="of which modality, seen from the target")]
     probes: Annotated[
         int,

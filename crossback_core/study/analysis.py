@@ -18,11 +18,11 @@ import pandas as pd
 from scipy.stats import rankdata, weightedtau
 from scipy.stats import t as student
 
-from crossback_core.selection.scores import METRICS
+from crossback_core.selection.scores import SCORES
 from crossback_core.study.settings import Start
 
 CELL = ["size", "target", "seed"]
-SCORES = (*METRICS, "sparsity")
+COLUMNS = (*SCORES, "sparsity")
 RANDOM, VALIDATION, OTHER_SEEDS, ORACLE = "random", "validation", "other_seeds", "oracle"
 
 Floats = npt.NDArray[np.float64]
@@ -63,31 +63,31 @@ def interval(values: pd.DataFrame, column: str) -> Interval:
     return Interval(mean, mean - reach, mean + reach)
 
 
-def with_gains(trainings: pd.DataFrame, *, wide: Sequence[int]) -> pd.DataFrame:
+def with_gains(trainings: pd.DataFrame, *, joint: Sequence[int]) -> pd.DataFrame:
     """Add to each training its cell's baselines, its gains over them and controls, and its kind.
 
     Args:
         trainings: As of `collect_study`.
-        wide: Candidates trained on the classes of several tasks.
+        joint: Candidates trained on the classes of several tasks.
 
     Returns:
         The rows with baseline_validation_accuracy, baseline_test_accuracy, longer_test_accuracy,
         gain, that of the test accuracy over the longer baseline, over_baseline, over_shuffled and
         over_unpicked, those over the baseline and over the same candidate so (NaN where it was
-        not trained), and kind: that of the candidate, single or wide, empty for the two baselines.
+        not trained), and kind: that of the candidate, single or joint, empty for the two baselines.
 
     Raises:
         ValueError: A cell lacks its baseline or longer baseline.
     """
-    bars = trainings.set_index(CELL)
+    controls = trainings.set_index(CELL)
     columns = {"baseline": ["validation_accuracy", "test_accuracy"], "longer": ["test_accuracy"]}
     frame = trainings
     for start, wanted in columns.items():
-        bar = bars[bars["start"] == start][wanted].add_prefix(f"{start}_")
-        frame = frame.join(bar, on=CELL, validate="many_to_one")
+        control = controls[controls["start"] == start][wanted].add_prefix(f"{start}_")
+        frame = frame.join(control, on=CELL, validate="many_to_one")
         if frame[f"{start}_test_accuracy"].isna().any():
             raise ValueError(f"a target of the study has no {start} training: run the study again")
-    kinds = np.where(frame["candidate"].isin(wide), "wide", "single")
+    kinds = np.where(frame["candidate"].isin(joint), "joint", "single")
     frame = frame.assign(
         gain=frame["test_accuracy"] - frame["longer_test_accuracy"],
         over_baseline=frame["test_accuracy"] - frame["baseline_test_accuracy"],
@@ -103,8 +103,8 @@ def by_size(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def judge_metrics(
-    trainings: pd.DataFrame, scores: pd.DataFrame, *, wide: Sequence[int]
+def judge_scores(
+    trainings: pd.DataFrame, scores: pd.DataFrame, *, joint: Sequence[int]
 ) -> pd.DataFrame:
     """Judge each score by the backbones that it picks, beside picks at random and by training all.
 
@@ -116,7 +116,7 @@ def judge_metrics(
     Args:
         trainings: As of `with_gains`.
         scores: As of `collect_study`: a row a target and candidate, a column a score.
-        wide: Candidates trained on many classes; the same-modality ones are the planted useful
+        joint: Candidates trained on many classes; the same-modality ones are the planted useful
             backbones.
 
     Returns:
@@ -129,10 +129,10 @@ def judge_metrics(
         candidates that were trained from. `planted` is the share of cells in which the pick among
         all scored candidates is a planted one.
     """
-    picks = pd.DataFrame(list(_picks(trainings, scores, wide)))
+    picks = pd.DataFrame(list(_picks(trainings, scores, joint)))
     rows = []
-    for (size, metric), part in picks.groupby(["size", "metric"], sort=False):
-        row: dict[str, Any] = {"size": size, "metric": metric, "cells": len(part)}
+    for (size, picked_by), part in picks.groupby(["size", "picked_by"], sort=False):
+        row: dict[str, Any] = {"size": size, "picked_by": picked_by, "cells": len(part)}
         row["candidates"] = part["candidates"].max()
         for column in _JUDGED:
             row |= interval(part, column).named(column)
@@ -145,30 +145,30 @@ _JUDGED = ("accuracy", "gain", "over_random", "regret", "tau", "rank", "planted"
 
 
 def _picks(
-    trainings: pd.DataFrame, scores: pd.DataFrame, wide: Sequence[int]
+    trainings: pd.DataFrame, scores: pd.DataFrame, joint: Sequence[int]
 ) -> Iterator[dict[str, Any]]:
     """One row for each cell and score, or other way to pick."""
     tried = trainings[trainings["start"] == "backbone"]
-    columns = [name for name in SCORES if name in scores]
+    columns = [name for name in COLUMNS if name in scores]
     joined = tried.drop(columns=columns, errors="ignore").merge(
         scores[[*CELL, "candidate", *columns]], on=[*CELL, "candidate"], validate="one_to_one"
     )
     joined = joined.assign(
         kept_gain=_gain_of_the_better(joined), in_other_seeds=_accuracy_in_other_seeds(joined)
     )
-    useful = scores["candidate"].isin(wide) & (scores["modality"] == scores["target_modality"])
+    useful = scores["candidate"].isin(joint) & (scores["modality"] == scores["target_modality"])
     scored = dict(list(scores.assign(useful=useful).sort_values("candidate").groupby(CELL)))
     for cell, part in joined.sort_values("candidate").groupby(CELL):
         place = dict(zip(CELL, cell, strict=True)) | {"candidates": len(part)}
         every = scored[cell]
-        yield place | {"metric": RANDOM, "planted": every["useful"].mean()} | _random_pick(part)
+        yield place | {"picked_by": RANDOM, "planted": every["useful"].mean()} | _random_pick(part)
         for name in columns:
             score = part[name].to_numpy(float)
-            planted = {"metric": name, "planted": _is_useful(every, name)}
+            planted = {"picked_by": name, "planted": _is_useful(every, name)}
             yield place | planted | _pick(part, score)
         for name, column in _PICKS_AFTER_TRAINING.items():
             if part[column].notna().any():
-                yield place | {"metric": name} | _pick(part, part[column].to_numpy(float))
+                yield place | {"picked_by": name} | _pick(part, part[column].to_numpy(float))
 
 
 _PICKS_AFTER_TRAINING = {
@@ -186,9 +186,9 @@ def _accuracy_in_other_seeds(trainings: pd.DataFrame) -> pd.Series[float]:
     return (left / others.where(others > 0)).round(9)  # equal accuracies stay equal
 
 
-def _is_useful(scored: pd.DataFrame, metric: str) -> float:
+def _is_useful(scored: pd.DataFrame, name: str) -> float:
     """1 where the pick among all scored candidates is a planted one; NaN where one has no score."""
-    score = scored[metric].to_numpy(float)
+    score = scored[name].to_numpy(float)
     return np.nan if np.isnan(score).any() else float(scored["useful"].iloc[_best(score)])
 
 
@@ -246,7 +246,7 @@ def gains_by_group(trainings: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         A row for each size, modality of the target, modality and kind of the candidate (single or
-        wide; empty for the two baselines) and start: number of targets and trainings, accuracy,
+        joint; empty for the two baselines) and start: number of targets and trainings, accuracy,
         gain over the longer baseline, over the baseline, over the same candidate shuffled and over
         it unpicked, each with an interval, and the validation accuracy on the way.
     """
@@ -289,7 +289,9 @@ _MEASURED = {
 def _over(trainings: pd.DataFrame, control: Start) -> pd.DataFrame:
     """Add the test accuracy's difference to that from a control of the same candidate."""
     keys = [*CELL, "candidate"]
-    bar = trainings[trainings["start"] == control].set_index(keys)["test_accuracy"].rename("bar")
-    joined = trainings.join(bar, on=keys)
-    over = (joined["test_accuracy"] - joined["bar"]).where(joined["start"] != control)
-    return joined.drop(columns="bar").assign(**{f"over_{control}": over})
+    other = (
+        trainings[trainings["start"] == control].set_index(keys)["test_accuracy"].rename("other")
+    )
+    joined = trainings.join(other, on=keys)
+    over = (joined["test_accuracy"] - joined["other"]).where(joined["start"] != control)
+    return joined.drop(columns="other").assign(**{f"over_{control}": over})

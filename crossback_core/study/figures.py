@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from crossback_core.drawing import STYLE, new_figure, panels, percent, write_cells
-from crossback_core.files import atomic_write
 from crossback_core.section import ALL
+from crossback_core.storage.files import atomic_write
 from crossback_core.study.analysis import ORACLE, OTHER_SEEDS, RANDOM, VALIDATION, by_size
 from crossback_core.study.settings import STARTS
 
@@ -55,14 +55,14 @@ def _save(draw: Callable[[], Figure], path: Path) -> None:
 def draw_regret(summary: pd.DataFrame) -> Figure:
     """Regret of each score's picks, the lowest on top, a panel for each size."""
     sizes = _sizes(summary)
-    rows = summary["metric"].nunique()
+    rows = summary["picked_by"].nunique()
     figure, charts = panels(len(sizes), size=(4.2, 0.6 + 0.24 * rows))
     for axes, size in zip(charts, sizes, strict=True):
-        part = summary[(summary["size"] == size) & (summary["metric"] != ORACLE)]
+        part = summary[(summary["size"] == size) & (summary["picked_by"] != ORACLE)]
         part = part.sort_values("regret", ascending=False)
-        others = part["metric"].isin([RANDOM, VALIDATION, OTHER_SEEDS])
+        others = part["picked_by"].isin([RANDOM, VALIDATION, OTHER_SEEDS])
         colours = np.where(others, QUIET, ACCENT)
-        _draw_intervals(axes, part, "regret", colours, part["metric"].tolist())
+        _draw_intervals(axes, part, "regret", colours, part["picked_by"].tolist())
         axes.set_title(_size_name(size))
         axes.set_xlim(left=0)
     figure.supxlabel("regret in points of test accuracy", fontsize=9)
@@ -87,13 +87,13 @@ def draw_transfer(trainings: pd.DataFrame) -> Figure:
 def _gain_maps(trained: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Make a table of mean gains for each size: the same targets in rows, candidates in columns.
 
-    Wide candidates of one modality share a column where none serves the targets of another.
+    Joint candidates of one modality share a column where none serves the targets of another.
     """
     cells = trained.drop_duplicates(["target", "candidate"])
-    wide = cells[cells["kind"] == "wide"]
+    joint = cells[cells["kind"] == "joint"]
     name = trained["modality"] + " " + trained["candidate"].astype(int).astype(str)
-    if not wide.duplicated(["target", "modality"]).any():
-        name = name.mask(trained["kind"] == "wide", "wide " + trained["modality"])
+    if not joint.duplicated(["target", "modality"]).any():
+        name = name.mask(trained["kind"] == "joint", "joint " + trained["modality"])
     frame = trained.assign(
         row=trained["target_modality"] + " " + trained["target"].astype(str), column=name
     )
@@ -164,8 +164,8 @@ def draw_sizes(gains: pd.DataFrame) -> Figure:
 
 _SAME, _OTHER = "modality == target_modality", "modality != target_modality"
 _LINES = (
-    ("wide, same modality", f"start == 'backbone' and kind == 'wide' and {_SAME}", "o-", ACCENT),
-    ("wide, other modality", f"start == 'backbone' and kind == 'wide' and {_OTHER}", "s--", MARK),
+    ("joint, same modality", f"start == 'backbone' and kind == 'joint' and {_SAME}", "o-", ACCENT),
+    ("joint, other modality", f"start == 'backbone' and kind == 'joint' and {_OTHER}", "s--", MARK),
     (
         "one task, same modality",
         f"start == 'backbone' and kind == 'single' and {_SAME}",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from crossback_core.resume import ResumeFile
+from crossback_core.storage.resume import ResumeFile
 
 
 class Interrupted(Exception):

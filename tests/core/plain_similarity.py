@@ -17,8 +17,8 @@ from torch import Tensor
 from crossback_core.data.task_file import Split, TaskData
 from crossback_core.model.network import TaskModel
 from crossback_core.selection.comparison import Trained
-from crossback_core.selection.profiles import Mutation, ProbeHalf, Probes, Reader, draw_mutations
-from crossback_core.selection.scores import METRICS
+from crossback_core.selection.profiles import Forward, Mutation, ProbeHalf, Probes, draw_mutations
+from crossback_core.selection.scores import SCORES
 from crossback_core.selection.settings import ProbeSettings
 from crossback_core.selection.view import View
 
@@ -31,7 +31,7 @@ def scores(
     """Return all scores of one candidate for one target."""
     with torch.no_grad():
         seen = view(target, candidate, settings, seed=seed)
-    return {name: metric.score(seen) for name, metric in METRICS.items()}
+    return {name: score.compute(seen) for name, score in SCORES.items()}
 
 
 def view(target: Trained, candidate: Trained, settings: ProbeSettings, *, seed: int) -> View:
@@ -63,7 +63,7 @@ def objective(start: Sequence[Array], now: Sequence[Array]) -> float:
 
 
 def mutate(
-    probes: Probes, models: Sequence[Reader], moves: Sequence[Mutation], step: float
+    probes: Probes, models: Sequence[Forward], moves: Sequence[Mutation], step: float
 ) -> tuple[list[Tensor], list[float]]:
     """Mutate one round at a time, reading every input again; return the inputs and the scores."""
     halves = [half.values.clone() for half in probes.halves]
@@ -98,7 +98,7 @@ def _drawn(model: TaskModel, data: TaskData, count: int, seed: int) -> ProbeHalf
     return ProbeHalf(model.input.encode(values), mask, data.modality)
 
 
-def _readers(target: Trained, candidate: Trained) -> tuple[Reader, Reader]:
+def _readers(target: Trained, candidate: Trained) -> tuple[Forward, Forward]:
     def reader(model: TaskModel, other: TaskModel) -> Callable[[ProbeHalf], Tensor]:
         def read(half: ProbeHalf) -> Tensor:
             eyes = model.input if half.modality == model.spec.modality else other.input
@@ -121,7 +121,7 @@ def _features(model: TaskModel, split: Split) -> Tensor:
     return model.features(*split.inputs()).double()
 
 
-def _outputs(reader: Reader, probes: Probes) -> Tensor:
+def _outputs(reader: Forward, probes: Probes) -> Tensor:
     return torch.cat([reader(half) for half in probes.halves]).double()
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import torch
 
-from crossback_core.archive import load_archive
+from crossback_core.storage.archive import load_archive
 
 TIMES = ["seconds"]
 

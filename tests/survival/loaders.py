@@ -20,17 +20,17 @@ import torch
 import yaml
 
 from crossback_core import archive, checkpoint
-from crossback_core.archive import load_archive
-from crossback_core.checkpoint import load_checkpoint, save_checkpoint
+from crossback_core.checkpoint.network_file import load_checkpoint, save_checkpoint
 from crossback_core.config import load_settings
 from crossback_core.data import load_index, load_task
 from crossback_core.data.kinds.icons import KIND
 from crossback_core.data.unpack import Limits, unpack
-from crossback_core.files import read_csv, read_json
 from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.network import Network, TaskSpec
 from crossback_core.model.settings import ModelSettings
-from crossback_core.resume import ResumeFile
+from crossback_core.storage.archive import load_archive
+from crossback_core.storage.files import read_csv, read_json
+from crossback_core.storage.resume import ResumeFile
 
 ROOT = Path(__file__).resolve().parents[2]
 ICONS = ROOT / "data" / "icons"

@@ -10,7 +10,7 @@ from random import Random
 import pytest
 from processes import SIGNALS, interrupt, start
 
-from crossback_core.files import write_text
+from crossback_core.storage.files import write_text
 
 pytestmark = pytest.mark.survival
 

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import torch
 
-from crossback_core.checkpoint import save_checkpoint
+from crossback_core.checkpoint.network_file import save_checkpoint
 from crossback_core.data import Split, TaskData
 from crossback_core.data.modalities import MODALITIES
-from crossback_core.files import run_log
 from crossback_core.learning.settings import TrainingSettings
 from crossback_core.learning.training import fit, step_count, weight_optimisation
 from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.network import Network, TaskSpec
 from crossback_core.model.settings import ModelSettings
-from crossback_core.resume import ResumeFile
+from crossback_core.runtime.run_log import run_log
+from crossback_core.storage.resume import ResumeFile
 
 MODEL = ModelSettings(4, 32, 1, 2, 16, 1, 16, 2, 0.1, 2, 10.0, 8, (0.5,) * 3, (0.5,) * 3)
 

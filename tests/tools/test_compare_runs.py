@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
 import compare_runs
 
-from crossback_core.archive import save_archive
+from crossback_core.storage.archive import save_archive
 
 
 def run(folder: Path) -> Path:

@@ -99,7 +99,7 @@ def test_settings_that_snakemake_cannot_compare_are_listed_for_reruns(rule: Rule
     listed = re.findall(r'"([\w.]+)"', "".join(re.findall(r"rerun_on\((.*)\)", params)))
     used = re.findall(r'=setting\("([\w.]+)"\)', params)
     plain = {"dataset.raw", "preset.pruning.allowed_loss"}
-    plain |= {"preset.selection.candidates", "preset.selection.metric"}
+    plain |= {"preset.selection.candidates", "preset.selection.score"}
     plain |= {"dataset"}  # in parts, by index_settings and samples_of
     assert set(used) - set(listed) <= plain
     assert set(listed) <= set(used)

@@ -32,7 +32,13 @@ datasets:
 presets:
   small:
     based_on: demo
-    model: {latents: 8, latent_dim: 32, blocks: 1, heads: 2, head_dim: 16, cross_head_dim: 16}
+    model:
+      latents: 8
+      latent_dim: 32
+      blocks: 1
+      attention_heads: 2
+      head_dim: 16
+      cross_head_dim: 16
     training: {epochs: 30, min_steps: 0, batch_size: 8}
     pruning: {sparsities: [0.5], epochs: 2, ramp_epochs: 1, allowed_loss: 0.2}
     selection: {probes: 4, mutations: 4}

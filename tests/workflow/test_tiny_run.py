@@ -168,7 +168,7 @@ def test_a_pruning_value_changes_the_ladder_and_what_follows(run: Run) -> None:
     assert not {"train_baseline", "measure_similarity", "select_backbone"} & set(plan)
 
 
-@pytest.mark.parametrize("change", ["{candidates: same_modal}", "{metric: knn}"])
+@pytest.mark.parametrize("change", ["{candidates: same_modal}", "{score: knn}"])
 def test_the_choice_of_candidates_measures_nothing_anew(run: Run, change: str) -> None:
     plan = run.plan(f"{{selection: {change}}}")
     assert plan["select_backbone"] == 2

@@ -18,8 +18,8 @@ from crossback_core.data.settings import (
     ValidationFraction,
 )
 from crossback_core.data.text import Texts, read_vocabulary
-from crossback_core.files import read_yaml
 from crossback_core.section import STRICT
+from crossback_core.storage.files import read_yaml
 
 TILE = 32  # pixels, the side of a tile
 TILES_A_ROW = 10

@@ -184,8 +184,8 @@ class Perceiver(Body):
         self.settings = settings
         self.features = dim = settings.latent_dim
         dropout, hidden = settings.dropout, dim * settings.feedforward_factor
-        cross = {"heads": settings.cross_heads, "head_dim": settings.cross_head_dim}
-        inner = {"heads": settings.heads, "head_dim": settings.head_dim}
+        cross = {"heads": settings.cross_attention_heads, "head_dim": settings.cross_head_dim}
+        inner = {"heads": settings.attention_heads, "head_dim": settings.head_dim}
         self.reader = InputAttention(dim=dim, dropout=dropout, **cross)
         self.reader_feedforward = FeedForward(dim=dim, hidden=hidden, dropout=dropout)
         self.attentions = nn.ModuleList(
@@ -231,8 +231,8 @@ class Perceiver(Body):
     def masked_size(cls, settings: ModelSettings, width: float) -> int:
         """Return how many weights the linear layers have at a width."""
         hidden = math.ceil(settings.latent_dim * settings.feedforward_factor * width)
-        inner = math.ceil(settings.heads * width) * settings.head_dim
-        cross = math.ceil(settings.cross_heads * width) * settings.cross_head_dim
+        inner = math.ceil(settings.attention_heads * width) * settings.head_dim
+        cross = math.ceil(settings.cross_attention_heads * width) * settings.cross_head_dim
         rows = 6 * cross + 3 * hidden + settings.blocks * (4 * inner + 3 * hidden)
         return settings.latent_dim * rows
 

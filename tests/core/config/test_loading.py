@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from crossback_core.config import Experiment, Preset, WideTask, load_settings
+from crossback_core.config import Experiment, JointTask, Preset, load_settings
 from crossback_core.data.kinds.icons import IconsSettings
-from crossback_core.selection.scores import METRICS
+from crossback_core.selection.scores import SCORES
 from crossback_core.selection.settings import ProbeSettings
 from crossback_core.study.settings import StudySettings, StudySize
 
@@ -34,7 +34,10 @@ def config(shipped: Config) -> Config:
         "raw": "data/icons",
         "preset": "demo",
         "tasks": [1, 3, 17, 19],
-        "wide": {101: {"name": "both", "tasks": [29, 30]}, 102: {"name": "two", "tasks": [39, 40]}},
+        "joint": {
+            101: {"name": "both", "tasks": [29, 30]},
+            102: {"name": "two", "tasks": [39, 40]},
+        },
         "targets": [3, 19],
         "candidates": [1, 17, 101, 102],
         "train_per_class": 10,
@@ -99,7 +102,7 @@ def test_what_is_read_alone_does_not_determine_the_index(shipped: Config) -> Non
 
 
 def test_ids_tell_the_modality_where_groups_are_numbered(shipped: Config) -> None:
-    shipped["datasets"]["cub"]["wide"] = {"101": {"name": "texts", "tasks": [55, 56]}}
+    shipped["datasets"]["cub"]["joint"] = {"101": {"name": "texts", "tasks": [55, 56]}}
     shipped["datasets"]["cub"]["targets"] = [1]
     datasets = load_settings(shipped).datasets
     found = {id_: datasets["cub"].modalities(id_) for id_ in (1, 28, 29, 56, 101)}
@@ -125,8 +128,8 @@ def test_a_smaller_copy_of_a_published_data_set_says_its_sizes_alone(config: Con
 
 
 def test_a_metric_is_one_that_is_registered(config: Config) -> None:
-    config["presets"]["demo"]["selection"]["metric"] = "luck"
-    with pytest.raises(ValueError, match=f"'luck' is not allowed; one of {', '.join(METRICS)}"):
+    config["presets"]["demo"]["selection"]["score"] = "luck"
+    with pytest.raises(ValueError, match=f"'luck' is not allowed; one of {', '.join(SCORES)}"):
         load_settings(config)
 
 
@@ -135,7 +138,7 @@ def test_the_paper_preset_holds_the_published_hyperparameters(config: Config) ->
     paper = load_settings(config).datasets["icons"].preset
     model, training, pruning = paper.model, paper.training, paper.pruning
     assert (model.latents, model.latent_dim, model.blocks) == (256, 512, 3)
-    assert (model.heads, model.head_dim, model.feedforward_factor) == (8, 64, 4)
+    assert (model.attention_heads, model.head_dim, model.feedforward_factor) == (8, 64, 4)
     assert (training.optimizer, training.learning_rate, training.epochs) == ("sgd", 0.01, 100)
     assert (training.milestones, training.gamma, training.weight_decay) == ((0.5, 0.8), 0.1, 4e-5)
     assert pruning.sparsities == (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
@@ -160,11 +163,11 @@ def test_settings_do_not_depend_on_how_numbers_are_written(config: Config) -> No
     config["presets"]["demo"]["training"]["epochs"] = str(epochs)
     config["presets"]["demo"]["training"]["flip"] = "true"
     config["presets"]["demo"]["model"]["max_frequency"] = 10
-    config["datasets"]["icons"]["wide"]["101"] = config["datasets"]["icons"]["wide"].pop(101)
+    config["datasets"]["icons"]["joint"]["101"] = config["datasets"]["icons"]["joint"].pop(101)
     settings = load_settings(config)
     assert settings.datasets["icons"].preset == expected.datasets["icons"].preset
     assert repr(settings.datasets["icons"].preset) == repr(expected.datasets["icons"].preset)
-    assert set(settings.datasets["icons"].wide) == {101, 102}
+    assert set(settings.datasets["icons"].joint) == {101, 102}
 
 
 def test_the_caller_keeps_its_configuration(config: Config) -> None:
@@ -207,7 +210,7 @@ def test_a_study_is_read_with_plain_numbers(config: Config) -> None:
 
 
 def test_each_target_needs_a_candidate_at_each_size_of_a_study(config: Config) -> None:
-    config["datasets"]["icons"]["wide"][101]["targets"] = [19]
+    config["datasets"]["icons"]["joint"][101]["targets"] = [19]
     sizes = {5: SIZE, "all": {"candidates": [101]}}
     config["datasets"]["icons"]["study"] = {"seeds": [11], "sizes": sizes}
     assert [problem.partition(",")[0] for problem in problems(config)] == [
@@ -225,7 +228,7 @@ def test_a_study_needs_targets_that_can_be_swapped(config: Config) -> None:
 def test_ranges_and_all_are_written_out(config: Config) -> None:
     config["datasets"]["icons"] |= {"tasks": ["1-3", 17, "19-20"], "targets": "all"}
     config["datasets"]["icons"]["candidates"] = "all"
-    config["datasets"]["icons"]["wide"][101]["tasks"] = "29-31"
+    config["datasets"]["icons"]["joint"][101]["tasks"] = "29-31"
     icons = load_settings(config).datasets["icons"]
     assert icons.tasks == icons.targets == (1, 2, 3, 17, 19, 20)
     assert icons.candidates == (*icons.tasks, 101, 102)
@@ -257,21 +260,21 @@ def test_a_target_is_no_candidate_of_its_own(config: Config) -> None:
     assert icons.candidates_of(19) == (3, 1, 101)
 
 
-def test_a_wide_network_serves_the_targets_that_it_names(config: Config) -> None:
-    wide = config["datasets"]["icons"]["wide"]
-    wide[101] |= {"tasks": [3], "targets": [17, 19]}  # no matter that 17 is no target
+def test_a_joint_network_serves_the_targets_that_it_names(config: Config) -> None:
+    joint = config["datasets"]["icons"]["joint"]
+    joint[101] |= {"tasks": [3], "targets": [17, 19]}  # no matter that 17 is no target
     icons = load_settings(config).datasets["icons"]
     assert icons.candidates_of(3) == (1, 17, 102)
     assert icons.candidates_of(19) == (1, 17, 101, 102)
     config["datasets"]["icons"]["candidates"] = [101]
     assert problems(config) == [
         "datasets.icons.candidates: the target 3 has no candidate, as its own network is none,"
-        " nor is a wide one that names other targets; add others"
+        " nor is a joint one that names other targets; add others"
     ]
 
 
 def test_a_study_has_no_pair_of_a_target_and_a_candidate_of_others(config: Config) -> None:
-    config["datasets"]["icons"]["wide"][101]["targets"] = [19]
+    config["datasets"]["icons"]["joint"][101]["targets"] = [19]
     config["datasets"]["icons"]["study"] = {"seeds": [11], "sizes": {5: SIZE}}
     icons = load_settings(config).datasets["icons"]
     assert icons.pairs_of(3, "5") == (("backbone", 1),)
@@ -320,8 +323,8 @@ STUDY = {"seeds": [11], "sizes": {5: SIZE, "all": SIZE}}
         ),
         (put(*DEMO, "based_on", ["demo"]), "presets.demo.based_on: ['demo'] is not allowed; it mu"),
         (
-            put(*DEMO, "selection", "metric", None),
-            "presets.demo.selection.metric: null is not allowed; one of ddv_euclidean, ddv_cosine",
+            put(*DEMO, "selection", "score", None),
+            "presets.demo.selection.score: null is not allowed; one of ddv_euclidean, ddv_cosine",
         ),
         (
             put(*DEMO, "training", "optimizer", "adam"),
@@ -443,36 +446,36 @@ STUDY = {"seeds": [11], "sizes": {5: SIZE, "all": SIZE}}
         ),
         (
             put(*ICONS, "candidates", [1, 103]),
-            "datasets.icons.candidates: unknown task or wide id 103; known: 1, 3, 17, 19, 101, 102",
+            "datasets.icons.candidates: unknown task or joint id 103; known: 1, 3, 17, 19, 101,",
         ),
         (
             put(*ICONS, "candidates", [3]),
             "datasets.icons.candidates: the target 3 has no candidate, as its own network is none",
         ),
         (
-            put(*ICONS, "wide", 101, {"name": "some", "tasks": [19, 29], "targets": [3, 19]}),
-            "datasets.icons.wide.101.tasks: 19 is a target; a candidate made of a target's own"
+            put(*ICONS, "joint", 101, {"name": "some", "tasks": [19, 29], "targets": [3, 19]}),
+            "datasets.icons.joint.101.tasks: 19 is a target; a candidate made of a target's own"
             " samples would know them all",
         ),
         (
-            put(*ICONS, "wide", 101, "targets", [16]),
-            "datasets.icons.wide.101.targets: unknown task 16; known: 1, 3, 17, 19",
+            put(*ICONS, "joint", 101, "targets", [16]),
+            "datasets.icons.joint.101.targets: unknown task 16; known: 1, 3, 17, 19",
         ),
         (
-            put(*ICONS, "wide", 101, "targets", "3-1"),
-            "datasets.icons.wide.101.targets: '3-1' is not allowed; a range must ascend",
+            put(*ICONS, "joint", 101, "targets", "3-1"),
+            "datasets.icons.joint.101.targets: '3-1' is not allowed; a range must ascend",
         ),
         (
-            put(*ICONS, "wide", 101, "tasks", [29, 102]),
-            "datasets.icons.wide.101.tasks: 102 is wide itself; give single tasks",
+            put(*ICONS, "joint", 101, "tasks", [29, 102]),
+            "datasets.icons.joint.101.tasks: 102 is joint itself; give single tasks",
         ),
         (
-            put(*ICONS, "wide", 3, {"name": "three", "tasks": [29]}),
-            "datasets.icons.wide.3: is a task's id; a wide network needs an id of its own",
+            put(*ICONS, "joint", 3, {"name": "three", "tasks": [29]}),
+            "datasets.icons.joint.3: is a task's id; a joint network needs an id of its own",
         ),
         (
-            put(*ICONS, "wide", "all", {"name": "all", "tasks": [29]}),
-            "datasets.icons.wide: 'all' is not allowed; it must be an id from 1, of at most",
+            put(*ICONS, "joint", "all", {"name": "all", "tasks": [29]}),
+            "datasets.icons.joint: 'all' is not allowed; it must be an id from 1, of at most",
         ),
         (
             put(*ICONS, "tasks", "5-1"),
@@ -573,7 +576,7 @@ def test_presets_based_on_each_other_are_refused(config: Config) -> None:
 
 def test_a_mistake_hides_no_other(config: Config) -> None:
     icons = config["datasets"]["icons"]
-    icons |= {"train_per_class": 0, "test_fraction": 3, "targetz": 1, "wide": {"x": 1, 101: {}}}
+    icons |= {"train_per_class": 0, "test_fraction": 3, "targetz": 1, "joint": {"x": 1, 101: {}}}
     icons["study"] = STUDY | {"sizes": {5: SIZE | {"controls": {"freh": [1], "shufled": [1]}}}}
     config["datasets"]["birds"] = {"kind": "bird", "preset": "demo", "targetz": [1]}
     config["presets"]["a"] = {"based_on": "b", "training": {"epochs": 0}}
@@ -585,9 +588,9 @@ def test_a_mistake_hides_no_other(config: Config) -> None:
         "datasets.icons.targetz",
         "datasets.icons.train_per_class",
         "datasets.icons.test_fraction",
-        "datasets.icons.wide",
-        "datasets.icons.wide.101.name",
-        "datasets.icons.wide.101.tasks",
+        "datasets.icons.joint",
+        "datasets.icons.joint.101.name",
+        "datasets.icons.joint.101.tasks",
         "datasets.icons.study.sizes.5.controls.freh",
         "datasets.icons.study.sizes.5.controls.shufled",
         "datasets.birds.kind",
@@ -603,7 +606,7 @@ def test_a_blank_section_is_one_mistake(config: Config) -> None:
 
 
 def test_many_tasks_are_checked_in_a_moment(config: Config) -> None:
-    icons = {"tasks": "1-9999", "targets": "all", "candidates": "all", "wide": {}}
+    icons = {"tasks": "1-9999", "targets": "all", "candidates": "all", "joint": {}}
     config["datasets"]["icons"] |= icons
     assert len(load_settings(config).datasets["icons"].targets) == 9999
 
@@ -688,5 +691,5 @@ def test_settings_are_read_without_heavy_libraries() -> None:
 def test_settings_compare_by_value(config: Config) -> None:
     icons = load_settings(config).datasets["icons"]
     assert isinstance(icons, Experiment) and isinstance(icons.preset, Preset)
-    assert icons.wide[101] == WideTask("both", (29, 30))
+    assert icons.joint[101] == JointTask("both", (29, 30))
     assert icons == load_settings(config).datasets["icons"]

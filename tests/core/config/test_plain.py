@@ -22,7 +22,7 @@ def test_the_shipped_configuration_is_plain() -> None:
     [
         ("seed: 1\na: 2\nseed: 3\n", "3: seed is given more than once"),
         ("a:\n  b:\n    c: 1\n    c: 1\n", "4: a.b.c is given more than once"),
-        ("wide: {0150: {name: x}}\n", "1: wide.0150: 0150 is read as 104; write the number"),
+        ("joint: {0150: {name: x}}\n", "1: joint.0150: 0150 is read as 104; write the number"),
         ("a: [1, 017]\n", "1: a.1: 017 is read as 15; write the number"),
         ("a:\n  time: 1:30\n", "2: a.time: 1:30 is read as 90; write the number"),
         ("a: 1_000\n", "1: a: 1_000 is read as 1000; write the number"),

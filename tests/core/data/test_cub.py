@@ -119,7 +119,7 @@ def test_a_task_of_captions_has_their_tokens(raw, index, encoder, representation
         assert len(data.train.table) == 1 + 50 * 16
 
 
-def test_images_and_captions_of_a_group_make_wide_tasks(raw, index):
+def test_images_and_captions_of_a_group_make_joint_tasks(raw, index):
     data, _ = make_task(
         index, raw, settings=SETTINGS, task=9, members=(1, 2), train_per_class=2, seed=0
     )

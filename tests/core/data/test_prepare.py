@@ -67,22 +67,22 @@ def test_texts_are_the_embeddings_of_their_wordpieces(make, raw):
             assert np.array_equal(value[real], table[rows])
 
 
-def test_a_wide_task_is_the_union_of_its_members(make):
-    wide = make(9, members=(2, 1))
-    assert wide.task == 9
-    assert wide.classes == ("cat", "dog", "ice cream", "bus")
+def test_a_joint_task_is_the_union_of_its_members(make):
+    joint = make(9, members=(2, 1))
+    assert joint.task == 9
+    assert joint.classes == ("cat", "dog", "ice cream", "bus")
     for name in SPLITS:
         parts = [getattr(make(task), name) for task in (2, 1)]
-        whole = getattr(wide, name)
+        whole = getattr(joint, name)
         assert whole.ids == parts[0].ids + parts[1].ids
         assert torch.equal(whole.values, torch.cat([part.values for part in parts]))
         assert torch.equal(whole.labels, torch.cat([parts[0].labels, parts[1].labels + 2]))
 
 
-def test_a_wide_text_task_is_the_union_of_its_members(make):
-    wide = make(9, members=(3, 4))
-    assert wide.channels == WIDTH
-    assert wide.test.ids == make(3).test.ids + make(4).test.ids
+def test_a_joint_text_task_is_the_union_of_its_members(make):
+    joint = make(9, members=(3, 4))
+    assert joint.channels == WIDTH
+    assert joint.test.ids == make(3).test.ids + make(4).test.ids
 
 
 @pytest.mark.parametrize("task", [1, 4])
@@ -100,10 +100,10 @@ def test_a_smaller_choice_is_part_of_a_larger_one_and_the_seed_decides(make):
     assert len(chosen) > 1
 
 
-def test_the_choice_of_a_class_is_the_same_in_a_wide_task(make):
-    wide = make(9, members=(1, 2), train_per_class=2)
+def test_the_choice_of_a_class_is_the_same_in_a_joint_task(make):
+    joint = make(9, members=(1, 2), train_per_class=2)
     ids = make(1, train_per_class=2).train.ids + make(2, train_per_class=2).train.ids
-    assert wide.train.ids == ids
+    assert joint.train.ids == ids
 
 
 def test_a_class_with_fewer_samples_gives_all(make):

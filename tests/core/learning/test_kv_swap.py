@@ -8,7 +8,7 @@ import pytest
 import tiny
 import torch
 
-from crossback_core.checkpoint import load_checkpoint, save_checkpoint
+from crossback_core.checkpoint.network_file import load_checkpoint, save_checkpoint
 from crossback_core.learning.kv_swap import Reconstruction, reconstruct
 from crossback_core.learning.settings import SwapSettings
 from crossback_core.model.network import Network

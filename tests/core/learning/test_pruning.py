@@ -18,7 +18,7 @@ from crossback_core.learning.pruning import (
     cubic_sparsity,
     highest_sparsity,
 )
-from crossback_core.resume import ResumeFile
+from crossback_core.storage.resume import ResumeFile
 
 fraction = st.floats(0, 1)
 

@@ -13,7 +13,7 @@ from crossback_core.learning import target
 from crossback_core.learning.target import Trained, pick_and_grow
 from crossback_core.learning.training import NoResume
 from crossback_core.model.network import Network
-from crossback_core.resume import ResumeFile
+from crossback_core.storage.resume import ResumeFile
 
 NO_PICKS_MOVE = replace(tiny.TARGET, pick_learning_rate=1e-9)
 

@@ -22,7 +22,7 @@ from crossback_core.learning.training import (
     steps_per_epoch,
     weight_optimisation,
 )
-from crossback_core.resume import ResumeFile
+from crossback_core.storage.resume import ResumeFile
 
 BF16 = replace(tiny.ADAMW, precision="bfloat16")
 SETTINGS = {"adamw": tiny.ADAMW, "sgd": tiny.SGD, "bfloat16": BF16}

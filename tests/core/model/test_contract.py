@@ -13,7 +13,8 @@ import tiny
 import torch
 from torch import Tensor, nn
 
-from crossback_core.checkpoint import load_checkpoint, save_checkpoint
+from crossback_core.checkpoint.network_file import load_checkpoint, save_checkpoint
+from crossback_core.checkpoint.product import Product
 from crossback_core.data.task_file import TaskData
 from crossback_core.learning import pruning
 from crossback_core.learning.pruning import climb
@@ -21,7 +22,6 @@ from crossback_core.learning.training import fit, step_count, weight_optimisatio
 from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.body import Body
 from crossback_core.model.network import Network
-from crossback_core.product import Product
 
 BODIES = {
     "perceiver": lambda: Perceiver(replace(tiny.MODEL, dropout=0.2)),

@@ -16,7 +16,7 @@ from crossback_core.data.modalities.image import ImageAdapter, fourier_positions
 from crossback_core.data.modalities.text import TextAdapter
 from crossback_core.model.projection import InputProjection, Reading
 
-MANY_HEADS = replace(tiny.MODEL, cross_heads=2, cross_head_dim=4)
+MANY_HEADS = replace(tiny.MODEL, cross_attention_heads=2, cross_head_dim=4)
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -90,7 +90,7 @@ def test_folded_plain_and_written_out_attention_agree(settings, latents, modalit
     torch.manual_seed(0)
     channels = 3 if modality == "image" else 6
     projection = InputProjection(settings, modality, channels)
-    query = normal(settings.cross_heads, latents, settings.cross_head_dim)
+    query = normal(settings.cross_attention_heads, latents, settings.cross_head_dim)
     values = normal(3, 3, 4, 5) if modality == "image" else normal(3, 5, 6)
     mask = None if modality == "image" else text_mask([1, 3, 5], 5)
     found = {}

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from crossback_core.selection.profiles import ProbeHalf, Probes, Reader
+from crossback_core.selection.profiles import Forward, ProbeHalf, Probes
 
 PAIRS = 6
 
@@ -24,7 +24,7 @@ def pairs() -> dict[str, Probes]:
 
 
 @pytest.fixture(scope="session")
-def model() -> Callable[..., Reader]:
+def model() -> Callable[..., Forward]:
     """Return a maker of models that read both modalities."""
     return _model
 
@@ -40,7 +40,7 @@ def _texts(seed: int, *, tokens: int) -> ProbeHalf:
     return ProbeHalf(values, mask, "text")
 
 
-def _model(seed: int, *, classes: int = 5) -> Reader:
+def _model(seed: int, *, classes: int = 5) -> Forward:
     hidden = {"image": _normal(12, 8, seed=seed), "text": _normal(4, 8, seed=seed + 100)}
     head = _normal(8, classes, seed=seed + 200)
 

@@ -28,7 +28,7 @@ SCORES = pd.DataFrame(
 
 def choose(scores=SCORES, *, target=3, candidates="all"):
     """Choose with a fixed name of the score."""
-    return choose_backbone(scores, target=target, candidates=candidates, metric="ddv_euclidean")
+    return choose_backbone(scores, target=target, candidates=candidates, score="ddv_euclidean")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_the_choice_says_why():
     choice = choose()
     assert (choice.target, choice.modality) == (3, "image")
     assert (choice.backbone, choice.backbone_modality, choice.similarity) == (15, "text", 0.90)
-    assert (choice.metric, choice.candidates) == ("ddv_euclidean", "all")
+    assert (choice.score, choice.candidates) == ("ddv_euclidean", "all")
     assert choice.ranking == (
         Ranked(15, "text", 0.90),
         Ranked(16, "text", 0.90),

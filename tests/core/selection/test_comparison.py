@@ -18,7 +18,7 @@ from crossback_core.learning.kv_swap import reconstruct
 from crossback_core.learning.settings import SwapSettings
 from crossback_core.model.network import Network, TaskModel
 from crossback_core.selection.comparison import Target, Trained
-from crossback_core.selection.scores import METRICS
+from crossback_core.selection.scores import SCORES
 from crossback_core.selection.settings import ProbeSettings
 
 DDVS = ("ddv_euclidean", "ddv_cosine")
@@ -177,9 +177,9 @@ def test_a_network_of_another_width_cannot_lend_its_projection(models):
     data = tiny.task_data(7, "text")
     network = network_of(data, seed=0)
     network.grow(2.0)
-    wide = Trained(network.settled(7), data, accuracy=0.75)
+    joint = Trained(network.settled(7), data, accuracy=0.75)
     with pytest.raises(ValueError, match="the networks have different widths"):
-        scores(models[0], wide, PROBING)
+        scores(models[0], joint, PROBING)
 
 
 def test_outputs_that_are_not_finite_are_refused(models):
@@ -225,7 +225,7 @@ def test_every_candidate_gets_every_score_and_none_depends_on_the_others(models)
     together = Target(models[0], PROBING, seed=1)
     for candidate in models[1:]:
         found = together.scores(candidate)
-        assert tuple(found) == tuple(METRICS)
+        assert tuple(found) == tuple(SCORES)
         assert found == scores(models[0], candidate, PROBING)
         assert found["ddv_distance"] == -found["ddv_cosine"]
         assert found["classes"] == len(candidate.data.classes) and found["accuracy"] == 0.75

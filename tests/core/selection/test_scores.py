@@ -16,10 +16,10 @@ from scipy.spatial import distance
 
 from crossback_core.selection import scores
 from crossback_core.selection.ddv import decision_distances, similarity
-from crossback_core.selection.scores import METRICS
+from crossback_core.selection.scores import SCORES
 from crossback_core.selection.view import View
 
-OF_FEATURES = ["label_cka", "knn", "logme", "h_score", "probe"]
+OF_FEATURES = ["label_cka", "knn", "logme", "h_score", "linear_classifier"]
 SAMPLES = 24
 
 
@@ -60,23 +60,23 @@ def informative(spread: float, *, seed: int = 0) -> View:
 
 
 def test_every_metric_of_the_configuration_has_its_function():
-    assert [metric.score.__name__ for metric in METRICS.values()] == list(METRICS)
-    assert all(metric.score.__doc__ and metric.formula for metric in METRICS.values())
+    assert [each.compute.__name__ for each in SCORES.values()] == list(SCORES)
+    assert all(each.compute.__doc__ and each.formula for each in SCORES.values())
 
 
-@pytest.mark.parametrize("metric", METRICS)
-def test_a_score_is_a_finite_number_and_leaves_its_view_alone(metric):
+@pytest.mark.parametrize("name", SCORES)
+def test_a_score_is_a_finite_number_and_leaves_its_view_alone(name):
     seen, same = view(), view()
-    score = METRICS[metric].score(seen)
+    score = SCORES[name].compute(seen)
     assert type(score) is float and math.isfinite(score)
-    assert score == METRICS[metric].score(seen)
+    assert score == SCORES[name].compute(seen)
     for name in ("features", "labels", "own_features", "probabilities", "held_out"):
         assert torch.equal(getattr(seen, name), getattr(same, name))
 
 
-@pytest.mark.parametrize("metric", OF_FEATURES)
-def test_features_that_hold_the_classes_beat_random_ones(metric):
-    score = METRICS[metric].score
+@pytest.mark.parametrize("name", OF_FEATURES)
+def test_features_that_hold_the_classes_beat_random_ones(name):
+    score = SCORES[name].compute
     for seed in range(5):
         good, poor = informative(0.5, seed=seed), informative(3.0, seed=seed)
         random = view(normal(SAMPLES, 6, seed=50 + seed), held_out=normal(9, 6, seed=60 + seed))
@@ -84,8 +84,8 @@ def test_features_that_hold_the_classes_beat_random_ones(metric):
         assert score(good) >= score(poor)
 
 
-@pytest.mark.parametrize("metric", [*OF_FEATURES, "cka", "leep"])
-def test_the_order_of_samples_and_the_names_of_classes_do_not_matter(metric):
+@pytest.mark.parametrize("name", [*OF_FEATURES, "cka", "leep"])
+def test_the_order_of_samples_and_the_names_of_classes_do_not_matter(name):
     seen = informative(2.0)
     order = torch.randperm(SAMPLES, generator=torch.Generator().manual_seed(1))
     names = torch.tensor([7, 2, 4])
@@ -97,7 +97,7 @@ def test_the_order_of_samples_and_the_names_of_classes_do_not_matter(metric):
         held_out=seen.held_out,
         held_out_labels=names[seen.held_out_labels],
     )
-    assert METRICS[metric].score(other) == pytest.approx(METRICS[metric].score(seen), abs=1e-9)
+    assert SCORES[name].compute(other) == pytest.approx(SCORES[name].compute(seen), abs=1e-9)
 
 
 # decision distances
@@ -108,7 +108,7 @@ def test_decision_distances_of_the_right_probes():
     for name in ("euclidean", "cosine"):
         for suffix, answers in (("", seen.mutated), ("_plain", seen.drawn)):
             vectors = [decision_distances(outputs, name) for outputs in answers]
-            assert METRICS[f"ddv_{name}{suffix}"].score(seen) == similarity(*vectors)
+            assert SCORES[f"ddv_{name}{suffix}"].compute(seen) == similarity(*vectors)
 
 
 def test_a_decision_distance_by_scipy():
@@ -372,12 +372,12 @@ def test_probe_by_densities(dim, spread):
         held_out=torch.tensor(others),
         held_out_labels=held_out,
     )
-    assert scores.probe(seen) == pytest.approx(expected)
+    assert scores.linear_classifier(seen) == pytest.approx(expected)
 
 
 def test_a_class_that_never_trained_is_never_guessed():
     seen = replace(informative(0.1), held_out_labels=torch.full((9,), 3))
-    assert scores.probe(seen) == 0.0
+    assert scores.linear_classifier(seen) == 0.0
 
 
 # nothing of the target
@@ -392,14 +392,14 @@ def test_what_a_candidate_brings_along():
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-8], ids=["constant", "but for rounding"])
-@pytest.mark.parametrize("metric", ["cka", "label_cka", "knn", "h_score"])
-def test_constant_features_are_worth_nothing(metric, noise):
+@pytest.mark.parametrize("name", ["cka", "label_cka", "knn", "h_score"])
+def test_constant_features_are_worth_nothing(name, noise):
     """To the neighbours all others are equally near: 7 of the own class, 8 of each other one."""
     features = torch.full((SAMPLES, 6), 0.3).double() + noise * normal(SAMPLES, 6, seed=1)
-    assert METRICS[metric].score(view(features)) == 0.0
+    assert SCORES[name].compute(view(features)) == 0.0
 
 
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize("name", SCORES)
 @pytest.mark.parametrize(
     "features",
     [
@@ -409,23 +409,23 @@ def test_constant_features_are_worth_nothing(metric, noise):
     ],
     ids=["constant", "zero", "the classes themselves"],
 )
-def test_degenerate_features_have_finite_scores(metric, features):
+def test_degenerate_features_have_finite_scores(name, features):
     features = features.double()
-    assert math.isfinite(METRICS[metric].score(view(features, held_out=features[:9])))
+    assert math.isfinite(SCORES[name].compute(view(features, held_out=features[:9])))
 
 
 def test_a_constant_candidate_guesses_the_most_frequent_class():
     labels = torch.tensor([0] * 7 + [1] * 9 + [2] * 8)
     constant = torch.full((SAMPLES, 6), 0.3).double()
     seen = view(constant, labels=labels, held_out=constant[:9])
-    assert scores.probe(seen) == pytest.approx(3 / 9)
+    assert scores.linear_classifier(seen) == pytest.approx(3 / 9)
 
 
 def test_collapsed_classes_score_best():
     """No variance but between classes: every score of features takes them for the best."""
     features = torch.eye(3, dtype=torch.float64)[torch.arange(SAMPLES) % 3]
     seen = view(features, held_out=features[:9])
-    assert scores.probe(seen) == scores.knn(seen) == 1.0
+    assert scores.linear_classifier(seen) == scores.knn(seen) == 1.0
     assert scores.label_cka(seen) == pytest.approx(1.0)
     assert scores.h_score(seen) > 1.5
 
@@ -433,7 +433,7 @@ def test_collapsed_classes_score_best():
 def test_two_samples_are_enough():
     features = normal(2, 6, seed=1)
     seen = view(features, labels=torch.tensor([0, 1]))
-    assert all(math.isfinite(metric.score(seen)) for metric in METRICS.values())
+    assert all(math.isfinite(each.compute(seen)) for each in SCORES.values())
     assert scores.knn(seen) == 0.0  # the only neighbour is of the other class
 
 

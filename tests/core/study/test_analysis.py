@@ -18,11 +18,11 @@ from crossback_core.study.analysis import (
     gains_by_candidate,
     gains_by_group,
     interval,
-    judge_metrics,
+    judge_scores,
     with_gains,
 )
 
-WIDE = (100,)
+JOINT = (100,)
 
 
 def training(
@@ -80,7 +80,9 @@ def scores() -> pd.DataFrame:
 
 
 def judged(trainings: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
-    return judge_metrics(with_gains(trainings, wide=WIDE), scores, wide=WIDE).set_index("metric")
+    return judge_scores(with_gains(trainings, joint=JOINT), scores, joint=JOINT).set_index(
+        "picked_by"
+    )
 
 
 def test_regret_is_what_the_pick_lacks_to_the_best_candidate(
@@ -172,34 +174,34 @@ def test_the_better_of_target_and_baseline_is_chosen_by_validation(
 
 
 def test_gains_are_over_the_longer_baseline(trainings: pd.DataFrame) -> None:
-    gains = with_gains(trainings, wide=WIDE).set_index(["start", "candidate"])
+    gains = with_gains(trainings, joint=JOINT).set_index(["start", "candidate"])
     assert gains.loc[("backbone", 100), "gain"] == pytest.approx(0.2)
     assert gains.loc[("backbone", 100), "over_baseline"] == pytest.approx(0.25)
 
 
 def test_a_target_without_its_longer_baseline_is_refused(trainings: pd.DataFrame) -> None:
     with pytest.raises(ValueError, match="no longer training"):
-        with_gains(trainings[trainings["start"] != "longer"], wide=WIDE)
+        with_gains(trainings[trainings["start"] != "longer"], joint=JOINT)
 
 
 def test_gains_are_split_by_kind_and_start(trainings: pd.DataFrame) -> None:
-    table = gains_by_group(with_gains(trainings, wide=WIDE)).set_index(["kind", "start"])
+    table = gains_by_group(with_gains(trainings, joint=JOINT)).set_index(["kind", "start"])
     assert table.loc[("single", "backbone"), "accuracy"] == pytest.approx(0.525)
-    assert table.loc[("wide", "backbone"), "over_shuffled"] == pytest.approx(0.3)
+    assert table.loc[("joint", "backbone"), "over_shuffled"] == pytest.approx(0.3)
     assert np.isnan(table.loc[("single", "backbone"), "over_shuffled"])
     assert table.loc[("single", "backbone"), "trainings"] == 2
-    assert table.loc[("wide", "backbone"), "quarter_validation_accuracy"] == pytest.approx(0.3)
+    assert table.loc[("joint", "backbone"), "quarter_validation_accuracy"] == pytest.approx(0.3)
 
 
 def test_gains_are_split_by_candidate(trainings: pd.DataFrame) -> None:
-    table = gains_by_candidate(with_gains(trainings, wide=WIDE)).set_index(["candidate", "start"])
+    table = gains_by_candidate(with_gains(trainings, joint=JOINT)).set_index(["candidate", "start"])
     assert table["gain"].round(9).to_dict() == {
         (2, "backbone"): 0.05,
         (3, "backbone"): -0.2,
         (100, "backbone"): 0.2,
         (100, "shuffled"): -0.1,
     }
-    assert table["kind"].tolist() == ["single", "single", "wide", "wide"]
+    assert table["kind"].tolist() == ["single", "single", "joint", "joint"]
 
 
 def test_rows_are_ordered_by_size_with_all_samples_last() -> None:

@@ -10,7 +10,7 @@ from crossback_core.study.figures import draw_transfer
 
 
 def gain(size: str, target: int, candidate: int, value: float) -> dict[str, object]:
-    """A training from a backbone; candidates from 100 on are wide."""
+    """A training from a backbone; candidates from 100 on are joint."""
     return {
         "size": size,
         "start": "backbone",
@@ -18,7 +18,7 @@ def gain(size: str, target: int, candidate: int, value: float) -> dict[str, obje
         "target_modality": "image",
         "candidate": candidate,
         "modality": "image",
-        "kind": "wide" if candidate >= 100 else "single",
+        "kind": "joint" if candidate >= 100 else "single",
         "gain": value,
     }
 
@@ -56,9 +56,9 @@ def test_panels_share_their_rows_and_have_only_columns_that_were_trained() -> No
 
 @pytest.mark.parametrize(
     ("target", "columns"),
-    [(2, ["image 3", "wide image"]), (1, ["image 3", "image 101", "image 103"])],
+    [(2, ["image 3", "joint image"]), (1, ["image 3", "image 101", "image 103"])],
 )
-def test_wide_candidates_share_a_column_unless_they_share_a_target(
+def test_joint_candidates_share_a_column_unless_they_share_a_target(
     target: int, columns: list[str]
 ) -> None:
     rows = [

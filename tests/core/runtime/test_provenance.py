@@ -9,10 +9,10 @@ import platform
 import pytest
 import tiny
 import torch
+from crossback_core.provenance import provenance, resolve_device
 
 import crossback_core
 from crossback_core import NUMERICS
-from crossback_core.provenance import provenance, resolve_device
 
 
 def test_everything_that_determined_a_result(tmp_path):

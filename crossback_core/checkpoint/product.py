@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-from crossback_core.checkpoint import load_checkpoint
+from crossback_core.checkpoint.network_file import load_checkpoint
 from crossback_core.data.task_file import Split, TaskData, load_task
 from crossback_core.learning.evaluation import accuracy, predict_logits
 from crossback_core.model.network import Network, TaskModel, TaskSpec

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
-from crossback_core.files import atomic_write
+from crossback_core.storage.files import atomic_write
 
 _T = TypeVar("_T")
 

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from crossback_core.provenance import resolve_device
 
 from crossback_core import gpus
-from crossback_core.provenance import resolve_device
 
 # Says its GPU, then keeps it until it is told to end.
 HOLDER = """

@@ -64,7 +64,7 @@ KEPT = record(
 )
 
 
-WIDE = {29: "fifty kinds of icons", 30: "many glosses"}
+JOINT = {29: "fifty kinds of icons", 30: "many glosses"}
 
 
 def curve(epochs=5):
@@ -110,7 +110,7 @@ def inputs(**changes):
         },
     }
     values |= changes
-    return ReportInputs(summary=summary_table(values["metrics"]), wide=WIDE, **values)
+    return ReportInputs(summary=summary_table(values["metrics"]), joint=JOINT, **values)
 
 
 class Elements(HTMLParser):
@@ -165,7 +165,7 @@ def test_only_the_backbones_own_task_is_shown_but_every_earlier_one_must_be_iden
     row = summary_table([record(3, earlier_tasks=[other, *record(3)["earlier_tasks"]])]).iloc[0]
     assert row["backbone_test_accuracy_after"] == 0.75
     assert not row["identical"]
-    assert " NO " in format_table(pd.DataFrame([row]), folder="results/icons", wide=WIDE)
+    assert " NO " in format_table(pd.DataFrame([row]), folder="results/icons", joint=JOINT)
 
 
 def test_records_that_cannot_be_summarised_are_refused():
@@ -177,7 +177,7 @@ def test_records_that_cannot_be_summarised_are_refused():
 
 
 def test_the_text_is_a_neat_table_and_says_where_everything_lies():
-    text = format_table(summary_table([KEPT, record(3)]), folder="results/icons", wide=WIDE)
+    text = format_table(summary_table([KEPT, record(3)]), folder="results/icons", joint=JOINT)
     lines = text.splitlines()
     assert lines[0].split()[:3] == ["target", "modality", "backbone"]
     assert lines[1].split() == [
@@ -195,12 +195,12 @@ def test_the_text_is_a_neat_table_and_says_where_everything_lies():
     assert "results/icons/report.html" in text
 
 
-def test_wide_networks_are_named(page):
+def test_joint_networks_are_named(page):
     sentence = "Trained on several tasks at once: 29 (fifty kinds of icons), 30 (many glosses)."
     frame = summary_table([record(3)])
-    assert sentence in format_table(frame, folder="results/icons", wide=WIDE)
+    assert sentence in format_table(frame, folder="results/icons", joint=JOINT)
     assert sentence in page
-    assert "several tasks" not in format_table(frame, folder="results/icons", wide={})
+    assert "several tasks" not in format_table(frame, folder="results/icons", joint={})
 
 
 def test_the_sentence_counts_and_doubts():

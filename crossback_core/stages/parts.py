@@ -5,15 +5,17 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from crossback_core.checkpoint import CHECKPOINT_FORMAT, load_checkpoint
+from crossback_core import NUMERICS
+from crossback_core.checkpoint.network_file import CHECKPOINT_FORMAT, load_checkpoint
 from crossback_core.data.task_file import TaskData
-from crossback_core.files import sha256
 from crossback_core.learning.evaluation import split_accuracy
 from crossback_core.learning.training import Row
 from crossback_core.model.network import Network
+from crossback_core.storage.files import sha256
 
 StrPath = str | Path
 
@@ -24,15 +26,15 @@ def network_of(path: StrPath) -> Network:
 
 
 def training_key(
-    *files: StrPath, settings: object, seed: int, device: torch.device, version: int
+    *files: StrPath, settings: object, seed: int, device: torch.device
 ) -> tuple[object, ...]:
-    """Everything that determines a training and its state, down to what rounds differently."""
+    """Return everything that determines a training and its state, down to what rounds otherwise."""
     rounding = (device.type, torch.get_num_threads(), torch.__version__)
-    return (*map(sha256, files), settings, seed, *rounding, version, CHECKPOINT_FORMAT)
+    return (*map(sha256, files), settings, seed, *rounding, NUMERICS, CHECKPOINT_FORMAT)
 
 
 def seconds_of(rows: Sequence[Row]) -> float:
-    """Duration of a training, also of one that was interrupted and resumed."""
+    """Return the duration of a training, also of one that was interrupted and resumed."""
     return round(sum(row["seconds"] for row in rows), 3)
 
 
@@ -41,8 +43,8 @@ def forget(resume: StrPath) -> None:
     shutil.rmtree(resume, ignore_errors=True)
 
 
-def accuracies_of(network: Network, data: TaskData) -> dict[str, float]:
-    """Accuracy on what decides and on what is only reported."""
+def accuracies_of(network: Network, data: TaskData) -> dict[str, Any]:
+    """Return the accuracy on what decides and on what is only reported."""
     model = network.settled(data.task)
     return {
         "validation_accuracy": split_accuracy(model, data.validation),
@@ -50,10 +52,13 @@ def accuracies_of(network: Network, data: TaskData) -> dict[str, float]:
     }
 
 
-def sizes_of(data: TaskData) -> dict[str, int]:
-    """Numbers of samples."""
+def circumstances(data: TaskData, *, seed: int, device: torch.device) -> dict[str, Any]:
+    """Return what a `TrainingRecord` says of numbers of samples, the seed and the machine."""
     return {
         "train_samples": len(data.train),
         "validation_samples": len(data.validation),
         "test_samples": len(data.test),
+        "seed": seed,
+        "device": device.type,
+        "threads": torch.get_num_threads(),
     }

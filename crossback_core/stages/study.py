@@ -1,4 +1,4 @@
-"""One function a rule of the study; see `crossback_core.stages`."""
+"""Stages of rules/study.smk: trainings from candidates and controls, collected and judged."""
 
 from __future__ import annotations
 
@@ -13,24 +13,25 @@ import pandas as pd
 import torch
 
 from crossback_core.data.task_file import load_task
-from crossback_core.files import read_csv, read_json, write_csv, write_json
 from crossback_core.learning.settings import TargetSettings, TrainingSettings
 from crossback_core.learning.target import train_at
-from crossback_core.provenance import provenance, resolve_device
-from crossback_core.resume import ResumeFile
-from crossback_core.stage_parts import (
+from crossback_core.records import BaselineRecord, PairRecord, origin, read_record, write_record
+from crossback_core.runtime.device import resolve_device
+from crossback_core.stages.parts import (
     StrPath,
     accuracies_of,
+    circumstances,
     forget,
     network_of,
     seconds_of,
-    sizes_of,
     training_key,
 )
+from crossback_core.storage.files import read_csv, write_csv
+from crossback_core.storage.resume import ResumeFile
 from crossback_core.study.analysis import (
     gains_by_candidate,
     gains_by_group,
-    judge_metrics,
+    judge_scores,
     with_gains,
 )
 from crossback_core.study.figures import draw_all
@@ -52,7 +53,6 @@ def train_pair(
     device: str,
     seed: int,
     resume: StrPath,
-    version: int,
 ) -> None:
     """Train a target from one candidate, or from a control of it (rule train_pair).
 
@@ -61,49 +61,39 @@ def train_pair(
     """
     data, where, network = load_task(task_file), resolve_device(device), network_of(backbone)
     source, sparsity, own = network.newest, network.ownership.sparsity(), network_of(baseline)
-    separate = own.stored_values() + network.stored_values()
+    apart = own.stored_values() + network.stored_values()
     # a stream a training: a control that comes out odd by chance must not do so for all targets
     torch.manual_seed((seed << 32) + zlib.crc32(f"{data.task} {start} {source.task}".encode()))
-    begun = begin(network, own, start=start, swapping=target.swapping)
-    target = target.at_rate_for(continued=begun.continued)
-    key = training_key(
-        *(task_file, backbone, baseline),
-        settings=(start, target, training),
-        seed=seed,
-        device=where,
-        version=version,
-    )
+    made = begin(network, own, start=start, swapping=target.swapping)
+    target = target.at_rate_for(continued=made.continued)
+    files = {"task_file": task_file, "backbone": backbone, "baseline": baseline}
+    key = training_key(*files.values(), settings=(start, target, training), seed=seed, device=where)
     state = ResumeFile(Path(resume) / "training.pt", key)
-    trained = train_at(
+    attempt = train_at(
         network.to(where), network.width, data, target, training, seed=seed, resume=state
     )
-    record = {
-        "target": data.task,
-        "target_modality": data.modality,
-        "start": start,
-        "candidate": source.task,
-        "modality": source.modality,
-        "classes": len(source.classes),
-        "sparsity": sparsity,
-        **asdict(begun),
-        **accuracies_of(trained.network, data),
-        **_on_the_way([float(row["validation_accuracy"]) for row in trained.rows]),
-        "weights": network.stored_values() / separate,
-        **sizes_of(data),
-        "seconds": seconds_of(trained.rows),
-        **provenance(
-            seed=seed,
-            device=where,
-            settings={"target": target, "training": training},
-            parents={"task_file": task_file, "backbone": backbone, "baseline": baseline},
-        ),
-    }
-    write_json(record, metrics)
+    record = PairRecord(
+        target=data.task,
+        target_modality=data.modality,
+        start=start,
+        candidate=source.task,
+        modality=source.modality,
+        classes=len(source.classes),
+        sparsity=sparsity,
+        **vars(made),
+        **accuracies_of(attempt.network, data),
+        **_on_the_way([float(row["validation_accuracy"]) for row in attempt.rows]),
+        weights=network.stored_values() / apart,
+        seconds=seconds_of(attempt.rows),
+        **circumstances(data, seed=seed, device=where),
+        **origin(settings={"target": target, "training": training}, parents=files),
+    )
+    write_record(record, metrics)
     forget(resume)
 
 
-def _on_the_way(accuracies: Sequence[float]) -> dict[str, float]:
-    """Validation accuracy after a quarter and after half of the epochs."""
+def _on_the_way(accuracies: Sequence[float]) -> dict[str, Any]:
+    """Return the validation accuracy after a quarter and after half of the epochs."""
     points = {"quarter": len(accuracies) // 4, "half": len(accuracies) // 2}
     return {
         f"{name}_validation_accuracy": accuracies[max(0, epochs - 1)]
@@ -126,7 +116,7 @@ def collect_study(
     rows = [
         *(_baseline_row(*each, "baseline") for each in zip(baselines, histories, strict=True)),
         *(_baseline_row(*each, "longer") for each in zip(longer, longer_histories, strict=True)),
-        *(_place(path) | read_json(path) for path in pairs),
+        *(asdict(read_record(PairRecord, path)) | _place(path) for path in pairs),
     ]
     table = pd.DataFrame(rows)[list(TRAINING_COLUMNS)]
     table = table.astype({"candidate": "Int64", "classes": "Int64"})
@@ -144,7 +134,7 @@ TRAINING_COLUMNS = (
 
 
 def _place(path: StrPath) -> dict[str, int | str]:
-    """Read training samples a class, seed and target off the path of an artifact."""
+    """Read training samples per class, seed and target off the path of an artifact."""
     found = PLACE.search(Path(path).as_posix())
     if found is None:
         raise ValueError(f"{path} is not the path of an artifact of a study")
@@ -153,13 +143,13 @@ def _place(path: StrPath) -> dict[str, int | str]:
 
 
 def _baseline_row(metrics: StrPath, history: StrPath, start: str) -> dict[str, Any]:
-    record = read_json(metrics)
+    record = read_record(BaselineRecord, metrics)
     return {
-        **record,
+        **asdict(record),
         **_place(metrics),
         **_on_the_way(read_csv(history)["validation_accuracy"].tolist()),
         "start": start,
-        "target_modality": record["modality"],
+        "target_modality": record.modality,
         "modality": None,
         "candidate": None,
         "classes": None,
@@ -176,13 +166,13 @@ def summarize_study(
     gains: StrPath,
     candidates: StrPath,
     figures: Sequence[StrPath],
-    wide: Sequence[int],
+    joint: Sequence[int],
 ) -> None:
     """Judge the scores and the controls of a study, and draw them (rule summarize_study)."""
     # without "all" among them, sizes are read as numbers
     rows, scores = (read_csv(path).astype({"size": str}) for path in (trainings, score_table))
-    table = with_gains(rows, wide=wide)
-    judged, grouped = judge_metrics(table, scores, wide=wide), gains_by_group(table)
+    table = with_gains(rows, joint=joint)
+    judged, grouped = judge_scores(table, scores, joint=joint), gains_by_group(table)
     write_csv(judged, summary)
     write_csv(grouped, gains)
     write_csv(gains_by_candidate(table), candidates)

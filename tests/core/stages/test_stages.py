@@ -17,12 +17,12 @@ from interruption import Interrupted
 
 import crossback_core
 from crossback_core import NUMERICS, stages
-from crossback_core.checkpoint import load_checkpoint, save_checkpoint
+from crossback_core.checkpoint.network_file import load_checkpoint, save_checkpoint
 from crossback_core.data.task_file import TaskData, save_task
-from crossback_core.files import read_json, sha256, write_json
-from crossback_core.resume import ResumeFile
-from crossback_core.selection.scores import METRICS
+from crossback_core.selection.scores import SCORES
 from crossback_core.selection.settings import ProbeSettings
+from crossback_core.storage.files import read_json, sha256, write_json
+from crossback_core.storage.resume import ResumeFile
 
 RUN = {"device": "cpu", "seed": 2, "version": NUMERICS}
 LEVELS = tiny.PRUNING.sparsities
@@ -81,7 +81,7 @@ class Chain:
             selection=self.path("selection_1.json"),
             target=1,
             candidates="all",
-            metric="ddv_cosine",
+            score="ddv_cosine",
         )
 
     def prune(self) -> None:
@@ -197,7 +197,7 @@ def test_the_metrics_of_a_target(chain):
     assert metrics["modality"] == chain.target.modality
     assert metrics["backbone_modality"] == chain.source.modality
     assert metrics["similarity"] == choice["similarity"] and 0 < choice["similarity"] <= 1
-    assert metrics["metric"] == "ddv_cosine"
+    assert metrics["score"] == "ddv_cosine"
     for split in ("validation", "test"):
         assert metrics[f"baseline_{split}_accuracy"] == baseline[f"{split}_accuracy"]
         assert metrics["tried"][f"{split}_accuracy"] == metrics[f"{split}_accuracy"]
@@ -339,7 +339,7 @@ def test_similarities_and_the_choice(chain):
     assert rows["modality"].item() == chain.source.modality
     assert rows["target_modality"].item() == chain.target.modality
     assert chain.json("selection_1.json")["similarity"] == rows["ddv_cosine"].item()
-    assert list(rows.columns)[4:] == list(METRICS) and rows.notna().all(axis=None)
+    assert list(rows.columns)[4:] == list(SCORES) and rows.notna().all(axis=None)
     assert rows["classes"].item() == 3
     assert rows["accuracy"].item() == chain.json("baseline_2.json")["validation_accuracy"]
     stages.collect_similarity(
@@ -360,13 +360,13 @@ def test_every_level_is_on_disk_and_in_the_table(chain):
     assert sha256(chain.path("pruned.pt")) == sha256(chain.levels[1])
 
 
-@pytest.mark.parametrize("metric", METRICS)
-def test_any_metric_can_choose(crossing, metric, tmp_path):
+@pytest.mark.parametrize("score", SCORES)
+def test_any_score_can_choose(crossing, score, tmp_path):
     choosing = {"similarity": crossing.path("similarity_1.csv"), "target": 1, "candidates": "all"}
-    stages.select_backbone(selection=tmp_path / "choice.json", metric=metric, **choosing)
+    stages.select_backbone(selection=tmp_path / "choice.json", score=score, **choosing)
     rows = pd.read_csv(crossing.path("similarity_1.csv"))
     choice = read_json(tmp_path / "choice.json")
-    assert (choice["metric"], choice["similarity"]) == (metric, rows[metric].item())
+    assert (choice["score"], choice["similarity"]) == (score, rows[score].item())
 
 
 def test_a_metric_that_was_not_measured_is_refused(crossing, tmp_path):
@@ -376,7 +376,7 @@ def test_a_metric_that_was_not_measured_is_refused(crossing, tmp_path):
             selection=tmp_path / "choice.json",
             target=1,
             candidates="all",
-            metric="luck",
+            score="luck",
         )
 
 
@@ -429,7 +429,7 @@ def test_the_chosen_level_is_copied(crossing, accuracies, allowed_loss, file, sp
 def test_choices_tell_what_they_were_made_from(chain):
     choice, selection = chain.json("choice.json"), chain.json("selection_1.json")
     assert choice["settings"] == {"allowed_loss": 1.0}
-    assert selection["settings"] == {"candidates": "all", "metric": "ddv_cosine"}
+    assert selection["settings"] == {"candidates": "all", "score": "ddv_cosine"}
     assert choice["versions"] == selection["versions"] == chain.json("target_1.json")["versions"]
     parents = {**choice["parents"], **selection["parents"]}
     assert parents.keys() == {"baseline_metrics", "table", "level", "similarity"}
@@ -447,7 +447,7 @@ def test_the_summary_of_a_finished_chain(crossing):
         matrix=crossing.path("all.csv"),
         tables=[crossing.path("pruning.csv")],
         choices=[crossing.path("choice.json")],
-        wide={2: "many texts"},
+        joint={2: "many texts"},
         **{key: crossing.path(name) for key, name in names.items()},
     )
     row = pd.read_csv(crossing.path("summary.csv")).iloc[0]

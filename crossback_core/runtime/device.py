@@ -1,4 +1,4 @@
-"""A GPU of its own for each process, however many run on the machine."""
+"""The device that networks are trained on: a GPU of its own for each process, or the CPU."""
 
 from __future__ import annotations
 
@@ -17,6 +17,21 @@ from filelock import FileLock, Timeout
 PER_GPU = "CROSSBACK_JOBS_PER_GPU"  # environment variable: processes that may share a GPU
 
 logger = logging.getLogger(__name__)
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device that a configuration names; "auto" is a GPU where there is one.
+
+    A GPU is this process's own until the process ends.
+
+    Raises:
+        ValueError: A GPU is asked for and there is none.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ValueError("device is cuda, but torch sees no GPU: set device to auto or cpu")
+    return own_gpu() if name == "cuda" else torch.device(name)
 
 
 @cache

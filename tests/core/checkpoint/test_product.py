@@ -10,9 +10,9 @@ import torch
 from torch.nn import functional
 
 import crossback_core
-from crossback_core.checkpoint import save_checkpoint
+from crossback_core.checkpoint.network_file import save_checkpoint
+from crossback_core.checkpoint.product import Product
 from crossback_core.data.task_file import save_task
-from crossback_core.product import Product
 
 
 @pytest.fixture(scope="module")

@@ -11,10 +11,10 @@ import pytest
 import tiny
 
 from crossback_core import NUMERICS, stages
-from crossback_core.checkpoint import save_checkpoint
+from crossback_core.checkpoint.network_file import save_checkpoint
 from crossback_core.data.task_file import TaskData, save_task
-from crossback_core.files import read_csv, read_json
 from crossback_core.selection.settings import ProbeSettings
+from crossback_core.storage.files import read_csv, read_json
 from crossback_core.study import stages as study
 from crossback_core.study.analysis import ORACLE, RANDOM
 from crossback_core.study.settings import Start
@@ -110,7 +110,7 @@ class Study:
             gains=self.folder / "gains.csv",
             candidates=self.folder / "candidates.csv",
             figures=[self.folder / f"{figure}.png" for figure in FIGURES],
-            wide=[8],
+            joint=[8],
         )
 
 
@@ -167,8 +167,8 @@ def test_the_longer_baseline_has_twice_the_epochs(done: Study) -> None:
 
 
 def test_scores_and_gains_are_judged_and_drawn(done: Study) -> None:
-    summary = read_csv(done.folder / "summary.csv").set_index("metric")
-    assert {"probe", "ddv_cosine", "sparsity", RANDOM, ORACLE} <= set(summary.index)
+    summary = read_csv(done.folder / "summary.csv").set_index("picked_by")
+    assert {"linear_classifier", "ddv_cosine", "sparsity", RANDOM, ORACLE} <= set(summary.index)
     assert summary["cells"].eq(2).all() and summary.loc[ORACLE, "regret"] == 0
     gains = read_csv(done.folder / "gains.csv")
     assert set(gains["start"]) == {"backbone", "baseline", "longer", "shuffled"}
@@ -205,5 +205,5 @@ def test_tables_read_back_as_they_were_judged(done: Study) -> None:
 def test_gains_by_candidate_are_kept_as_a_table(done: Study) -> None:
     table = read_csv(done.folder / "candidates.csv")
     kinds = table.groupby("candidate")["kind"].unique().map(list).to_dict()
-    assert kinds == {8: ["wide"], 9: ["single"]}
+    assert kinds == {8: ["joint"], 9: ["single"]}
     assert table["targets"].eq(1).all() and table["trainings"].sum() == 2 * (2 + 1)

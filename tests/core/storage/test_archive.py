@@ -14,7 +14,7 @@ import pytest
 import torch
 from malicious import Malicious
 
-from crossback_core.archive import entry, load_archive, save_archive
+from crossback_core.storage.archive import entry, load_archive, save_archive
 
 PAYLOAD = {
     "name": "Läufer",
@@ -37,7 +37,7 @@ def test_values_and_tensors_come_back(tmp_path):
 INTERRUPTIONS = """
 import random, signal, sys, time
 import torch
-from crossback_core.archive import save_archive
+from crossback_core.storage.archive import save_archive
 
 def interrupt(number, frame):
     raise KeyboardInterrupt

@@ -18,8 +18,7 @@ from hypothesis.extra.numpy import arrays
 from malicious import Malicious
 
 from crossback_core import __version__, checkpoint
-from crossback_core.archive import save_archive
-from crossback_core.checkpoint import dense_bytes, load_checkpoint, save_checkpoint
+from crossback_core.checkpoint.network_file import dense_bytes, load_checkpoint, save_checkpoint
 from crossback_core.config import load_settings
 from crossback_core.data import save_task
 from crossback_core.model.bodies.perceiver import Perceiver
@@ -27,6 +26,7 @@ from crossback_core.model.body import describe
 from crossback_core.model.network import Network, TaskSpec
 from crossback_core.model.packing import pack_owners, unpack_owners
 from crossback_core.model.settings import ModelSettings
+from crossback_core.storage.archive import save_archive
 
 CONFIG = Path(__file__).parents[2] / "config.yaml"
 TASKS = [

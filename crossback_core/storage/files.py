@@ -1,4 +1,4 @@
-"""Files: atomic writes, JSON and CSV, hashes, and the log of a script's run."""
+"""Files: atomic writes, text, CSV, JSON, YAML and hashes."""
 
 from __future__ import annotations
 
@@ -9,24 +9,16 @@ import glob
 import hashlib
 import io
 import json
-import logging
 import os
 import secrets
-import signal
-import sys
-import threading
-import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import yaml
 
-if TYPE_CHECKING:  # scripts import this module before their log is open: keep it light
+if TYPE_CHECKING:  # a script's log imports this module before it is open: keep it light
     import pandas as pd
-
-logger = logging.getLogger(__name__)
 
 _DEEPEST = 50  # levels of a YAML file
 _FULL = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
@@ -101,6 +93,11 @@ def _full_text(number: int, path: Path) -> str:
         f"{_FULL[number]}: {path} could not be written; what was written earlier is whole: "
         "make room and run the same command again"
     )
+
+
+def reason(error: OSError) -> str:
+    """Say why a file could not be written."""
+    return _FULL.get(error.errno or 0, str(error))
 
 
 def write_text(text: str, path: str | Path) -> None:
@@ -235,160 +232,3 @@ def _existing(path: str | Path) -> Path:
     if not path.is_file():
         raise FileNotFoundError(errno.ENOENT, "no such file", str(path))
     return path
-
-
-@contextlib.contextmanager
-def run_log(path: str | Path) -> Iterator[None]:
-    """Keep the log of a script's run in one file.
-
-    Log records from INFO on, warnings and what Python code prints to stderr go to the file; on a
-    terminal stderr is shown as well, so that progress bars work. What C libraries write to file
-    descriptor 2 is left alone. An error is logged with its traceback and shown as one line; the
-    process then ends with a non-zero status. SIGTERM and Ctrl-C are logged as interruptions.
-
-    A log that no longer fits on the disk is cut off; it does not stop the run or hide its error.
-
-    Args:
-        path: The log file; one of an earlier run is replaced.
-
-    Raises:
-        SystemExit: After an error (1), an interruption (130) or SIGTERM (143). A script is where a
-            process may end; raising on would make Python print the traceback once more.
-    """
-    path = Path(path)
-    with (
-        _open_log(path) as file,
-        _records_to(file),
-        _terminate_as_interrupt(),
-    ):
-        screen = sys.stderr
-        started = time.monotonic()
-        try:
-            with _stderr_to(file):
-                yield
-            logger.info("finished in %.1f s", time.monotonic() - started)
-        except KeyboardInterrupt as error:
-            logger.error("interrupted by %s", error.args[0] if error.args else "SIGINT")
-            raise SystemExit(143 if error.args else 130) from error
-        except Exception as error:
-            logger.exception("failed after %.1f s", time.monotonic() - started)
-            message = " ".join(str(error).split())
-            screen.write(f"{type(error).__name__}: {message} (full log: {path})\n")
-            raise SystemExit(1) from error
-
-
-def _open_log(path: Path) -> _Log:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return _Log(path)
-    except OSError as error:
-        why = _FULL.get(error.errno or 0, str(error))
-        raise SystemExit(f"OSError: {why}: the log {path} could not be opened") from error
-
-
-@contextlib.contextmanager
-def _records_to(file: io.TextIOBase) -> Iterator[None]:
-    """Send log records and warnings to `file` while the block runs."""
-    root = logging.getLogger()
-    level = root.level
-    handler = logging.StreamHandler(file)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    root.addHandler(handler)
-    root.setLevel(logging.INFO)
-    logging.captureWarnings(True)
-    try:
-        yield
-    finally:
-        logging.captureWarnings(False)
-        root.setLevel(level)
-        root.removeHandler(handler)
-
-
-@contextlib.contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
-    """Turn SIGTERM into KeyboardInterrupt, so that temporary files are removed and the log says."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # Python sets signal handlers in the main thread only.
-        return
-    before = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt(signal.Signals(number).name)
-
-
-@contextlib.contextmanager
-def _stderr_to(file: io.TextIOBase) -> Iterator[None]:
-    """Send what Python code prints to stderr to `file`, and to the screen if that is a terminal."""
-    stderr = _Stderr(file, sys.stderr)
-    try:
-        with contextlib.redirect_stderr(stderr):
-            yield
-    finally:
-        stderr.end_line()
-
-
-class _Log(io.TextIOBase):
-    """A text file that drops what cannot be written, on a full disk for instance."""
-
-    def __init__(self, path: Path) -> None:
-        self._file = io.FileIO(path, "w")
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        with contextlib.suppress(OSError):
-            self._file.write(text.encode("utf-8", "backslashreplace"))
-        return len(text)
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-
-class _Stderr(io.TextIOBase):
-    """A stderr that writes whole lines to a log and everything to a terminal."""
-
-    def __init__(self, file: io.TextIOBase, screen: TextIO) -> None:
-        self._file = file
-        self._screen = screen
-        self._line = ""
-
-    @property
-    def encoding(self) -> str:  # type: ignore[override]  # tqdm asks for it
-        return self._screen.encoding
-
-    def isatty(self) -> bool:
-        return self._screen.isatty()
-
-    def fileno(self) -> int:
-        return self._screen.fileno()
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, text: str) -> int:
-        if self.isatty():
-            self._screen.write(text)
-        *lines, rest = (self._line + text).split("\n")
-        for line in lines:
-            self._file.write(_drawn_last(line) + "\n")
-        self._line = _drawn_last(rest)
-        return len(text)
-
-    def flush(self) -> None:
-        self._screen.flush()
-
-    def end_line(self) -> None:
-        if self._line:
-            self.write("\n")
-
-
-def _drawn_last(line: str) -> str:
-    """Return what a terminal would show of a line over which a progress bar draws."""
-    return line[line.rfind("\r", 0, -1) + 1 :]

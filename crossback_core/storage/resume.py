@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from crossback_core.archive import entry, load_archive, save_archive
+from crossback_core.storage.archive import entry, load_archive, save_archive
 
 logger = logging.getLogger(__name__)
 

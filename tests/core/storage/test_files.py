@@ -20,7 +20,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossback_core.files import (
+from crossback_core.storage.files import (
     _drawn_last,
     atomic_write,
     read_csv,
@@ -323,7 +323,7 @@ def test_a_line_in_parts_is_logged_like_a_line_in_one(parts):
 SCRIPT = """
 import os, signal, sys
 sys.path.insert(0, {root!r})
-from crossback_core.files import atomic_write, run_log
+from crossback_core.storage.files import atomic_write, run_log
 with run_log("log"):
     with atomic_write("artifact") as file:
         file.write(b"half")

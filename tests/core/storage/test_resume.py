@@ -9,7 +9,7 @@ import pytest
 import tiny
 import torch
 
-from crossback_core.resume import ResumeFile
+from crossback_core.storage.resume import ResumeFile
 
 STATE = {"rows": [{"epoch": 1, "loss": 0.5}], "network": {"weight": torch.arange(3.0)}}
 KEY = ("hash of the data", tiny.MODEL, tiny.ADAMW, 2, "cpu", 1)

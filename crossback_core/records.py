@@ -1,0 +1,269 @@
+"""What stages say about their results: one declaration for each record, as JSON or in a checkpoint.
+
+A record is written whole and read strictly: a key that is missing, unknown or of another type is
+an error that names the file.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import torch
+from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from crossback_core import NUMERICS, __version__
+from crossback_core.learning.kv_swap import Reconstruction
+from crossback_core.section import STRICT, keys_of, worded
+from crossback_core.selection.choice import Choice
+from crossback_core.storage.files import read_json, sha256, write_json
+from crossback_core.study.settings import Start
+
+RECORD_FORMAT = 1  # raised whenever a key of any record is added, renamed or removed
+
+Verdict = Literal["helps", "equal", "hurts"]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Parent:
+    """A file that a result was made from."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Record:
+    """What determined a result.
+
+    Attributes:
+        settings: By name, as plain values.
+        versions: Of the packages that computed it, and of its numbers.
+        parents: By role.
+    """
+
+    settings: dict[str, Any]
+    versions: dict[str, int | str]
+    parents: dict[str, Parent]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class TrainingRecord(Record):
+    """What a training reached, and what determined it beside its settings.
+
+    Attributes:
+        validation_accuracy: Of the last epoch; what decides.
+        test_accuracy: Likewise; only reported.
+        seconds: Duration, interruptions left out.
+        device: Type of the device, such as "cpu".
+        threads: Of PyTorch: sums of more threads may round differently.
+    """
+
+    validation_accuracy: float
+    test_accuracy: float
+    train_samples: int
+    validation_samples: int
+    test_samples: int
+    seconds: float
+    seed: int
+    device: str
+    threads: int
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class BaselineRecord(TrainingRecord):
+    """A network trained on one task from scratch."""
+
+    task: int
+    modality: str
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class PruningRecord(Record):
+    """The level of a ladder that became the backbone: 0 is the dense baseline."""
+
+    task: int
+    sparsity: float
+    validation_accuracy: float
+    baseline_validation_accuracy: float
+    allowed_loss: float
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class SelectionRecord(Choice, Record):
+    """The candidate chosen as a target's backbone."""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class StartRecord(Reconstruction):
+    """What a target starts with, in the checkpoint that it starts from."""
+
+    backbone: int
+    target: int
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class Tried:
+    """What a target reached on its backbone, also where its baseline was kept in the end."""
+
+    backbone: int
+    similarity: float
+    swapped: bool
+    continued: bool
+    width: float
+    validation_accuracy: float
+    test_accuracy: float
+    validation_accuracy_by_width: dict[str, float]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class ProductRecord(TrainingRecord):
+    """A target's product, in its checkpoint; what is of the backbone is None with the baseline.
+
+    Attributes:
+        score: Name of the score that chose the backbone.
+        similarity: The backbone's, by that score.
+        sparsity: Of the pruned backbone.
+        owned_fraction: Of all masked weights those that the target owns; likewise those that it
+            picks from earlier tasks, and those still free.
+        dense_bytes: Size of the target's own dense network at width 1.
+    """
+
+    target: int
+    modality: str
+    backbone: int | None
+    backbone_modality: str | None
+    similarity: float | None
+    score: str
+    verdict: Verdict
+    baseline_validation_accuracy: float
+    baseline_test_accuracy: float
+    tried: Tried
+    sparsity: float | None
+    width: float
+    owned_fraction: float
+    picked_fraction: float
+    free_fraction: float
+    dense_bytes: int
+
+
+@dataclass(frozen=True, config=STRICT)
+class EarlierTask:
+    """A task that a product knew before its target: measured from both files on disk."""
+
+    task: int
+    test_accuracy_before: float
+    test_accuracy_after: float
+    logits_identical: bool
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class TargetRecord(ProductRecord):
+    """A target's product, and what its file on disk was found to be."""
+
+    checkpoint_bytes: int
+    earlier_tasks: tuple[EarlierTask, ...]
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class PairRecord(TrainingRecord, Reconstruction):
+    """A target of a study, trained from one candidate or from a control of it.
+
+    Attributes:
+        classes: How many the candidate knows.
+        quarter_validation_accuracy: After a quarter of the epochs; likewise after half of them.
+        weights: Stored ones, as a fraction of those of both networks apart.
+    """
+
+    target: int
+    target_modality: str
+    start: Start
+    candidate: int
+    modality: str
+    classes: int
+    sparsity: float
+    quarter_validation_accuracy: float
+    half_validation_accuracy: float
+    weights: float
+
+
+_Known = TypeVar("_Known", bound=Record | StartRecord)
+
+
+def origin(*, settings: Mapping[str, Any], parents: Mapping[str, str | Path]) -> dict[str, Any]:
+    """Return the fields of a `Record`.
+
+    Args:
+        settings: Plain values or dataclasses, by name.
+        parents: Files that a result was made from, by role; each is hashed.
+    """
+    return {
+        "settings": {name: _plain(value) for name, value in settings.items()},
+        "versions": {
+            "crossback_core": __version__,
+            "numerics": NUMERICS,
+            "torch": str(torch.__version__),
+            "python": platform.python_version(),
+        },
+        "parents": {role: Parent(str(path), sha256(path)) for role, path in parents.items()},
+    }
+
+
+def _plain(value: Any) -> Any:
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+def to_values(record: Record | StartRecord) -> dict[str, Any]:
+    """Return the plain values of a record: its format first, what determined it last."""
+    values = asdict(record)
+    determining = {name: values.pop(name) for name in keys_of(Record) if name in values}
+    return {"format": RECORD_FORMAT, **values, **determining}
+
+
+def write_record(record: Record, path: str | Path) -> None:
+    """Write a record as JSON, atomically."""
+    write_json(to_values(record), path)
+
+
+def read_record(kind: type[_Known], path: str | Path) -> _Known:
+    """Read a record that `write_record` wrote.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: The file is no record of that kind, or one of another format.
+    """
+    return from_values(kind, read_json(path), path)
+
+
+def from_values(kind: type[_Known], values: object, path: str | Path) -> _Known:
+    """Make a record of what `to_values` returned.
+
+    Args:
+        kind: The record.
+        values: Read from a file.
+        path: That file, for messages.
+
+    Raises:
+        ValueError: The values are no record of that kind, or one of another format.
+    """
+    if not isinstance(values, dict):
+        raise ValueError(f"{path} holds a {type(values).__name__}, not a record: remove it")
+    found = values.get("format", "of crossback_core 0.2 or older")
+    if found != RECORD_FORMAT:
+        raise ValueError(
+            f"{path} holds a record of format {found!r}; crossback_core {__version__} reads format"
+            f" {RECORD_FORMAT}: remove the file and run again"
+        )
+    fields = {name: value for name, value in values.items() if name != "format"}
+    try:
+        # as JSON: a list stands for a tuple there, and a mapping for a part
+        return TypeAdapter(kind).validate_json(json.dumps(fields))
+    except ValidationError as error:
+        problems = "; ".join(worded(error, kind))
+        raise ValueError(f"{path} holds no {kind.__name__} ({problems}): remove it") from error

@@ -1,0 +1,1 @@
+"""What people see of results: the table, the page, its figures."""

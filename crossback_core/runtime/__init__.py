@@ -1,0 +1,1 @@
+"""What a process runs on and in: its log and its device."""

@@ -1,0 +1,112 @@
+"""Stages of rules/backbone.smk: a network along its ladder of sparsities, and the level kept."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from crossback_core.checkpoint.network_file import save_checkpoint
+from crossback_core.data.task_file import load_task
+from crossback_core.learning.pruning import DENSE, climb, highest_sparsity
+from crossback_core.learning.settings import LadderSettings, TrainingSettings
+from crossback_core.records import (
+    BaselineRecord,
+    PruningRecord,
+    origin,
+    read_record,
+    write_record,
+)
+from crossback_core.runtime.device import resolve_device
+from crossback_core.stages.parts import (
+    StrPath,
+    accuracies_of,
+    forget,
+    network_of,
+    seconds_of,
+    training_key,
+)
+from crossback_core.storage.files import atomic_write, read_csv, write_csv
+from crossback_core.storage.resume import ResumeFile
+
+logger = logging.getLogger(__name__)
+
+
+def prune_backbone(
+    *,
+    task_file: StrPath,
+    baseline: StrPath,
+    levels: Sequence[StrPath],
+    table: StrPath,
+    pruning: LadderSettings,
+    training: TrainingSettings,
+    device: str,
+    seed: int,
+    resume: StrPath,
+) -> None:
+    """Prune a task's network along the ladder of sparsities (rule prune_backbone)."""
+    data, where, resume = load_task(task_file), resolve_device(device), Path(resume)
+    network = network_of(baseline).to(where)
+    key = training_key(task_file, baseline, settings=(pruning, training), seed=seed, device=where)
+    rows: list[dict[str, Any]] = []
+    for sparsity, level in zip(pruning.sparsities, levels, strict=True):
+        epochs = climb(
+            network,
+            data,
+            sparsity,
+            pruning=pruning,
+            training=training,
+            seed=seed,
+            resume=ResumeFile(resume / f"sparsity_{sparsity:g}.pt", (*key, sparsity)),
+        )
+        row = {
+            "sparsity": sparsity,
+            "measured_sparsity": network.ownership.sparsity(),
+            **accuracies_of(network, data),
+            "seconds": seconds_of(epochs),
+        }
+        save_checkpoint(network, level, {"task": data.task, **row})
+        rows.append(row)
+        logger.info("sparsity %g: validation %.4f", sparsity, row["validation_accuracy"])
+    write_csv(pd.DataFrame(rows), table)
+    forget(resume)
+
+
+def choose_sparsity(
+    *,
+    baseline: StrPath,
+    baseline_metrics: StrPath,
+    table: StrPath,
+    levels: Sequence[StrPath],
+    checkpoint: StrPath,
+    choice: StrPath,
+    allowed_loss: float,
+) -> None:
+    """Choose the level of the ladder that becomes the backbone (rule choose_sparsity).
+
+    The dense baseline is the answer where every level lost too much.
+    """
+    ladder, dense = read_csv(table), read_record(BaselineRecord, baseline_metrics)
+    accuracies = dict(zip(ladder["sparsity"], ladder["validation_accuracy"], strict=True))
+    files = dict(zip(ladder["sparsity"], levels, strict=True)) | {DENSE: baseline}
+    sparsity = highest_sparsity(
+        accuracies, baseline=dense.validation_accuracy, allowed_loss=allowed_loss
+    )
+    if sparsity == DENSE:
+        logger.warning("every level lost more than %g: the dense baseline is taken", allowed_loss)
+    with atomic_write(checkpoint) as file, Path(files[sparsity]).open("rb") as source:
+        shutil.copyfileobj(source, file)
+    parents = {"baseline_metrics": baseline_metrics, "table": table, "level": files[sparsity]}
+    record = PruningRecord(
+        task=dense.task,
+        sparsity=sparsity,
+        validation_accuracy=accuracies.get(sparsity, dense.validation_accuracy),
+        baseline_validation_accuracy=dense.validation_accuracy,
+        allowed_loss=allowed_loss,
+        **origin(settings={"allowed_loss": allowed_loss}, parents=parents),
+    )
+    write_record(record, choice)

@@ -1,0 +1,76 @@
+"""Stages of rules/data.smk: from published files or a folder to one tensor file a task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from crossback_core.data.download import check_file, download
+from crossback_core.data.index import load_index, save_index
+from crossback_core.data.prepare import make_index, make_task
+from crossback_core.data.settings import DatasetSettings
+from crossback_core.data.sources import RemoteFile
+from crossback_core.data.task_file import save_task
+from crossback_core.data.unpack import unpack
+from crossback_core.stages.parts import StrPath
+from crossback_core.storage.files import write_csv
+
+
+def download_file(*, file: StrPath, source: RemoteFile) -> None:
+    """Fetch one file of a published data set (rule download_file)."""
+    download(source, file)
+
+
+def unpack_data(
+    *, files: Sequence[StrPath], listing: StrPath, sources: Sequence[RemoteFile]
+) -> None:
+    """Unpack the files of a data set, once they are what they should be (rule unpack_data)."""
+    listing = Path(listing)
+    pairs = list(zip(sources, map(Path, files), strict=True))
+    checksums = [check_file(source, file) for source, file in pairs]
+    lines = [f"{source.name} {sum_}\n" for source, sum_ in zip(sources, checksums, strict=True)]
+    unpack(
+        {source.name: file for source, file in pairs},
+        listing.parent,
+        notes={listing.name: "".join(lines)},
+    )
+
+
+def prepare_index(
+    *, raw: StrPath, index: StrPath, skipped: StrPath, dataset: DatasetSettings, seed: int
+) -> None:
+    """List the samples of a data set and their splits (rule prepare_index)."""
+    samples, left_out = make_index(raw, settings=dataset, seed=seed)
+    write_csv(left_out, skipped)
+    save_index(samples, index)
+
+
+def prepare_task(
+    *,
+    index: StrPath,
+    raw: StrPath,
+    task_file: StrPath,
+    skipped: StrPath,
+    task: int,
+    members: Sequence[int],
+    dataset: DatasetSettings,
+    train_per_class: int | None,
+    seed: int,
+    threads: int = 1,
+) -> None:
+    """Make the tensors of a task, or of several joined to one (rule prepare_task).
+
+    The number of threads, which decode pictures, has no influence on the result.
+    """
+    data, left_out = make_task(
+        load_index(index),
+        raw,
+        settings=dataset,
+        task=task,
+        members=members,
+        train_per_class=train_per_class,
+        seed=seed,
+        threads=threads,
+    )
+    write_csv(left_out, skipped)
+    save_task(data, task_file)

@@ -1,0 +1,70 @@
+"""Stage of rules/report.smk: the table of a data set's targets, and its report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from crossback_core.records import PruningRecord, TargetRecord, read_record
+from crossback_core.report.figures import PruningCurve, TrainingCurve
+from crossback_core.report.page import ReportInputs, write_report
+from crossback_core.report.table import format_table, summary_table
+from crossback_core.stages.parts import StrPath
+from crossback_core.storage.files import read_csv, write_csv, write_text
+
+
+def summarize(
+    *,
+    metrics: Sequence[StrPath],
+    histories: Sequence[StrPath],
+    matrix: StrPath,
+    tables: Sequence[StrPath],
+    choices: Sequence[StrPath],
+    summary: StrPath,
+    text: StrPath,
+    report: StrPath,
+    joint: Mapping[int, str],
+) -> None:
+    """Make the table of a data set's targets and the report (rule summarize)."""
+    records = [read_record(TargetRecord, path) for path in metrics]
+    folder = Path(summary).parent
+    frame = summary_table(records)
+    write_csv(frame, summary)
+    write_text(format_table(frame, folder=folder.as_posix(), joint=joint), text)
+    inputs = ReportInputs(
+        dataset=folder.name,
+        records=records,
+        summary=frame,
+        joint=joint,
+        matrix=_scored_matrix(read_csv(matrix), records),
+        pruning=dict(map(_pruning_curve, tables, choices)),
+        histories=dict(map(_training_curve, histories, records)),
+    )
+    write_report(inputs, report)
+
+
+def _scored_matrix(matrix: pd.DataFrame, records: Sequence[TargetRecord]) -> pd.DataFrame:
+    """Name the similarity that decided, and mark the candidate that it chose."""
+    tried = {record.target: record.tried.backbone for record in records}
+    return matrix.assign(
+        similarity=matrix[records[0].score],
+        selected=matrix["target"].map(tried) == matrix["candidate"],
+    )
+
+
+def _pruning_curve(table: StrPath, choice: StrPath) -> tuple[int, PruningCurve]:
+    chosen = read_record(PruningRecord, choice)
+    curve = PruningCurve(
+        levels=read_csv(table),
+        baseline=chosen.baseline_validation_accuracy,
+        allowed_loss=chosen.allowed_loss,
+        chosen=chosen.sparsity,
+    )
+    return chosen.task, curve
+
+
+def _training_curve(history: StrPath, record: TargetRecord) -> tuple[str, TrainingCurve]:
+    curve = TrainingCurve(read_csv(history), record.baseline_validation_accuracy)
+    return f"target {record.target}", curve

@@ -1,0 +1,199 @@
+"""Stages of rules/target.smk: a backbone that reads the target, and the target trained on it."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from crossback_core.checkpoint.network_file import dense_bytes, load_checkpoint, save_checkpoint
+from crossback_core.data.task_file import TaskData, load_task
+from crossback_core.learning.evaluation import accuracy, split_logits
+from crossback_core.learning.kv_swap import reconstruct
+from crossback_core.learning.settings import SwapSettings, TargetSettings, TrainingSettings
+from crossback_core.learning.target import Outcome, pick_and_grow
+from crossback_core.model.network import Network
+from crossback_core.records import (
+    BaselineRecord,
+    EarlierTask,
+    ProductRecord,
+    SelectionRecord,
+    StartRecord,
+    TargetRecord,
+    Tried,
+    Verdict,
+    from_values,
+    origin,
+    read_record,
+    to_values,
+    write_record,
+)
+from crossback_core.runtime.device import resolve_device
+from crossback_core.stages.parts import (
+    StrPath,
+    accuracies_of,
+    circumstances,
+    forget,
+    network_of,
+    seconds_of,
+    training_key,
+)
+from crossback_core.storage.files import write_csv
+from crossback_core.storage.resume import ResumeFile
+
+
+def swap_kv(
+    *,
+    selection: StrPath,
+    backbone: StrPath,
+    baseline: StrPath,
+    checkpoint: StrPath,
+    swapping: SwapSettings,
+    seed: int,
+) -> None:
+    """Let a backbone read its target's modality (rule swap_kv)."""
+    choice, network = read_record(SelectionRecord, selection), network_of(backbone)
+    if network.newest.task != choice.backbone:
+        raise ValueError(
+            f"{backbone} holds task {network.newest.task}, but {selection} chose"
+            f" {choice.backbone}: remove both and run again"
+        )
+    torch.manual_seed(seed)
+    made = reconstruct(network, network_of(baseline), swapping)
+    record = StartRecord(backbone=choice.backbone, target=choice.target, **vars(made))
+    save_checkpoint(network, checkpoint, to_values(record))
+
+
+def train_target(
+    *,
+    task_file: StrPath,
+    initial: StrPath,
+    backbone: StrPath,
+    backbone_data: StrPath,
+    baseline: StrPath,
+    baseline_metrics: StrPath,
+    selection: StrPath,
+    checkpoint: StrPath,
+    metrics: StrPath,
+    history: StrPath,
+    target: TargetSettings,
+    training: TrainingSettings,
+    device: str,
+    seed: int,
+    resume: StrPath,
+) -> None:
+    """Train a target on its backbone and compare it with its baseline (rule train_target)."""
+    data, where, folder = load_task(task_file), resolve_device(device), Path(resume)
+    own = read_record(BaselineRecord, baseline_metrics)
+    choice, start = read_record(SelectionRecord, selection), load_checkpoint(initial)
+    made = from_values(StartRecord, start.record, initial)
+    target = target.at_rate_for(continued=made.continued)
+    key = training_key(task_file, initial, settings=(target, training), seed=seed, device=where)
+    outcome = pick_and_grow(
+        lambda: deepcopy(start.network).to(where),
+        data,
+        goal=own.validation_accuracy,
+        target=target,
+        training=training,
+        seed=seed,
+        resume=lambda width: ResumeFile(folder / f"width_{width:g}.pt", (*key, width)),
+    )
+    tried = _tried(outcome, data, choice, made)
+    kept_baseline = target.keep_better and _verdict(tried, own) == "hurts"
+    product = network_of(baseline) if kept_baseline else outcome.kept.network.cpu()
+    record = ProductRecord(
+        **_comparison(choice, tried, own, kept_baseline=kept_baseline),
+        sparsity=None if kept_baseline else network_of(backbone).ownership.sparsity(),
+        **_weights(product, data.task),
+        seconds=seconds_of([row for attempt in outcome.tried for row in attempt.rows]),
+        **circumstances(data, seed=seed, device=where),
+        **origin(
+            settings={"target": target, "training": training},
+            parents={
+                "task_file": task_file,
+                "selection": selection,
+                "backbone": backbone,
+                "initial": initial,
+                "baseline": baseline,
+            },
+        ),
+    )
+    save_checkpoint(product, checkpoint, to_values(record))
+    earlier = () if kept_baseline else (_earlier_task(backbone, checkpoint, backbone_data),)
+    size = Path(checkpoint).stat().st_size
+    write_csv(pd.DataFrame(outcome.kept.rows).assign(width=outcome.kept.width), history)
+    whole = TargetRecord(**vars(record), checkpoint_bytes=size, earlier_tasks=earlier)
+    write_record(whole, metrics)
+    forget(resume)
+
+
+def _tried(outcome: Outcome, data: TaskData, choice: SelectionRecord, made: StartRecord) -> Tried:
+    return Tried(
+        backbone=choice.backbone,
+        similarity=choice.similarity,
+        swapped=made.swapped,
+        continued=made.continued,
+        width=outcome.kept.width,
+        **accuracies_of(outcome.kept.network, data),
+        validation_accuracy_by_width={
+            f"{attempt.width:g}": attempt.validation_accuracy for attempt in outcome.tried
+        },
+    )
+
+
+def _verdict(tried: Tried, own: BaselineRecord) -> Verdict:
+    """Say by validation what the backbone does for the target."""
+    if tried.validation_accuracy == own.validation_accuracy:
+        return "equal"
+    return "helps" if tried.validation_accuracy > own.validation_accuracy else "hurts"
+
+
+def _comparison(
+    choice: SelectionRecord, tried: Tried, own: BaselineRecord, *, kept_baseline: bool
+) -> dict[str, Any]:
+    """Return what a product reaches beside its baseline, and its backbone unless that is it."""
+    product = own if kept_baseline else tried
+    return {
+        "target": choice.target,
+        "modality": choice.modality,
+        "backbone": None if kept_baseline else choice.backbone,
+        "backbone_modality": None if kept_baseline else choice.backbone_modality,
+        "similarity": None if kept_baseline else choice.similarity,
+        "score": choice.score,
+        "verdict": _verdict(tried, own),
+        "validation_accuracy": product.validation_accuracy,
+        "test_accuracy": product.test_accuracy,
+        "baseline_validation_accuracy": own.validation_accuracy,
+        "baseline_test_accuracy": own.test_accuracy,
+        "tried": tried,
+    }
+
+
+def _weights(network: Network, task: int) -> dict[str, Any]:
+    """Return width, sizes, and how the masked weights are shared out among a network's tasks."""
+    shares = network.ownership.shares(network.position(task))
+    return {
+        "width": network.tasks[task].width,
+        "owned_fraction": shares.owned,
+        "picked_fraction": shares.picked,
+        "free_fraction": shares.free,
+        "dense_bytes": dense_bytes(network, task),
+    }
+
+
+def _earlier_task(backbone: StrPath, checkpoint: StrPath, backbone_data: StrPath) -> EarlierTask:
+    """Measure the backbone's task before and after, each from the file on disk."""
+    data = load_task(backbone_data)
+    before, after = (
+        split_logits(network_of(path).settled(data.task), data.test)
+        for path in (backbone, checkpoint)
+    )
+    return EarlierTask(
+        task=data.task,
+        test_accuracy_before=accuracy(before, data.test.labels),
+        test_accuracy_after=accuracy(after, data.test.labels),
+        logits_identical=torch.equal(before, after),
+    )

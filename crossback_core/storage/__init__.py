@@ -1,0 +1,1 @@
+"""What lies on disk: atomic files, archives, states of trainings to take up again."""
