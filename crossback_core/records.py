@@ -254,10 +254,10 @@ def from_values(kind: type[_Known], values: object, path: str | Path) -> _Known:
     """
     if not isinstance(values, dict):
         raise ValueError(f"{path} holds a {type(values).__name__}, not a record: remove it")
-    found = values.get("format", "of crossback_core 0.2 or older")
-    if found != RECORD_FORMAT:
+    if values.get("format") != RECORD_FORMAT:
+        found = f"format {values['format']!r}" if "format" in values else "version 0.1 or older"
         raise ValueError(
-            f"{path} holds a record of format {found!r}; crossback_core {__version__} reads format"
+            f"{path} holds a record of {found}; crossback_core {__version__} reads format"
             f" {RECORD_FORMAT}: remove the file and run again"
         )
     fields = {name: value for name, value in values.items() if name != "format"}

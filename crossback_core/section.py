@@ -23,7 +23,7 @@ _SHOWN = 60  # names that a message lists
 ALL = "all"  # every task, every network, all samples
 KEYS = "keys with their values"  # what messages call a mapping
 MOST = 10**9  # of a count: beyond it a number is a slip
-_RENAMED = {  # what version 0.2 called by another name
+_RENAMED = {  # what version 0.1 called by another name
     "wide": "joint",
     "metric": "score",
     "probe": "linear_classifier",

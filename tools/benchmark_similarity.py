@@ -23,16 +23,17 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "core"))
 
 import plain_similarity
 
-from crossback_core import NUMERICS
 from crossback_core.checkpoint.network_file import load_checkpoint, save_checkpoint
 from crossback_core.config import Preset, load_settings
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.task_file import Split, TaskData, load_task, save_task
 from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.network import Network, TaskSpec
+from crossback_core.records import BaselineRecord, origin, to_values
 from crossback_core.selection.comparison import Trained
 from crossback_core.selection.scores import SCORES
-from crossback_core.stages import measure_similarity
+from crossback_core.stages.parts import circumstances
+from crossback_core.stages.similarity import measure_similarity
 
 CONFIG = Path(__file__).resolve().parents[1] / "config.yaml"
 SEED = 2
@@ -86,8 +87,18 @@ def write(folder: Path, task: int, modality: str, train: int, preset: Preset) ->
     """Write the task file and the baseline of one task."""
     data = random_task(task, modality, train)
     save_task(data, folder / f"task_{task}.pt")
-    record = {"validation_accuracy": 0.5}
-    save_checkpoint(random_network(data, preset), folder / f"baseline_{task}.pt", record)
+    record = BaselineRecord(
+        task=task,
+        modality=modality,
+        classes=data.classes,
+        validation_accuracy=0.5,
+        test_accuracy=0.5,
+        seconds=0.0,
+        **circumstances(data, seed=SEED, device=torch.device("cpu")),
+        **origin(settings={}, parents={}),
+    )
+    network = random_network(data, preset)
+    save_checkpoint(network, folder / f"baseline_{task}.pt", to_values(record))
 
 
 def load(folder: Path, task: int) -> Trained:
@@ -107,7 +118,6 @@ def shipped(folder: Path, candidates: Sequence[int], preset: Preset) -> pd.DataF
         similarity=folder / "similarity.csv",
         probing=preset.selection.probing,
         seed=SEED,
-        version=NUMERICS,
     )
     return pd.read_csv(folder / "similarity.csv")[list(SCORES)]
 

@@ -116,7 +116,7 @@ def collect_study(
     rows = [
         *(_baseline_row(*each, "baseline") for each in zip(baselines, histories, strict=True)),
         *(_baseline_row(*each, "longer") for each in zip(longer, longer_histories, strict=True)),
-        *(asdict(read_record(PairRecord, path)) | _place(path) for path in pairs),
+        *(_place(path) | asdict(read_record(PairRecord, path)) for path in pairs),
     ]
     table = pd.DataFrame(rows)[list(TRAINING_COLUMNS)]
     table = table.astype({"candidate": "Int64", "classes": "Int64"})

@@ -11,7 +11,7 @@ from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.task_file import Split, TaskData
 from crossback_core.learning.evaluation import split_logits
 from crossback_core.learning.settings import LadderSettings, TargetSettings, TrainingSettings
-from crossback_core.learning.target import Trained, pick_and_grow
+from crossback_core.learning.target import Attempt, pick_and_grow
 from crossback_core.learning.training import (
     NoResume,
     Resume,
@@ -135,12 +135,12 @@ def train_target(
     *,
     target: TargetSettings = TARGET,
     resume: Resume | None = None,
-) -> Trained:
+) -> Attempt:
     """Train the newest task's weights and picks at the present width, in place."""
     outcome = pick_and_grow(
         lambda: initial,
         data,
-        bar=1.0,
+        goal=1.0,
         target=replace(target, max_width=1.0),
         training=settings,
         seed=3,

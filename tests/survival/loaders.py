@@ -19,7 +19,7 @@ import numpy as np
 import torch
 import yaml
 
-from crossback_core import archive, checkpoint
+from crossback_core.checkpoint import network_file as checkpoint
 from crossback_core.checkpoint.network_file import load_checkpoint, save_checkpoint
 from crossback_core.config import load_settings
 from crossback_core.data import load_index, load_task
@@ -28,6 +28,7 @@ from crossback_core.data.unpack import Limits, unpack
 from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.network import Network, TaskSpec
 from crossback_core.model.settings import ModelSettings
+from crossback_core.storage import archive
 from crossback_core.storage.archive import load_archive
 from crossback_core.storage.files import read_csv, read_json
 from crossback_core.storage.resume import ResumeFile

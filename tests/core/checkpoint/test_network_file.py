@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from malicious import Malicious
 
-from crossback_core import __version__, checkpoint
+from crossback_core import __version__
+from crossback_core.checkpoint import network_file
 from crossback_core.checkpoint.network_file import dense_bytes, load_checkpoint, save_checkpoint
 from crossback_core.config import load_settings
 from crossback_core.data import save_task
@@ -28,7 +29,7 @@ from crossback_core.model.packing import pack_owners, unpack_owners
 from crossback_core.model.settings import ModelSettings
 from crossback_core.storage.archive import save_archive
 
-CONFIG = Path(__file__).parents[2] / "config.yaml"
+CONFIG = Path(__file__).parents[3] / "config.yaml"
 TASKS = [
     tiny.task_data(4, "image", classes=3),
     tiny.task_data(9, "text"),
@@ -269,7 +270,7 @@ def rewrite(path: Path, change, *, digest: bool = True) -> None:
     payload = torch.load(path, weights_only=True)
     change(payload)
     if digest and "digest" in payload:
-        payload["digest"] = checkpoint._digest(payload)
+        payload["digest"] = network_file._digest(payload)
     save_archive(payload, path)
 
 

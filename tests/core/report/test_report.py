@@ -5,65 +5,20 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pandas as pd
 import pytest
+import recorded
 
-from crossback_core.report import (
-    PruningCurve,
-    ReportInputs,
-    TrainingCurve,
-    format_table,
-    summary_table,
-    verdict_sentence,
-    write_report,
-)
+from crossback_core.records import EarlierTask
+from crossback_core.report.figures import PruningCurve, TrainingCurve
+from crossback_core.report.page import ReportInputs, write_report
+from crossback_core.report.table import format_table, summary_table, verdict_sentence
 
-
-def record(target, **changes):
-    """Return the record of a target on backbone 29, changed as asked."""
-    values = {
-        "target": target,
-        "modality": "image",
-        "backbone": 29,
-        "backbone_modality": "image",
-        "similarity": 0.9713,
-        "verdict": "helps",
-        "validation_accuracy": 0.66,
-        "test_accuracy": 0.65,
-        "baseline_validation_accuracy": 0.60,
-        "baseline_test_accuracy": 0.60,
-        "test_samples": 60,
-        "sparsity": 0.7,
-        "width": 1.5,
-        "checkpoint_bytes": 412_345,
-        "seconds": 31.26,
-        "earlier_tasks": [
-            {
-                "task": 29,
-                "test_accuracy_before": 0.75,
-                "test_accuracy_after": 0.75,
-                "logits_identical": True,
-            }
-        ],
-    }
-    return values | changes
-
-
-KEPT = record(
-    5,
-    backbone=None,
-    backbone_modality=None,
-    similarity=None,
-    verdict="hurts",
-    test_accuracy=0.60,
-    sparsity=None,
-    earlier_tasks=[],
-)
-
-
+KEPT = recorded.kept(5)
 JOINT = {29: "fifty kinds of icons", 30: "many glosses"}
 
 
@@ -101,7 +56,7 @@ def inputs(**changes):
     )
     values = {
         "dataset": "icons",
-        "metrics": [KEPT, record(3)],
+        "records": [KEPT, recorded.target(3)],
         "matrix": matrix,
         "pruning": {29: PruningCurve(levels, baseline=0.78, allowed_loss=0.03, chosen=0.7)},
         "histories": {
@@ -110,7 +65,7 @@ def inputs(**changes):
         },
     }
     values |= changes
-    return ReportInputs(summary=summary_table(values["metrics"]), joint=JOINT, **values)
+    return ReportInputs(summary=summary_table(values["records"]), joint=JOINT, **values)
 
 
 class Elements(HTMLParser):
@@ -139,7 +94,7 @@ def page(tmp_path):
 
 
 def test_a_target_becomes_a_row_in_the_order_of_ids():
-    frame = summary_table([KEPT, record(3)])
+    frame = summary_table([KEPT, recorded.target(3)])
     assert frame["target"].tolist() == [3, 5]
     row = frame.iloc[0]
     assert (row["backbone"], row["backbone_modality"], row["identical"]) == (29, "image", True)
@@ -156,28 +111,23 @@ def test_a_kept_baseline_has_no_backbone():
 
 
 def test_only_the_backbones_own_task_is_shown_but_every_earlier_one_must_be_identical():
-    other = {
-        "task": 8,
-        "test_accuracy_before": 0.5,
-        "test_accuracy_after": 0.4,
-        "logits_identical": False,
-    }
-    row = summary_table([record(3, earlier_tasks=[other, *record(3)["earlier_tasks"]])]).iloc[0]
+    changed = EarlierTask(8, 0.5, 0.4, False)
+    record = recorded.target(3)
+    row = summary_table([replace(record, earlier_tasks=(changed, *record.earlier_tasks))]).iloc[0]
     assert row["backbone_test_accuracy_after"] == 0.75
     assert not row["identical"]
     assert " NO " in format_table(pd.DataFrame([row]), folder="results/icons", joint=JOINT)
 
 
-def test_records_that_cannot_be_summarised_are_refused():
+def test_without_a_target_there_is_nothing_to_summarise():
     with pytest.raises(ValueError, match="no target to summarise"):
         summary_table([])
-    broken = {key: value for key, value in record(7).items() if key != "verdict"}
-    with pytest.raises(ValueError, match="record of target 7 lacks verdict"):
-        summary_table([broken])
 
 
 def test_the_text_is_a_neat_table_and_says_where_everything_lies():
-    text = format_table(summary_table([KEPT, record(3)]), folder="results/icons", joint=JOINT)
+    text = format_table(
+        summary_table([KEPT, recorded.target(3)]), folder="results/icons", joint=JOINT
+    )
     lines = text.splitlines()
     assert lines[0].split()[:3] == ["target", "modality", "backbone"]
     assert lines[1].split() == [
@@ -197,20 +147,20 @@ def test_the_text_is_a_neat_table_and_says_where_everything_lies():
 
 def test_joint_networks_are_named(page):
     sentence = "Trained on several tasks at once: 29 (fifty kinds of icons), 30 (many glosses)."
-    frame = summary_table([record(3)])
+    frame = summary_table([recorded.target(3)])
     assert sentence in format_table(frame, folder="results/icons", joint=JOINT)
     assert sentence in page
     assert "several tasks" not in format_table(frame, folder="results/icons", joint={})
 
 
 def test_the_sentence_counts_and_doubts():
-    frame = summary_table([KEPT, record(3), record(4, test_samples=75)])
+    frame = summary_table([KEPT, recorded.target(3), recorded.target(4, test_samples=75)])
     sentence = verdict_sentence(frame)
     assert "the backbone helps 2 of 3 targets and hurts 1" in sentence
     assert "mean gain on test is +3.3 points" in sentence
     # sqrt(.6 * .4 / 60), sqrt(.65 * .35 / 60), sqrt(.65 * .35 / 75) are .0632, .0616, .0551
     assert "60 to 75 test samples has a standard error of about 6.0 points" in sentence
-    assert "1 of 1 target and hurts 0;" in verdict_sentence(summary_table([record(3)]))
+    assert "1 of 1 target and hurts 0;" in verdict_sentence(summary_table([recorded.target(3)]))
 
 
 def test_the_report_needs_nothing_else(page):
@@ -262,7 +212,7 @@ def test_values_are_escaped(tmp_path):
     write_report(
         inputs(
             dataset=evil,
-            metrics=[record(3, verdict=evil, note=evil, nested=[evil])],
+            records=[recorded.target(3, modality=evil, settings={evil: [evil]})],
             histories={evil: TrainingCurve(curve())},
         ),
         tmp_path / "report.html",
@@ -285,5 +235,5 @@ def test_equal_inputs_give_equal_reports(page, tmp_path):
 
 
 def test_importing_the_report_does_not_import_matplotlib():
-    code = "import sys, crossback_core.report; sys.exit('matplotlib' in sys.modules)"
+    code = "import sys, crossback_core.report.page; sys.exit('matplotlib' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -16,15 +16,16 @@ import torch
 from interruption import Interrupted
 
 import crossback_core
-from crossback_core import NUMERICS, stages
+from crossback_core import NUMERICS
 from crossback_core.checkpoint.network_file import load_checkpoint, save_checkpoint
 from crossback_core.data.task_file import TaskData, save_task
 from crossback_core.selection.scores import SCORES
 from crossback_core.selection.settings import ProbeSettings
+from crossback_core.stages import backbone, baseline, report, similarity, target
 from crossback_core.storage.files import read_json, sha256, write_json
 from crossback_core.storage.resume import ResumeFile
 
-RUN = {"device": "cpu", "seed": 2, "version": NUMERICS}
+RUN: dict[str, Any] = {"device": "cpu", "seed": 2}
 LEVELS = tiny.PRUNING.sparsities
 PAIRS = ["image to image", "text to image", "image to text"]
 
@@ -53,7 +54,7 @@ class Chain:
     def train_baseline(self, data: TaskData) -> None:
         """Write the task file and the baseline of a task."""
         save_task(data, self.path(f"task_{data.task}.pt"))
-        stages.train_baseline(
+        baseline.train_baseline(
             task_file=self.path(f"task_{data.task}.pt"),
             checkpoint=self.path(f"baseline_{data.task}.pt"),
             metrics=self.path(f"baseline_{data.task}.json"),
@@ -66,7 +67,7 @@ class Chain:
 
     def select(self) -> None:
         """Compare the target with its candidate and choose it."""
-        stages.measure_similarity(
+        similarity.measure_similarity(
             target_data=self.path("task_1.pt"),
             target_baseline=self.path("baseline_1.pt"),
             candidate_data=[self.path("task_2.pt")],
@@ -74,9 +75,8 @@ class Chain:
             similarity=self.path("similarity_1.csv"),
             probing=ProbeSettings(probes=6, mutations=6, mutation_step=0.1),
             seed=2,
-            version=NUMERICS,
         )
-        stages.select_backbone(
+        similarity.select_backbone(
             similarity=self.path("similarity_1.csv"),
             selection=self.path("selection_1.json"),
             target=1,
@@ -86,7 +86,7 @@ class Chain:
 
     def prune(self) -> None:
         """Climb the ladder."""
-        stages.prune_backbone(
+        backbone.prune_backbone(
             task_file=self.path("task_2.pt"),
             baseline=self.path("baseline_2.pt"),
             levels=self.levels,
@@ -99,7 +99,7 @@ class Chain:
 
     def choose(self, *, allowed_loss: float = 1.0) -> None:
         """Choose a level of the ladder: the highest, unless told otherwise."""
-        stages.choose_sparsity(
+        backbone.choose_sparsity(
             baseline=self.path("baseline_2.pt"),
             baseline_metrics=self.path("baseline_2.json"),
             table=self.path("pruning.csv"),
@@ -111,27 +111,26 @@ class Chain:
 
     def swap(self) -> None:
         """Add the target to the backbone."""
-        stages.swap_kv(
+        target.swap_kv(
             selection=self.path("selection_1.json"),
             backbone=self.path("pruned.pt"),
             baseline=self.path("baseline_1.pt"),
             checkpoint=self.path("swapped.pt"),
             swapping=tiny.TARGET.swapping,
             seed=2,
-            version=NUMERICS,
         )
 
     def train_target(
-        self, name: str = "target_1", *, bar: str = "baseline_1.json", **changes: Any
+        self, name: str = "target_1", *, metrics: str = "baseline_1.json", **changes: Any
     ) -> None:
         """Train the target on its backbone."""
-        stages.train_target(
+        target.train_target(
             task_file=self.path("task_1.pt"),
             initial=self.path("swapped.pt"),
             backbone=self.path("pruned.pt"),
             backbone_data=self.path("task_2.pt"),
             baseline=self.path("baseline_1.pt"),
-            baseline_metrics=self.path(bar),
+            baseline_metrics=self.path(metrics),
             selection=self.path("selection_1.json"),
             checkpoint=self.path(f"{name}.pt"),
             metrics=self.path(f"{name}.json"),
@@ -142,11 +141,11 @@ class Chain:
             **RUN,
         )
 
-    def with_bar(self, accuracy: float) -> str:
+    def with_baseline_at(self, accuracy: float) -> str:
         """Write the baseline's metrics with another accuracy; return their name."""
         metrics = self.json("baseline_1.json") | {"validation_accuracy": accuracy}
-        write_json(metrics, self.path("other_bar.json"))
-        return "other_bar.json"
+        write_json(metrics, self.path("other.json"))
+        return "other.json"
 
     def run(self) -> Chain:
         """Do all of it."""
@@ -290,7 +289,7 @@ def test_nothing_waits_to_be_resumed(chain):
 
 
 def test_by_default_the_product_is_the_network_on_its_backbone(crossing):
-    crossing.train_target("kept", bar=crossing.with_bar(1.01))
+    crossing.train_target("kept", metrics=crossing.with_baseline_at(1.01))
     metrics = crossing.json("kept.json")
     assert (metrics["verdict"], metrics["backbone"]) == ("hurts", 2)
     assert metrics["baseline_validation_accuracy"] == 1.01
@@ -298,7 +297,7 @@ def test_by_default_the_product_is_the_network_on_its_backbone(crossing):
 
 
 def test_the_baseline_is_kept_where_it_is_better(chain):
-    chain.train_target("kept", bar=chain.with_bar(1.01), keep_better=True)
+    chain.train_target("kept", metrics=chain.with_baseline_at(1.01), keep_better=True)
     metrics, baseline = chain.json("kept.json"), chain.json("baseline_1.json")
     for key in ("backbone", "backbone_modality", "similarity", "sparsity"):
         assert metrics[key] is None
@@ -314,15 +313,15 @@ def test_the_baseline_is_kept_where_it_is_better(chain):
 
 
 def test_the_backbone_is_kept_where_it_is_as_good(crossing):
-    bar = crossing.with_bar(crossing.json("target_1.json")["validation_accuracy"])
-    crossing.train_target("kept", bar=bar, keep_better=True)
+    metrics = crossing.with_baseline_at(crossing.json("target_1.json")["validation_accuracy"])
+    crossing.train_target("kept", metrics=metrics, keep_better=True)
     metrics = crossing.json("kept.json")
     assert (metrics["verdict"], metrics["backbone"]) == ("equal", 2)
     assert metrics["earlier_tasks"][0]["logits_identical"] is True
 
 
-def test_a_target_grows_until_it_clears_the_bar(crossing):
-    crossing.train_target("grown", bar=crossing.with_bar(1.01), max_width=1.5)
+def test_a_target_grows_until_it_reaches_its_baseline(crossing):
+    crossing.train_target("grown", metrics=crossing.with_baseline_at(1.01), max_width=1.5)
     metrics = crossing.json("grown.json")
     network = load_checkpoint(crossing.path("grown.pt")).network
     assert network.width == metrics["width"] == metrics["tried"]["width"]
@@ -342,7 +341,7 @@ def test_similarities_and_the_choice(chain):
     assert list(rows.columns)[4:] == list(SCORES) and rows.notna().all(axis=None)
     assert rows["classes"].item() == 3
     assert rows["accuracy"].item() == chain.json("baseline_2.json")["validation_accuracy"]
-    stages.collect_similarity(
+    similarity.collect_similarity(
         similarities=[chain.path("similarity_1.csv")] * 2, matrix=chain.path("matrix.csv")
     )
     matrix = pd.read_csv(chain.path("matrix.csv"))
@@ -363,15 +362,15 @@ def test_every_level_is_on_disk_and_in_the_table(chain):
 @pytest.mark.parametrize("score", SCORES)
 def test_any_score_can_choose(crossing, score, tmp_path):
     choosing = {"similarity": crossing.path("similarity_1.csv"), "target": 1, "candidates": "all"}
-    stages.select_backbone(selection=tmp_path / "choice.json", score=score, **choosing)
+    similarity.select_backbone(selection=tmp_path / "choice.json", score=score, **choosing)
     rows = pd.read_csv(crossing.path("similarity_1.csv"))
     choice = read_json(tmp_path / "choice.json")
     assert (choice["score"], choice["similarity"]) == (score, rows[score].item())
 
 
-def test_a_metric_that_was_not_measured_is_refused(crossing, tmp_path):
+def test_a_score_that_was_not_measured_is_refused(crossing, tmp_path):
     with pytest.raises(ValueError, match="has no scores 'luck': it has .*ddv_cosine.*classes"):
-        stages.select_backbone(
+        similarity.select_backbone(
             similarity=crossing.path("similarity_1.csv"),
             selection=tmp_path / "choice.json",
             target=1,
@@ -383,8 +382,8 @@ def test_a_metric_that_was_not_measured_is_refused(crossing, tmp_path):
 def test_a_candidate_is_a_baseline(crossing, tmp_path):
     nameless = tmp_path / "nameless.pt"
     save_checkpoint(load_checkpoint(crossing.path("baseline_2.pt")).network, nameless)
-    with pytest.raises(ValueError, match="nameless.pt does not record its validation_accuracy"):
-        stages.measure_similarity(
+    with pytest.raises(ValueError, match="nameless.pt holds a record of version 0.1 or older"):
+        similarity.measure_similarity(
             target_data=crossing.path("task_1.pt"),
             target_baseline=crossing.path("baseline_1.pt"),
             candidate_data=[crossing.path("task_2.pt")],
@@ -392,7 +391,6 @@ def test_a_candidate_is_a_baseline(crossing, tmp_path):
             similarity=tmp_path / "similarity.csv",
             probing=ProbeSettings(probes=6, mutations=6, mutation_step=0.1),
             seed=2,
-            version=NUMERICS,
         )
 
 
@@ -409,7 +407,7 @@ def test_the_chosen_level_is_copied(crossing, accuracies, allowed_loss, file, sp
     table.to_csv(tmp_path / "pruning.csv", index=False)
     dense = crossing.json("baseline_2.json") | {"validation_accuracy": 0.9}
     write_json(dense, tmp_path / "baseline_2.json")
-    stages.choose_sparsity(
+    backbone.choose_sparsity(
         baseline=crossing.path("baseline_2.pt"),
         baseline_metrics=tmp_path / "baseline_2.json",
         table=tmp_path / "pruning.csv",
@@ -438,10 +436,10 @@ def test_choices_tell_what_they_were_made_from(chain):
 
 def test_the_summary_of_a_finished_chain(crossing):
     names = {"summary": "summary.csv", "text": "summary.txt", "report": "report.html"}
-    stages.collect_similarity(
+    similarity.collect_similarity(
         similarities=[crossing.path("similarity_1.csv")], matrix=crossing.path("all.csv")
     )
-    stages.summarize(
+    report.summarize(
         metrics=[crossing.path("target_1.json")],
         histories=[crossing.path("target_1.csv")],
         matrix=crossing.path("all.csv"),
@@ -511,7 +509,8 @@ def test_an_interrupted_stage_goes_on_where_it_was(crossing, result, tmp_path, m
     again.path(result).unlink(missing_ok=True)
     monkeypatch.setattr(Cut, "left", epochs)
     with monkeypatch.context() as patched, pytest.raises(Interrupted):
-        patched.setattr(stages, "ResumeFile", Cut)
+        for module in (baseline, backbone, target):
+            patched.setattr(module, "ResumeFile", Cut)
         stage(again)
     assert not again.path(result).exists() and any(again.path(folder).iterdir())
     stage(again)
@@ -524,14 +523,13 @@ def test_a_backbone_that_is_not_the_selected_one_is_refused(crossing, tmp_path):
     write_json(crossing.json("selection_1.json") | {"backbone": 3}, other)
     message = f"pruned.pt holds task 2, but {other} chose 3: remove both and run again"
     with pytest.raises(ValueError, match=message):
-        stages.swap_kv(
+        target.swap_kv(
             selection=other,
             backbone=crossing.path("pruned.pt"),
             baseline=crossing.path("baseline_1.pt"),
             checkpoint=tmp_path / "swapped.pt",
             swapping=tiny.TARGET.swapping,
             seed=2,
-            version=NUMERICS,
         )
     assert list(tmp_path.iterdir()) == [other]
 

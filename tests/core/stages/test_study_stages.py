@@ -8,18 +8,21 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import recorded
 import tiny
 
-from crossback_core import NUMERICS, stages
 from crossback_core.checkpoint.network_file import save_checkpoint
 from crossback_core.data.task_file import TaskData, save_task
+from crossback_core.records import to_values
 from crossback_core.selection.settings import ProbeSettings
+from crossback_core.stages import study
+from crossback_core.stages.baseline import train_baseline
+from crossback_core.stages.similarity import measure_similarity
 from crossback_core.storage.files import read_csv, read_json
-from crossback_core.study import stages as study
 from crossback_core.study.analysis import ORACLE, RANDOM
 from crossback_core.study.settings import Start
 
-RUN = {"device": "cpu", "seed": 1, "version": NUMERICS}
+RUN: dict[str, Any] = {"device": "cpu", "seed": 1}
 LONGER = replace(tiny.ADAMW, epochs=2 * tiny.ADAMW.epochs)
 CANDIDATES = (8, 9)
 FIGURES = ("regret", "transfer", "gains", "sizes")
@@ -38,7 +41,7 @@ class Study:
     def candidate(self, data: TaskData) -> None:
         """Write a candidate: its task, its network and its pruned backbone."""
         network = tiny.network(data)
-        record = {"validation_accuracy": 0.5}
+        record = to_values(recorded.baseline(validation_accuracy=0.5))
         save_task(data, self.folder / f"task_{data.task}.pt")
         save_checkpoint(network, self.folder / f"baseline_{data.task}.pt", record)
         network.ownership.prune_to(0.5)
@@ -49,7 +52,7 @@ class Study:
         folder = self.target(data.task)
         save_task(data, folder / "task.pt")
         for name, training in (("baseline", tiny.ADAMW), ("longer", LONGER)):
-            stages.train_baseline(
+            train_baseline(
                 task_file=folder / "task.pt",
                 checkpoint=folder / f"{name}.pt",
                 metrics=folder / f"{name}.json",
@@ -59,7 +62,7 @@ class Study:
                 resume=folder / "resume",
                 **RUN,
             )
-        stages.measure_similarity(
+        measure_similarity(
             target_data=folder / "task.pt",
             target_baseline=folder / "baseline.pt",
             candidate_data=[self.folder / f"task_{candidate}.pt" for candidate in CANDIDATES],
@@ -67,7 +70,6 @@ class Study:
             similarity=folder / "scores.csv",
             probing=ProbeSettings(probes=4, mutations=2, mutation_step=0.1),
             seed=1,
-            version=NUMERICS,
         )
         for candidate in CANDIDATES:
             self.pair(data.task, "backbone", candidate)

@@ -62,7 +62,7 @@ def test_an_interruption_at_any_moment_of_saving_is_an_interruption(tmp_path):
     """It ended in an abort or a RuntimeError of torch when it came in between two writes."""
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTIONS],
-        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[3])},
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -1,16 +1,11 @@
-"""Files appear whole or not at all, and a script's run is in its log."""
+"""Files appear whole or not at all."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import io
-import logging
 import os
-import signal
-import subprocess
-import sys
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from crossback_core.storage.files import (
-    _drawn_last,
     atomic_write,
     read_csv,
     read_json,
-    run_log,
     sha256,
     write_csv,
     write_json,
@@ -220,134 +213,6 @@ def test_sha256_is_that_of_the_bytes(tmp_path):
 def test_the_hash_of_a_missing_file_names_it(tmp_path):
     with pytest.raises(FileNotFoundError, match="missing"):
         sha256(tmp_path / "missing")
-
-
-def test_the_log_has_records_warnings_and_stderr(tmp_path):
-    path = tmp_path / "logs" / "rule.log"
-    with warnings.catch_warnings(action="default"), run_log(path):
-        logging.getLogger("some.library").info("a record")
-        logging.getLogger("some.library").debug("a detail")
-        warnings.warn("a warning", stacklevel=1)
-        print("a library's words\nmore", file=sys.stderr)
-        print("no newline at the end", end="", file=sys.stderr)
-    log = path.read_text()
-    for words in ("INFO a record\n", "a warning", "a library's words\nmore\n", "end\n", "finished"):
-        assert words in log
-    assert "a detail" not in log
-
-
-def test_a_log_replaces_that_of_an_earlier_run(tmp_path):
-    for words in ("first", "second"):
-        with run_log(tmp_path / "log"):
-            logging.info(words)
-    assert "first" not in (tmp_path / "log").read_text()
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_log_that_does_not_fit_stops_no_run(capsys):
-    with run_log("/dev/full"):
-        logging.info("a record")
-        print("a library's words", file=sys.stderr)
-    assert capsys.readouterr().err == ""
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_a_log_that_does_not_fit_hides_no_error(capsys):
-    with pytest.raises(SystemExit) as caught, run_log("/dev/full"):
-        print("half a line", end="", file=sys.stderr)
-        raise OSError("the disk is full")
-    assert caught.value.code == 1
-    assert capsys.readouterr().err == "OSError: the disk is full (full log: /dev/full)\n"
-
-
-@pytest.mark.parametrize(
-    ("error", "words"),
-    [
-        (OSError(errno.ENOSPC, "No space left on device"), "the disk is full"),
-        (PermissionError(errno.EACCES, "Permission denied"), "Permission denied"),
-    ],
-)
-def test_a_log_that_cannot_be_opened_is_one_message(tmp_path, monkeypatch, error, words):
-    monkeypatch.setattr(Path, "mkdir", lambda *_, **__: _raise(error))
-    words = rf"OSError: .*{words}.*the log .*rule\.log could not be opened"
-    with pytest.raises(SystemExit, match=words), run_log(tmp_path / "rule.log"):
-        pass
-
-
-def test_logging_is_as_before_afterwards(tmp_path):
-    root = logging.getLogger()
-    before = root.level, list(root.handlers), sys.stderr, warnings.showwarning
-    handler = signal.getsignal(signal.SIGTERM)
-    with run_log(tmp_path / "log"):
-        pass
-    assert (root.level, list(root.handlers), sys.stderr, warnings.showwarning) == before
-    assert signal.getsignal(signal.SIGTERM) is handler
-
-
-def test_an_error_is_one_line_on_stderr_and_a_traceback_in_the_log(tmp_path, capsys):
-    path = tmp_path / "log"
-    with pytest.raises(SystemExit) as caught, run_log(path):
-        raise ValueError("first line\nsecond line")
-    assert caught.value.code == 1
-    assert capsys.readouterr().err == f"ValueError: first line second line (full log: {path})\n"
-    log = path.read_text()
-    assert "ERROR failed after" in log
-    assert "Traceback (most recent call last)" in log
-    assert "ValueError: first line\nsecond line" in log
-
-
-def test_a_terminal_shows_progress_and_the_log_keeps_its_end(tmp_path, monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stderr", terminal)
-    with run_log(tmp_path / "log"):
-        assert sys.stderr.isatty()
-        for part in ("  0%", "\r 50%", "\r100%", "\n"):
-            sys.stderr.write(part)
-            sys.stderr.flush()
-    assert terminal.getvalue() == "  0%\r 50%\r100%\n"
-    assert (tmp_path / "log").read_text().splitlines()[0] == "100%"
-
-
-@given(st.lists(st.text(alphabet="ab\r"), min_size=1))
-def test_a_line_in_parts_is_logged_like_a_line_in_one(parts):
-    line = ""
-    for part in parts:
-        line = _drawn_last(line + part)
-    assert line == _drawn_last("".join(parts))
-
-
-SCRIPT = """
-import os, signal, sys
-sys.path.insert(0, {root!r})
-from crossback_core.storage.files import atomic_write, run_log
-with run_log("log"):
-    with atomic_write("artifact") as file:
-        file.write(b"half")
-        {deed}
-"""
-
-
-@pytest.mark.parametrize(
-    ("deed", "status", "words"),
-    [
-        ("os.kill(os.getpid(), signal.SIGTERM)", 143, "interrupted by SIGTERM"),
-        ("os.kill(os.getpid(), signal.SIGINT)", 130, "interrupted by SIGINT"),
-        ("import no_such_module", 1, "No module named 'no_such_module'"),
-    ],
-)
-def test_a_script_that_ends_early_says_so(tmp_path, deed, status, words):
-    script = SCRIPT.format(root=str(Path(__file__).parents[2]), deed=deed)
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == status
-    assert words in (tmp_path / "log").read_text()
-    assert "Traceback" not in done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ["log"]
 
 
 def _raise(error):

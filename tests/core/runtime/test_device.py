@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from crossback_core.provenance import resolve_device
 
-from crossback_core import gpus
+from crossback_core.runtime import device as gpus
 
 # Says its GPU, then keeps it until it is told to end.
 HOLDER = """
 import sys
-from crossback_core import gpus
+from crossback_core.runtime import device as gpus
 gpus.visible_gpus = lambda: ["GPU-a", "GPU-b"]
 print(gpus.own_gpu().index, flush=True)
 sys.stdin.read()
@@ -87,5 +86,21 @@ def test_a_process_has_one_gpu_however_often_it_asks(
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(gpus, "_held", [])
     gpus.own_gpu.cache_clear()
-    assert resolve_device("auto") == resolve_device("cuda") == torch.device("cuda", 0)
+    assert gpus.resolve_device("auto") == gpus.resolve_device("cuda") == torch.device("cuda", 0)
     gpus.own_gpu.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("name", "available", "device"),
+    [("auto", True, "cuda"), ("auto", False, "cpu"), ("cpu", True, "cpu"), ("cuda", True, "cuda")],
+)
+def test_the_device(name, available, device, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: available)
+    monkeypatch.setattr("crossback_core.runtime.device.own_gpu", lambda: torch.device("cuda"))
+    assert gpus.resolve_device(name).type == device
+
+
+def test_a_gpu_that_is_not_there(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match="device is cuda, but torch sees no GPU: set device to"):
+        gpus.resolve_device("cuda")

@@ -1,0 +1,72 @@
+"""Records of results for tests: those of one baseline and one target, changed as asked."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from crossback_core.records import BaselineRecord, EarlierTask, TargetRecord, Tried
+
+_TRAINED: dict[str, Any] = {
+    "settings": {"training": {"epochs": 3}},
+    "versions": {"numerics": 1},
+    "parents": {},
+    "validation_accuracy": 0.66,
+    "test_accuracy": 0.65,
+    "train_samples": 60,
+    "validation_samples": 60,
+    "test_samples": 60,
+    "seconds": 31.26,
+    "seed": 2,
+    "device": "cpu",
+    "threads": 1,
+}
+
+
+def baseline(**changes: Any) -> BaselineRecord:
+    """Return the record of the baseline of task 3."""
+    return BaselineRecord(
+        **_TRAINED | {"task": 3, "modality": "image", "classes": ("ant", "bee")} | changes
+    )
+
+
+def target(number: int, **changes: Any) -> TargetRecord:
+    """Return the record of a target on backbone 29."""
+    record = TargetRecord(
+        **_TRAINED,
+        target=number,
+        modality="image",
+        backbone=29,
+        backbone_modality="image",
+        similarity=0.9713,
+        score="label_cka",
+        verdict="helps",
+        baseline_validation_accuracy=0.60,
+        baseline_test_accuracy=0.60,
+        tried=Tried(
+            backbone=29,
+            similarity=0.9713,
+            swapped=False,
+            continued=False,
+            width=1.5,
+            validation_accuracy=0.66,
+            test_accuracy=0.65,
+            validation_accuracy_by_width={"1": 0.5, "1.5": 0.66},
+        ),
+        sparsity=0.7,
+        width=1.5,
+        owned_fraction=0.7,
+        picked_fraction=0.2,
+        free_fraction=0.0,
+        dense_bytes=400_000,
+        checkpoint_bytes=412_345,
+        earlier_tasks=(EarlierTask(29, 0.75, 0.75, True),),
+    )
+    return replace(record, **changes)
+
+
+def kept(number: int, **changes: Any) -> TargetRecord:
+    """Return the record of a target whose baseline was kept."""
+    nothing = dict.fromkeys(("backbone", "backbone_modality", "similarity", "sparsity"))
+    without: dict[str, Any] = {"verdict": "hurts", "test_accuracy": 0.60, "earlier_tasks": ()}
+    return target(number, **nothing, **without, **changes)
