@@ -1,7 +1,8 @@
 """What stages say about their results: one declaration for each record, as JSON or in a checkpoint.
 
 A record is written whole and read strictly: a key that is missing, unknown or of another type is
-an error that names the file.
+an error that names the file. Planning a workflow reads records, so torch is imported when one is
+made.
 """
 
 from __future__ import annotations
@@ -13,16 +14,17 @@ from dataclasses import asdict, is_dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-import torch
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from crossback_core import NUMERICS, __version__
-from crossback_core.learning.kv_swap import Reconstruction
+from crossback_core.lazy import Lazy
 from crossback_core.section import STRICT, keys_of, worded
 from crossback_core.selection.choice import Choice
 from crossback_core.storage.files import read_json, sha256, write_json
 from crossback_core.study.settings import Start
+
+torch = Lazy("torch")
 
 RECORD_FORMAT = 1  # raised whenever a key of any record is added, renamed or removed
 
@@ -101,11 +103,13 @@ class SelectionRecord(Choice, Record):
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class StartRecord(Reconstruction):
-    """What a target starts with, in the checkpoint that it starts from."""
+class StartRecord:
+    """What a target starts with (see `Reconstruction`), in the checkpoint that it starts from."""
 
     backbone: int
     target: int
+    swapped: bool
+    continued: bool
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -172,7 +176,7 @@ class TargetRecord(ProductRecord):
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
-class PairRecord(TrainingRecord, Reconstruction):
+class PairRecord(TrainingRecord):
     """A target of a study, trained from one candidate or from a control of it.
 
     Attributes:
@@ -188,6 +192,8 @@ class PairRecord(TrainingRecord, Reconstruction):
     modality: str
     classes: int
     sparsity: float
+    swapped: bool
+    continued: bool
     quarter_validation_accuracy: float
     half_validation_accuracy: float
     weights: float

@@ -1,17 +1,7 @@
 # Networks pruned along a ladder of sparsities, and the level of it that becomes the backbone.
 
 
-def ladder_levels(wildcards: Wildcards) -> list[str]:
-    """List the checkpoints of a backbone's ladder, the least pruned first.
-
-    A data set's preset decides how many there are, so the rules know the ladder as a folder.
-    """
-    return expand(
-        "results/{dataset}/backbone/task_{task}/ladder/sparsity_{sparsity}.pt",
-        dataset=wildcards.dataset,
-        task=wildcards.task,
-        sparsity=experiment_of(wildcards).preset.pruning.sparsities,
-    )
+include: "inputs/backbone.smk"
 
 
 rule prune_backbone:

@@ -1,41 +1,7 @@
 # What people see of a run: the table, and the report.
 
 
-def requested_results() -> list[str]:
-    """List what plain `snakemake` makes."""
-    return [
-        f"results/{name}/{file}"
-        for name in SETTINGS.run
-        for file in (
-            "summary.csv",
-            "report.html",
-            *(f"target_{target}.pt" for target in SETTINGS.datasets[name].targets),
-        )
-    ]
-
-
-def show_summaries() -> None:
-    """Print the tables that this run has made."""
-    for name in SETTINGS.datasets:
-        summary = Path(f"results/{name}/summary.txt")
-        if summary.is_file() and summary.stat().st_mtime >= STARTED:
-            print(summary.read_text(encoding="utf-8"))
-
-
-def of_backbones(pattern: str) -> Callable[[Wildcards], list[str]]:
-    """Return the input function for a file of each backbone that a data set's targets selected."""
-
-    def files(wildcards: Wildcards) -> list[str]:
-        targets = experiment_of(wildcards).targets
-        backbones = {selected_backbone(wildcards.dataset, target) for target in targets}
-        return expand(pattern, dataset=wildcards.dataset, task=sorted(backbones))
-
-    return files
-
-
-def joint_names(wildcards: Wildcards) -> dict[int, str]:
-    """Return the names of a data set's joint networks."""
-    return {id_: network.name for id_, network in experiment_of(wildcards).joint.items()}
+include: "inputs/report.smk"
 
 
 rule summarize:

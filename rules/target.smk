@@ -1,20 +1,7 @@
 # A backbone that reads its target's modality, and the target trained on it.
 
-from crossback_core.records import SelectionRecord, read_record
 
-
-def selected_backbone(dataset: str, target: int | str) -> int:
-    """Read which backbone was selected for a target, once it has been."""
-    found = checkpoints.select_backbone.get(dataset=dataset, target=target)
-    return read_record(SelectionRecord, found.output.selection).backbone
-
-
-def of_backbone(pattern: str) -> Callable[[Wildcards], str]:
-    """Return the input function for a file of a target's backbone."""
-    return lambda wildcards: pattern.format(
-        dataset=wildcards.dataset,
-        task=selected_backbone(wildcards.dataset, wildcards.target),
-    )
+include: "inputs/target.smk"
 
 
 rule swap_kv:

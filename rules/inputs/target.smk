@@ -1,0 +1,17 @@
+"""Inputs of the rules for targets."""
+
+from crossback_core.records import SelectionRecord, read_record
+
+
+def selected_backbone(dataset: str, target: int | str) -> int:
+    """Read which backbone was selected for a target, once it has been."""
+    found = checkpoints.select_backbone.get(dataset=dataset, target=target)
+    return read_record(SelectionRecord, found.output.selection).backbone
+
+
+def of_backbone(pattern: str) -> Callable[[Wildcards], str]:
+    """Return the input function for a file of a target's backbone."""
+    return lambda wildcards: pattern.format(
+        dataset=wildcards.dataset,
+        task=selected_backbone(wildcards.dataset, wildcards.target),
+    )
