@@ -31,7 +31,7 @@ study: $(RUNTIME) ## judge the selection: about seven processor hours; brings do
 	$(BIN)/python tools/update_study.py
 
 test: $(TOOLS) ## run all tests: unit, workflow, one tiny real run
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 kernels: $(TOOLS) ## run the numeric tests as on other processors: two kernels of OpenBLAS and PyTorch
 	OPENBLAS_CORETYPE=Haswell ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest $(NUMERIC)
@@ -50,6 +50,7 @@ lint: $(TOOLS) ## run all linters and the type checker
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
 	$(BIN)/snakefmt --check Snakefile rules
 	$(BIN)/snakemake --lint
 	$(BIN)/codespell

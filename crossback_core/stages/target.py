@@ -92,6 +92,8 @@ def train_target(
     made = from_values(StartRecord, start.record, initial)
     target = target.at_rate_for(continued=made.continued)
     key = training_key(task_file, initial, settings=(target, training), seed=seed, device=where)
+    made_of = {"task_file": task_file, "selection": selection, "backbone": backbone}
+    made_of |= {"initial": initial, "baseline": baseline}
     outcome = pick_and_grow(
         lambda: deepcopy(start.network).to(where),
         data,
@@ -110,16 +112,7 @@ def train_target(
         **_weights(product, data.task),
         seconds=seconds_of([row for attempt in outcome.tried for row in attempt.rows]),
         **circumstances(data, seed=seed, device=where),
-        **origin(
-            settings={"target": target, "training": training},
-            parents={
-                "task_file": task_file,
-                "selection": selection,
-                "backbone": backbone,
-                "initial": initial,
-                "baseline": baseline,
-            },
-        ),
+        **origin(settings={"target": target, "training": training}, parents=made_of),
     )
     save_checkpoint(product, checkpoint, to_values(record))
     earlier = () if kept_baseline else (_earlier_task(backbone, checkpoint, backbone_data),)

@@ -25,6 +25,6 @@ def test_the_profile_is_found_and_rules_that_follow_each_other_share_a_job(tmp_p
     planned = project.snakemake("--dry-run")
     assert planned.code == 0
     assert "Using profile slurm" in planned.output
-    groups = {f"baseline_icons_{task}" for task in (1, 3, 17, 19, 101, 102)}
+    groups = {f"baseline_icons_{task}" for task in (1, 3, 19, 101)}
     groups |= {f"{step}_icons_{target}" for step in ("similarity", "target") for target in (3, 19)}
     assert set(re.findall(r"Group job (\w+)", planned.output)) == groups

@@ -13,7 +13,7 @@ from snakemake_project import Outcome, Project
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 
 TINY = ("--configfile", "tests/tiny.yaml")
-TASKS = (1, 3, 17, 19, 101, 102)
+TASKS = (1, 3, 19, 101)
 TARGETS = (3, 19)
 
 

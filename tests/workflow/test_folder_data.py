@@ -65,7 +65,7 @@ def test_the_whole_example_can_be_planned(example: Project) -> None:
     assert "download_file" not in plan and "prepare_index" not in plan
 
 
-def test_a_new_file_makes_the_data_anew(example: Project) -> None:
+def test_a_new_file_makes_the_data_again(example: Project) -> None:
     folder = example.folder / "example" / "data" / "images" / "animals" / "cat"
     file = next(folder.iterdir())
     new = file.with_name("new.png")
