@@ -1,6 +1,6 @@
 """What the trainings of a study say of the scores, and of where gains come from.
 
-A *cell* is a target with a number of training samples a class (the column `size`, "all" for all
+A *cell* is a target with a number of training samples per class (the column `size`, "all" for all
 that there are) and a seed. All accuracies reported are of the test split. Gains are over the
 *longer* baseline of the cell: the target's own network from scratch, trained for as many steps as
 its baseline and the target take together.
@@ -97,7 +97,7 @@ def with_gains(trainings: pd.DataFrame, *, joint: Sequence[int]) -> pd.DataFrame
 
 
 def by_size(frame: pd.DataFrame) -> pd.DataFrame:
-    """Order rows by training samples a class, all samples last; rows of one size stay in order."""
+    """Order rows by training samples per class, all samples last; rows of one size stay in order."""
     return frame.sort_values(
         "size", key=lambda sizes: pd.to_numeric(sizes, errors="coerce"), kind="stable"
     )

@@ -144,7 +144,7 @@ def draw_gains(gains: pd.DataFrame) -> Figure:
 
 
 def draw_sizes(gains: pd.DataFrame) -> Figure:
-    """Accuracy against the number of training samples a class, a panel for each modality."""
+    """Accuracy against the number of training samples per class, a panel for each modality."""
     modalities = sorted(gains["target_modality"].unique())
     figure, charts = panels(len(modalities), size=(4.6, 3.2))
     sizes = _sizes(gains)
@@ -177,12 +177,12 @@ _LINES = (
 
 
 def _sizes(rows: pd.DataFrame) -> list[str]:
-    """Training samples a class, ascending, all samples last."""
+    """Training samples per class, ascending, all samples last."""
     return list(by_size(rows)["size"].unique())
 
 
 def _size_name(size: str) -> str:
-    return "all samples" if size == ALL else f"{size} samples a class"
+    return "all samples" if size == ALL else f"{size} samples per class"
 
 
 def _draw_intervals(

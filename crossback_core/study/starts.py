@@ -31,21 +31,21 @@ def begin(
     Returns:
         As of `reconstruct`, also for the controls.
     """
-    begun = reconstruct(backbone, baseline, swapping)
+    made = reconstruct(backbone, baseline, swapping)
     if start != "backbone":
-        _CONTROLS[start](backbone, begun)
-    return begun
+        _CONTROLS[start](backbone, made)
+    return made
 
 
-def _shuffle(network: Network, begun: Reconstruction) -> None:
+def _shuffle(network: Network, made: Reconstruction) -> None:
     """Structure without knowledge: all that comes from the backbone, shuffled tensor by tensor."""
     network.ownership.change_earlier(_shuffled)
     with torch.no_grad():
-        for parameter in _copied(network, begun):
+        for parameter in _copied(network, made):
             parameter.copy_(_shuffled(parameter))
 
 
-def _forget_projection(network: Network, begun: Reconstruction) -> None:
+def _forget_projection(network: Network, made: Reconstruction) -> None:
     """No key/value projection that was trained, neither the backbone's nor the target's."""
     spec, body = network.newest, network.ownership.body
     fresh = body.make_input(spec.modality, spec.channels)
@@ -53,7 +53,7 @@ def _forget_projection(network: Network, begun: Reconstruction) -> None:
     network.input(spec.task).load_state_dict(fresh.state_dict())
 
 
-def _unpick(network: Network, begun: Reconstruction) -> None:
+def _unpick(network: Network, made: Reconstruction) -> None:
     """No weight of the backbone is picked: the target has the free ones alone.
 
     Where those are zero they start as those of a new layer with as many inputs as are left; a
@@ -67,7 +67,7 @@ def _unpick(network: Network, begun: Reconstruction) -> None:
                 " picks nothing is left; take it out of study.sizes.*.controls.unpicked"
             )
     network.ownership.change_earlier(torch.zeros_like)
-    if not begun.continued:
+    if not made.continued:
         network.ownership.draw_own()
 
 
@@ -78,12 +78,12 @@ _CONTROLS: dict[Start, Callable[[Network, Reconstruction], None]] = {
 }
 
 
-def _copied(network: Network, begun: Reconstruction) -> Iterator[Tensor]:
+def _copied(network: Network, made: Reconstruction) -> Iterator[Tensor]:
     """The newest task's parameters that it starts with a copy of the backbone's of."""
-    if begun.continued:
+    if made.continued:
         return
     yield from network.ownership.copied()
-    if not begun.swapped:
+    if not made.swapped:
         yield from network.inputs[-1].parameters()
 
 

@@ -58,7 +58,7 @@ class Site:
         (self.folder / "real.yaml").write_text(yaml.safe_dump(config))
 
     def address(self, name: str) -> str:
-        """Give the address of an archive; the captions' checksum is not known, as published."""
+        """Return the address of an archive; the captions' checksum is not known, as published."""
         checksum = hashlib.md5(self.server.files[name]).hexdigest()
         ending = "" if name.startswith("cvpr") else f"#md5={checksum}"
         return self.server.url(name) + ending
@@ -68,7 +68,7 @@ class Site:
         return self.project.snakemake(*arguments)
 
     def fail(self) -> str:
-        """Let the unpacking of CUB fail; give what is said of it."""
+        """Let the unpacking of CUB fail; return what is said of it."""
         done = self.run(UNPACKED, "--cores", "2")
         assert done.code == 1
         assert "Traceback" not in done.output
@@ -84,7 +84,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def build(tmp_path_factory: pytest.TempPathFactory, encoder: Path) -> Callable[..., Site]:
-    """Give the function that makes the archives of a data set and a project."""
+    """Return the function that makes the archives of a data set and a project."""
 
     def make(kind: str, **sizes: int) -> Site:
         folder = tmp_path_factory.mktemp(kind)
@@ -233,7 +233,7 @@ def fresh(shop: Site) -> Site:
 
 @pytest.fixture
 def spoil(fresh: Site) -> Iterator[Callable[[str, bytes], None]]:
-    """Give the function that replaces what the server has."""
+    """Return the function that replaces what the server has."""
     before = dict(fresh.server.files)
     files = fresh.server.files
     assert isinstance(files, dict)
