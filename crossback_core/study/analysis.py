@@ -97,7 +97,7 @@ def with_gains(trainings: pd.DataFrame, *, joint: Sequence[int]) -> pd.DataFrame
 
 
 def by_size(frame: pd.DataFrame) -> pd.DataFrame:
-    """Order rows by training samples per class, all samples last; rows of one size stay in order."""
+    """Order rows by samples per class, all samples last; rows of one size stay in order."""
     return frame.sort_values(
         "size", key=lambda sizes: pd.to_numeric(sizes, errors="coerce"), kind="stable"
     )
@@ -147,7 +147,7 @@ _JUDGED = ("accuracy", "gain", "over_random", "regret", "tau", "rank", "planted"
 def _picks(
     trainings: pd.DataFrame, scores: pd.DataFrame, joint: Sequence[int]
 ) -> Iterator[dict[str, Any]]:
-    """One row for each cell and score, or other way to pick."""
+    """Yield one row for each cell and score, or other way to pick."""
     tried = trainings[trainings["start"] == "backbone"]
     columns = [name for name in COLUMNS if name in scores]
     joined = tried.drop(columns=columns, errors="ignore").merge(
@@ -179,7 +179,7 @@ _PICKS_AFTER_TRAINING = {
 
 
 def _accuracy_in_other_seeds(trainings: pd.DataFrame) -> pd.Series[float]:
-    """Mean test accuracy of the same pair and size over the other seeds; NaN without any."""
+    """Return the mean test accuracy of the same pair over the other seeds; NaN without any."""
     seeds = trainings.groupby(["size", "target", "candidate"])["test_accuracy"]
     others = seeds.transform("size") - 1
     left = seeds.transform("sum") - trainings["test_accuracy"]
@@ -187,25 +187,25 @@ def _accuracy_in_other_seeds(trainings: pd.DataFrame) -> pd.Series[float]:
 
 
 def _is_useful(scored: pd.DataFrame, name: str) -> float:
-    """1 where the pick among all scored candidates is a planted one; NaN where one has no score."""
+    """Return 1 where the pick among all candidates is a planted one; NaN where one has no score."""
     score = scored[name].to_numpy(float)
     return np.nan if np.isnan(score).any() else float(scored["useful"].iloc[_best(score)])
 
 
 def _best(score: Floats) -> int:
-    """Place of the highest score that is finite, the first among equals."""
+    """Return the place of the highest score that is finite, the first among equals."""
     return int(np.argmax(np.where(np.isfinite(score), score, -np.inf)))
 
 
 def _gain_of_the_better(trainings: pd.DataFrame) -> pd.Series[float]:
-    """Gain where the baseline is kept unless the target's validation accuracy reaches its."""
+    """Return the gain where the baseline is kept unless the target reaches it by validation."""
     kept = trainings["validation_accuracy"] < trainings["baseline_validation_accuracy"]
     product = trainings["test_accuracy"].mask(kept, trainings["baseline_test_accuracy"])
     return product - trainings["longer_test_accuracy"]
 
 
 def _pick(part: pd.DataFrame, score: Floats) -> dict[str, float]:
-    """What the candidate of the highest score is worth; the lowest id among equals."""
+    """Return what the candidate of the highest score is worth; the lowest id among equals."""
     accuracies = part["test_accuracy"].to_numpy(float)
     best = _best(score)
     row = part.iloc[best]
@@ -221,14 +221,14 @@ def _pick(part: pd.DataFrame, score: Floats) -> dict[str, float]:
 
 
 def _tau(score: Floats, accuracies: Floats) -> float:
-    """Kendall's weighted tau; 0 for a score that ranks nothing, NaN where there is nothing."""
+    """Return Kendall's weighted tau; 0 for a flat score, NaN where there is nothing to rank."""
     if np.ptp(accuracies) == 0:
         return np.nan
     return 0.0 if np.ptp(score) == 0 else float(weightedtau(score, accuracies).statistic)
 
 
 def _random_pick(part: pd.DataFrame) -> dict[str, float]:
-    """What a candidate drawn at random is worth on average."""
+    """Return what a candidate drawn at random is worth on average."""
     accuracies = part["test_accuracy"]
     return {
         "accuracy": accuracies.mean(),

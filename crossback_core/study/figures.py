@@ -53,7 +53,7 @@ def _save(draw: Callable[[], Figure], path: Path) -> None:
 
 
 def draw_regret(summary: pd.DataFrame) -> Figure:
-    """Regret of each score's picks, the lowest on top, a panel for each size."""
+    """Draw the regret of each score's picks, the lowest on top, a panel for each size."""
     sizes = _sizes(summary)
     rows = summary["picked_by"].nunique()
     figure, charts = panels(len(sizes), size=(4.2, 0.6 + 0.24 * rows))
@@ -70,7 +70,7 @@ def draw_regret(summary: pd.DataFrame) -> Figure:
 
 
 def draw_transfer(trainings: pd.DataFrame) -> Figure:
-    """Mean gain of each target from each candidate, a panel for each size."""
+    """Draw the mean gain of each target from each candidate, a panel for each size."""
     maps = _gain_maps(trainings[trainings["start"] == "backbone"])
     widths = [cells.shape[1] for cells in maps.values()]
     height = 1.4 + 0.25 * len(next(iter(maps.values())))
@@ -124,7 +124,7 @@ def _draw_map(axes: Axes, cells: pd.DataFrame, limit: float) -> QuadMesh:
 
 
 def draw_gains(gains: pd.DataFrame) -> Figure:
-    """Gain by direction and start, a panel for each size."""
+    """Draw the gain by direction and start, a panel for each size."""
     rows = gains[gains["start"].isin(STARTS)]
     sizes = _sizes(rows)
     most = int(rows.groupby("size").size().max())
@@ -144,7 +144,7 @@ def draw_gains(gains: pd.DataFrame) -> Figure:
 
 
 def draw_sizes(gains: pd.DataFrame) -> Figure:
-    """Accuracy against the number of training samples per class, a panel for each modality."""
+    """Draw the accuracy against training samples per class, a panel for each modality."""
     modalities = sorted(gains["target_modality"].unique())
     figure, charts = panels(len(modalities), size=(4.6, 3.2))
     sizes = _sizes(gains)
@@ -177,7 +177,7 @@ _LINES = (
 
 
 def _sizes(rows: pd.DataFrame) -> list[str]:
-    """Training samples per class, ascending, all samples last."""
+    """Return the training samples per class, ascending, all samples last."""
     return list(by_size(rows)["size"].unique())
 
 

@@ -30,7 +30,7 @@ class StudySize:
 
     @property
     def pairs(self) -> tuple[tuple[Start, int], ...]:
-        """What targets are trained from: starts with their candidates."""
+        """Return what targets are trained from: starts with their candidates."""
         starts: dict[Start, tuple[int, ...]] = {"backbone": self.candidates, **self.controls}
         return tuple((start, each) for start, candidates in starts.items() for each in candidates)
 

@@ -38,7 +38,7 @@ def begin(
 
 
 def _shuffle(network: Network, made: Reconstruction) -> None:
-    """Structure without knowledge: all that comes from the backbone, shuffled tensor by tensor."""
+    """Keep structure without knowledge: shuffle each tensor that comes from the backbone."""
     network.ownership.change_earlier(_shuffled)
     with torch.no_grad():
         for parameter in _copied(network, made):
@@ -46,7 +46,7 @@ def _shuffle(network: Network, made: Reconstruction) -> None:
 
 
 def _forget_projection(network: Network, made: Reconstruction) -> None:
-    """No key/value projection that was trained, neither the backbone's nor the target's."""
+    """Take a fresh key/value projection: neither the backbone's nor the target's."""
     spec, body = network.newest, network.ownership.body
     fresh = body.make_input(spec.modality, spec.channels)
     fresh.fit(body.input_shape)
@@ -54,7 +54,7 @@ def _forget_projection(network: Network, made: Reconstruction) -> None:
 
 
 def _unpick(network: Network, made: Reconstruction) -> None:
-    """No weight of the backbone is picked: the target has the free ones alone.
+    """Leave the target the free weights alone, none that is picked.
 
     Where those are zero they start as those of a new layer with as many inputs as are left; a
     target that continues its baseline has values of its own there. What is copied from the
@@ -79,7 +79,7 @@ _CONTROLS: dict[Start, Callable[[Network, Reconstruction], None]] = {
 
 
 def _copied(network: Network, made: Reconstruction) -> Iterator[Tensor]:
-    """The newest task's parameters that it starts with a copy of the backbone's of."""
+    """Yield the newest task's parameters that are copies of the backbone's."""
     if made.continued:
         return
     yield from network.ownership.copied()
