@@ -22,7 +22,7 @@ from crossback_core.records import (
     write_record,
 )
 from crossback_core.runtime.device import resolve_device
-from crossback_core.stages.parts import (
+from crossback_core.stages.common import (
     StrPath,
     accuracies_of,
     forget,

@@ -16,7 +16,7 @@ from crossback_core.model.network import Network, TaskSpec
 from crossback_core.model.settings import ModelSettings
 from crossback_core.records import BaselineRecord, origin, to_values, write_record
 from crossback_core.runtime.device import resolve_device
-from crossback_core.stages.parts import (
+from crossback_core.stages.common import (
     StrPath,
     accuracies_of,
     circumstances,

@@ -12,7 +12,7 @@ from crossback_core.data.settings import DatasetSettings
 from crossback_core.data.sources import RemoteFile
 from crossback_core.data.task_file import save_task
 from crossback_core.data.unpack import unpack
-from crossback_core.stages.parts import StrPath
+from crossback_core.stages.common import StrPath
 from crossback_core.storage.files import write_csv
 
 

@@ -11,7 +11,7 @@ from crossback_core.records import PruningRecord, TargetRecord, read_record
 from crossback_core.report.figures import PruningCurve, TrainingCurve
 from crossback_core.report.page import ReportInputs, write_report
 from crossback_core.report.table import format_table, summary_table
-from crossback_core.stages.parts import StrPath
+from crossback_core.stages.common import StrPath
 from crossback_core.storage.files import read_csv, write_csv, write_text
 
 

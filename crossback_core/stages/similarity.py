@@ -19,7 +19,7 @@ from crossback_core.records import (
 from crossback_core.selection.choice import choose_backbone
 from crossback_core.selection.comparison import Target, Trained
 from crossback_core.selection.settings import Candidates, ProbeSettings
-from crossback_core.stages.parts import StrPath
+from crossback_core.stages.common import StrPath
 from crossback_core.storage.files import read_csv, write_csv
 
 logger = logging.getLogger(__name__)

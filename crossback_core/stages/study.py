@@ -17,7 +17,7 @@ from crossback_core.learning.settings import TargetSettings, TrainingSettings
 from crossback_core.learning.target import train_at
 from crossback_core.records import BaselineRecord, PairRecord, origin, read_record, write_record
 from crossback_core.runtime.device import resolve_device
-from crossback_core.stages.parts import (
+from crossback_core.stages.common import (
     StrPath,
     accuracies_of,
     circumstances,
