@@ -21,6 +21,11 @@ class Layout:
 
     shapes: dict[str, Shape]
 
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor]) -> Layout:
+        """Return the layout of tensors in their order."""
+        return cls({name: tuple(tensor.shape) for name, tensor in tensors.items()})
+
     @cached_property
     def sizes(self) -> list[int]:
         """Number of values of each tensor."""

@@ -19,7 +19,8 @@ from torch.nn import functional
 
 import crossback_core
 from crossback_core.model.body import Body, Kind, TaskInput
-from crossback_core.model.ownership import FREE, MAX_TASKS, Ownership, Shares
+from crossback_core.model.masked import FREE, Shares
+from crossback_core.model.ownership import MAX_TASKS, Ownership
 from crossback_core.model.packing import pack_owners, pack_picks
 
 WEIGHTS = torch.tensor([[1.0, -2.0, 3.0], [4.0, 5.0, -6.0]])
@@ -547,9 +548,8 @@ def test_a_buffer_of_a_task_may_be_replaced_in_training():
 def test_no_other_file_looks_at_owners_frozen_values_or_picks():
     root = Path(crossback_core.__file__).parent
     private = r"\.(own|owner|frozen|copies)\b|ownership\.(scores|fixed|threshold)|\bFREE\b|f\"pick_"
-    for pattern in (private, "functional_call"):
-        looking = [path for path in root.rglob("*.py") if re.search(pattern, path.read_text())]
-        assert looking == [root / "model" / "ownership.py"]
+    looking = {path.stem for path in root.rglob("*.py") if re.search(private, path.read_text())}
+    assert looking == {"masked", "ownership"}
 
 
 # any history
