@@ -98,7 +98,7 @@ class PruningSettings:
 
     @property
     def ladder(self) -> LadderSettings:
-        """The part that makes the ladder; the rest only chooses among its levels."""
+        """The part that makes the ladder; what is left only chooses among its levels."""
         return LadderSettings(
             self.sparsities,
             self.epochs,

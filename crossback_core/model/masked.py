@@ -86,10 +86,10 @@ class MaskedWeights(nn.Module):
         """Free the newest task's smallest weights until each parameter has the given sparsity.
 
         Args:
-            sparsity: Fraction of a parameter's weights, of those no earlier task owns, to be free.
+            sparsity: Fraction to be free of a parameter's weights that no earlier task owns.
 
         Raises:
-            ValueError: It is no fraction, or weights of the task are not finite, so that none is
+            ValueError: It is no fraction; or weights of the task are not finite, so that none is
                 the smallest.
         """
         self._check(self.newest)
@@ -108,24 +108,24 @@ class MaskedWeights(nn.Module):
             weight.view(-1)[smallest] = 0.0
 
     def sparsity(self) -> float:
-        """Return the fraction of the masked weights, of those no earlier task owns, now free."""
+        """Return which fraction is free of the masked weights that no earlier task owns."""
         free = self._count(FREE)
         return free / max(1, free + self._count(self.newest))
 
     def shares(self, position: int) -> Shares:
-        """Return which part of the masked weights a task owns and picks, and which is free."""
+        """Return which fractions of the masked weights a task owns and picks, and which is free."""
         self._check(position)
         picked = int((self._picked(position) & self._earlier(position)).sum())
         total = self.owner.numel()
         return Shares(self._count(position) / total, picked / total, self._count(FREE) / total)
 
     def room(self) -> dict[str, float]:
-        """Return how many weights for each output the newest task owns, by parameter."""
+        """Return how many weights per output the newest task owns, by parameter."""
         owners = self._layout.named(self.owner).items()
         return {name: int((owner == self.newest).sum()) / len(owner) for name, owner in owners}
 
     def change_earlier(self, change: Callable[[Tensor], Tensor]) -> None:
-        """Replace what earlier tasks own: for controls, since those tasks are then broken.
+        """Replace what earlier tasks own, which breaks those tasks: for control experiments.
 
         Args:
             change: Turns the values (n,) that they own of one parameter into as many others.
@@ -135,7 +135,7 @@ class MaskedWeights(nn.Module):
             values[where] = change(values[where])
 
     def draw_own(self) -> None:
-        """Start what the newest task owns at random, as layers of as many inputs as it owns."""
+        """Start what the newest task owns at random, as in layers with as many inputs."""
         own = self._layout.named(self.own.data)
         for name, inputs in self.room().items():
             if not inputs:
@@ -143,7 +143,7 @@ class MaskedWeights(nn.Module):
             own[name].uniform_(-(inputs**-0.5), inputs**-0.5)
 
     def _add_owner(self) -> None:
-        """Freeze what the newest task owns and give every free weight to a new task."""
+        """Freeze what the newest task owns and let a new task own every free weight."""
         if self.newest:
             self.frozen = self._merged()
             self.own.data.zero_()
@@ -159,7 +159,7 @@ class MaskedWeights(nn.Module):
         self.own.data.copy_(torch.where(self.owner == self.newest, flat, 0.0))
 
     def _widen(self, values: Mapping[str, Tensor]) -> None:
-        """Give what is new in wider parameters to the newest task.
+        """Let the newest task own what is new in wider parameters.
 
         Args:
             values: What the task computes with at the new width, earlier tasks' weights included.
@@ -201,7 +201,7 @@ class MaskedWeights(nn.Module):
         self.frozen.copy_(torch.where(self._earlier(self.newest), flat, 0.0))
 
     def _effective(self) -> dict[str, Tensor]:
-        """Weights that the newest task trains with, by parameter."""
+        """Return the weights that the newest task trains with, by parameter."""
         places = self._pickable
         if self.scores is None:
             places = (self._picked(self.newest) & self._earlier(self.newest)).nonzero().flatten()
@@ -212,14 +212,14 @@ class MaskedWeights(nn.Module):
         return dict(zip(self._layout.shapes, parts, strict=True))
 
     def _weights(self, position: int) -> dict[str, Tensor]:
-        """Weights that a task computes with, by parameter, at the present width."""
+        """Return the weights that a task computes with, by parameter, at the present width."""
         held = self.own.data if position == self.newest else self.frozen
         picked = self._picked(position) & self._earlier(position)
         flat = torch.where(self.owner == position, held, torch.where(picked, self.frozen, 0.0))
         return self._layout.named(flat)
 
     def _picked(self, position: int) -> Tensor:
-        """Pick mask of a task at the present width; the first task picks nothing."""
+        """Return a task's pick mask at the present width; the first task picks nothing."""
         mask = torch.zeros_like(self.owner, dtype=torch.bool)
         if position == 1:
             return mask
@@ -228,21 +228,21 @@ class MaskedWeights(nn.Module):
         return self.get_buffer(_pick(position))
 
     def _picks_of(self, name: str) -> list[Tensor]:
-        """Pick masks of one parameter, of all tasks but the first."""
+        """Return the pick masks of one parameter, of all tasks but the first."""
         masks = (self.get_buffer(_pick(position)) for position in range(2, self.newest + 1))
         return [self._layout.named(mask)[name] for mask in masks]
 
     def _merged(self) -> Tensor:
-        """Weights of all tasks in one vector; free ones are zero."""
+        """Return the weights of all tasks in one vector; free ones are zero."""
         own = torch.where(self.owner == self.newest, self.own.data, self.frozen)
         return torch.where(self.owner == FREE, 0.0, own)
 
     def _earlier(self, position: int) -> Tensor:
-        """Where a task before that at `position` is the owner."""
+        """Return where a task before that at `position` is the owner."""
         return (self.owner != FREE) & (self.owner < position)
 
     def _owned(self) -> int:
-        """Number of weights that any task owns."""
+        """Return the number of weights that any task owns."""
         return self.owner.numel() - self._count(FREE)
 
     def _count(self, owner: int) -> int:

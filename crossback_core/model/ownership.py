@@ -66,14 +66,14 @@ class Ownership(MaskedWeights):
         return super().train(mode)
 
     def add_task(self, like: int | None = None) -> None:
-        """Freeze what the newest task owns and give every free weight to a new task.
+        """Freeze what the newest task owns and let a new task own every free weight.
 
-        The first task starts from the body's values; a later one starts its weights at zero, so
-        that it begins exactly as the weights it picks.
+        The first task starts from the body's values. A later one starts its weights at zero, so
+        that it computes with exactly those that it picks.
 
         Args:
             like: Position of the task whose copies the new task starts from; the newest if None.
-                What a narrower one lacks is the newest's.
+                What a narrower task lacks comes from the newest.
         """
         if self.newest == MAX_TASKS:
             raise ValueError(f"a network holds at most {MAX_TASKS} tasks; it has {self.newest}")
@@ -166,11 +166,9 @@ class Ownership(MaskedWeights):
         self._bodies[-1] = _structure(grown).train(self.training)
 
     def stored(self) -> int:
-        """Return the number of weights that any task owns, plus that of all that no mask covers."""
-        others = (self.copies, self.fixed)
-        return self._owned() + sum(
-            tensor.numel() for each in others for _, tensor in named_tensors(each)
-        )
+        """Return the number of owned weights, plus that of all values that no mask covers."""
+        others = [*named_tensors(self.copies), *named_tensors(self.fixed)]
+        return self._owned() + sum(tensor.numel() for _, tensor in others)
 
     def packed(self) -> dict[str, Any]:
         """Return all values as tensors and plain values, as `unpack` takes them."""
@@ -209,7 +207,7 @@ class Ownership(MaskedWeights):
             copy_all(self._copies(position), copies)
 
     def _values(self, position: int) -> dict[str, Tensor]:
-        """Every value of a task's body, at the task's own width."""
+        """Return every value of a task's body, at the task's own width."""
         whole = self._weights(position)
         own = self._of_kind(self._body(position), "masked")
         masked = {name: block(whole[name], tuple(like.shape)) for name, like in own.items()}
@@ -239,5 +237,5 @@ class Ownership(MaskedWeights):
 
 
 def _structure(body: Body) -> Body:
-    """A copy of a body that holds no values and takes no memory."""
+    """Return a copy of a body that holds no values and takes no memory."""
     return deepcopy(body).to("meta")

@@ -471,7 +471,7 @@ class Wrong(Layer):
     [
         ({"extra": "masked"}, "extra of body test_layer does not exist: "),
         ({"bias": "shared"}, "bias is 'shared', not one of masked, per_task, fixed"),
-        ({"seen": "masked"}, "seen is masked, but not a float32 parameter of a dimension or more"),
+        ({"seen": "masked"}, "seen is masked, but not a float32 parameter with dimensions"),
     ],
 )
 def test_kinds_that_do_not_fit_are_refused(kinds, message):
