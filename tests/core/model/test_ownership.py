@@ -156,17 +156,6 @@ def test_a_third_task_picks_among_the_weights_of_both_others(two):
     assert two.shares(3).picked == 4 / 6 and two.shares(2).picked == 3 / 6
 
 
-def test_a_new_task_starts_exactly_as_what_it_picks():
-    torch.manual_seed(0)
-    owned = Ownership(Layer(Size(5, 6)))
-    owned.add_task()
-    owned.prune_to(20 / 30)
-    owned.add_task()
-    assert owned.shares(2).owned == 20 / 30 and owned.room() == {"weight": 4.0}
-    assert torch.equal(effective(owned, 2), effective(owned, 1))
-    assert owned.own.count_nonzero() == 0
-
-
 @pytest.mark.parametrize(("like", "start"), [(None, [5.0, 6.0]), (1, [3.0, 4.0])])
 def test_the_copies_of_a_new_task_start_as_the_newest_or_another(two, like, start):
     for position, bias in ((1, [3.0, 4.0]), (2, [5.0, 6.0])):

@@ -11,7 +11,6 @@ import tiny
 import torch
 
 from crossback_core.data.modalities.image import ImageAdapter, fourier_positions
-from crossback_core.data.modalities.text import TextAdapter
 from crossback_core.model.projection import InputProjection, Reading
 
 MANY_HEADS = replace(tiny.MODEL, cross_attention_heads=2, cross_head_dim=4)
@@ -28,11 +27,6 @@ def text_mask(lengths: list[int], tokens: int) -> torch.Tensor:
 # positions
 
 
-@pytest.mark.parametrize("shape", [(1, 1, 1, 4.0), (5, 4, 6, 10.0)])
-def test_fourier_positions_equal_the_formula(shape):
-    assert fourier_positions(*shape).numpy() == pytest.approx(reference.fourier(*shape), abs=2e-5)
-
-
 def test_fourier_positions_by_hand():
     positions = fourier_positions(2, 3, 1, 2.0)  # one frequency, 1: sin(pi y), cos(pi y), y, x's
     expected = [
@@ -44,24 +38,6 @@ def test_fourier_positions_by_hand():
         [0, -1, 1, 0, -1, 1],
     ]
     assert positions.numpy() == pytest.approx(np.array(expected), abs=1e-6)
-
-
-def test_the_position_of_a_word_is_added_once():
-    adapter = TextAdapter(tiny.MODEL, 2)
-    with torch.no_grad():
-        adapter.positions[:2] = torch.tensor([[0.5, -1.0], [0.25, 2.0]])
-    words = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
-    assert adapter(words).tolist() == [[[1.5, 1.0], [3.25, 6.0]]]
-
-
-def test_the_position_of_a_pixel_stands_beside_its_colours_once():
-    adapter = ImageAdapter(tiny.MODEL)
-    values = normal(2, 3, 4, 5)
-    tokens = adapter(values)
-    assert tokens.shape == (2, 20, adapter.channels) == (2, 20, 3 + 2 * (2 * 2 + 1))
-    assert torch.equal(tokens[1, 7, :3], values[1, :, 1, 2])  # row-major: pixel 7 is (1, 2)
-    assert torch.equal(tokens[0, :, 3:], tokens[1, :, 3:])
-    assert tokens[0, :, 3:].numpy() == pytest.approx(reference.fourier(4, 5, 2, 4.0), abs=1e-5)
 
 
 def test_pixels_are_normalised_by_hand():
