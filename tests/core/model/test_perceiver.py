@@ -13,7 +13,7 @@ DIM = 6
 
 
 def disturbed(block: nn.Module) -> nn.Module:
-    """Give a block values of its own everywhere."""
+    """Disturb every value of a block."""
     with torch.no_grad():
         for parameter in block.parameters():
             parameter += 0.3 * torch.randn_like(parameter)

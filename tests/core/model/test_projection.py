@@ -65,14 +65,14 @@ def test_folded_plain_and_written_out_attention_agree(settings, latents, modalit
         found[folded] = projection(values, mask).attend(query, dropout=0.0)
     assert torch.allclose(found[True], found[False], atol=1e-6)
 
-    tokens = reference.normed(reference.array(projection.adapter(values)))
-    key, value = (reference.array(part.weight) for part in (projection.key, projection.value))
+    tokens = torch.tensor(reference.normed(reference.array(projection.adapter(values)))).float()
     flat = reference.array(query.transpose(0, 1).flatten(1))  # (n, heads x head_dim)
     for row, each in enumerate(tokens):
+        key, value = (reference.array(part(each)) for part in (projection.key, projection.value))
         expected = reference.heads_attend(
             flat,
-            each @ key.T,
-            each @ value.T,
+            key,
+            value,
             settings.cross_head_dim,
             None if mask is None else mask[row].numpy(),
         )

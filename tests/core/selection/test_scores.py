@@ -45,13 +45,13 @@ def view(features: torch.Tensor | None = None, **changes: object) -> View:
     return replace(made, **changes)
 
 
-def informative(spread: float, *, seed: int = 0) -> View:
+def informative(spread: float) -> View:
     """A view of features that hold the class, under noise of some spread."""
     centres = 3 * normal(3, 6, seed=100)
     labels, held_out = torch.arange(SAMPLES) % 3, torch.arange(9) % 3
     return view(
-        centres[labels] + spread * normal(SAMPLES, 6, seed=seed),
-        held_out=centres[held_out] + spread * normal(9, 6, seed=seed + 1),
+        centres[labels] + spread * normal(SAMPLES, 6, seed=0),
+        held_out=centres[held_out] + spread * normal(9, 6, seed=1),
     )
 
 
@@ -101,7 +101,7 @@ def test_decision_distances_of_the_right_probes():
 
 
 def hsic(first: np.ndarray, second: np.ndarray) -> float:
-    """The Hilbert-Schmidt independence criterion with centred Gram matrices."""
+    """Return the Hilbert-Schmidt independence criterion with centred Gram matrices."""
     count = len(first)
     centring = np.eye(count) - np.ones((count, count)) / count
     grams = [centring @ values @ values.T @ centring for values in (first, second)]
