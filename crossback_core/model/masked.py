@@ -241,10 +241,6 @@ class MaskedWeights(nn.Module):
         """Return where a task before that at `position` is the owner."""
         return (self.owner != FREE) & (self.owner < position)
 
-    def _owned(self) -> int:
-        """Return the number of weights that any task owns."""
-        return self.owner.numel() - self._count(FREE)
-
     def _count(self, owner: int) -> int:
         return int((self.owner == owner).sum())
 

@@ -168,7 +168,7 @@ class Ownership(MaskedWeights):
     def stored(self) -> int:
         """Return the number of owned weights, plus that of all values that no mask covers."""
         others = [*named_tensors(self.copies), *named_tensors(self.fixed)]
-        return self._owned() + sum(tensor.numel() for _, tensor in others)
+        return int(self.owner.count_nonzero()) + sum(tensor.numel() for _, tensor in others)
 
     def packed(self) -> dict[str, Any]:
         """Return all values as tensors and plain values, as `unpack` takes them."""
