@@ -11,7 +11,7 @@ from crossback_core.data.task_file import Split
 from crossback_core.model.network import TaskModel
 
 BATCH = 256
-VALUES = 2**22  # input values a batch: large pictures are evaluated a few at a time
+VALUES = 2**22  # input values per batch: large pictures are evaluated a few at a time
 
 
 def predict_logits(model: TaskModel, values: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -34,7 +34,7 @@ def predict_logits(model: TaskModel, values: Tensor, mask: Tensor | None = None)
 def _in_batches(
     read: Callable[..., Tensor], values: Tensor, mask: Tensor | None, *, device: torch.device
 ) -> Tensor:
-    """Read inputs in batches of a size that fits the memory; returns what was read, on the CPU."""
+    """Read inputs in batches that fit the memory; return the result on the CPU."""
     if mask is not None and len(mask) != len(values):
         raise ValueError(f"{len(values)} inputs, but the mask is of {len(mask)}")
     batch = min(BATCH, max(1, VALUES // values[0].numel()))

@@ -1,4 +1,4 @@
-"""Reconstruct a backbone for a target: whose key/value projection reads the target's input."""
+"""Reconstruct a backbone for a target: decide which key/value projection reads its input."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from crossback_core.model.network import Network, TaskSpec
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """What a target begins with.
+    """What a target starts with.
 
     Attributes:
         swapped: Its key/value projection is that of its own baseline, not the backbone's.
@@ -24,15 +24,15 @@ class Reconstruction:
 def reconstruct(backbone: Network, baseline: Network, swapping: SwapSettings) -> Reconstruction:
     """Add a target to its backbone, in place.
 
-    Where both read the same kind of input, the target starts with copies of the key/value
-    projection, norms, biases, latents and query of the backbone's newest task, with a fresh head
-    and with its free weights at zero: it computes as the backbone does.
+    Where both read the same kind of input, the target computes the features that the backbone
+    does. It starts with copies of the key/value projection, norms, biases, latents and query of the
+    backbone's newest task, with a fresh head, and with its free weights at zero.
 
     Where it is swapped, its projection is that of its own baseline. `swapping.swapped_start` says
-    what it has beside it: "backbone" is the rest of the above; "baseline" continues its baseline,
-    whose norms, biases, latents, query, head and, where the backbone left room, weights it copies;
-    in a backbone that has grown, its baseline is grown to the same width first. A dense backbone
-    leaves no room, and its target starts as by "backbone".
+    what else it starts with. By "backbone", that is the rest of the above. By "baseline", it
+    continues its baseline: it copies norms, biases, latents, query and head, and the weights
+    where the backbone left room. A baseline narrower than the backbone is grown first. A dense
+    backbone leaves no room, so its target starts as by "backbone".
 
     Args:
         backbone: The pruned backbone; the target is added to it.

@@ -59,7 +59,7 @@ def climb(
         resume: Where to keep an interrupted level.
 
     Returns:
-        One row an epoch, as of `fit`.
+        One row per epoch, as of `fit`.
     """
     settings = replace(
         training,
@@ -93,8 +93,8 @@ def highest_sparsity(
 ) -> float:
     """Choose the highest sparsity whose accuracy is within the allowed loss of the baseline.
 
-    Where no level is, not even a weakly pruned one, the dense model is the answer: a backbone that
-    lost what it knew is no backbone. It leaves no free weights, so its targets have to grow.
+    If no level is, the dense model is the answer: a backbone that lost what it knew is no backbone.
+    A dense one leaves no free weights, so its targets must grow.
 
     Args:
         accuracies: Validation accuracy by sparsity.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -98,15 +98,8 @@ class PruningSettings:
 
     @property
     def ladder(self) -> LadderSettings:
-        """The part that makes the ladder; the rest only chooses among its levels."""
-        return LadderSettings(
-            self.sparsities,
-            self.epochs,
-            self.ramp_epochs,
-            self.update_every,
-            self.learning_rate,
-            self.schedule,
-        )
+        """The part that makes the ladder; what is left only chooses among its levels."""
+        return LadderSettings(*(getattr(self, field.name) for field in fields(LadderSettings)))
 
 
 @dataclass(frozen=True, config=STRICT)

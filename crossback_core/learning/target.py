@@ -47,7 +47,7 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a target: the training that is kept, and all tried, narrowest first."""
+    """The trainings of a target: the one that is kept, and all tried, narrowest first."""
 
     kept: Attempt
     tried: tuple[Attempt, ...]
@@ -65,8 +65,8 @@ def pick_and_grow(
 ) -> Outcome:
     """Train a target, widening its network until its validation accuracy reaches the goal.
 
-    Every width starts again from the initial network. If no width reaches it, the one with
-    the best validation accuracy is kept, the narrowest among equals.
+    Every width starts from the initial network. If none reaches the goal, the one with the best
+    validation accuracy is kept, the narrowest among equals.
 
     Args:
         initial: Makes the network with the target added (see `kv_swap`).
@@ -105,19 +105,19 @@ def train_at(
         network.grow(width)
     settings = replace(training, learning_rate=target.learning_rate)
     steps = step_count(data, settings)
-    optimisations = [weight_optimisation(network.trainable_parameters(), settings, steps)]
+    weights = weight_optimisation(network.trainable_parameters(), settings, steps)
     scores = network.ownership.start_picking(
         initial=target.pick_initial, threshold=target.pick_threshold
     )
-    optimisations.append(_pick_optimisation(scores, target, steps))
+    picks = _pick_optimisation(scores, target, steps)
     label = f"task {data.task} at width {width:g}"
-    rows = fit(network, data, settings, optimisations, seed=seed, label=label, resume=resume)
+    rows = fit(network, data, settings, [weights, picks], seed=seed, label=label, resume=resume)
     network.ownership.stop_picking()
     return Attempt(network, width, rows)
 
 
 def _pick_optimisation(scores: nn.Parameter, target: TargetSettings, steps: int) -> Optimisation:
-    """Adam for the pick scores: slower after the milestone, at rest after the stop."""
+    """Make Adam for the pick scores: slower after the milestone, at rest after the stop."""
     optimizer = torch.optim.Adam([scores], target.pick_learning_rate)
     decay = StepDecay(
         [target.pick_milestone * steps], target.pick_gamma, stop=target.pick_stop * steps

@@ -1,4 +1,4 @@
-"""The training loop: seeded, resumable, one row an epoch."""
+"""The training loop: seeded, resumable, one row per epoch."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 Row = dict[str, float | int]
 
-SAVING = 0.05  # the part of a training's time that keeping its state may take
+SAVING = 0.05  # fraction of a training's time that keeping its state may take
 
 
 class Resume(Protocol):
@@ -50,7 +50,7 @@ class NoResume:
 
 @dataclass(frozen=True)
 class Optimisation:
-    """An optimiser with the schedule of its learning rate, stepped once a batch."""
+    """An optimiser with the schedule of its learning rate, stepped once per batch."""
 
     optimizer: torch.optim.Optimizer
     schedule: LRScheduler
@@ -92,7 +92,7 @@ def fit(
         after_step: Called after each step with the number of steps done.
 
     Returns:
-        One row an epoch: epoch, loss, learning_rate, train_accuracy, validation_accuracy, seconds.
+        One row per epoch: epoch, loss, learning_rate, train_accuracy, validation_accuracy, seconds.
 
     Raises:
         ValueError: The data is not the newest task's, or the loss is no longer finite.
@@ -124,7 +124,7 @@ def steps_per_epoch(data: TaskData, settings: TrainingSettings) -> int:
 
 
 def epoch_count(data: TaskData, settings: TrainingSettings) -> int:
-    """Return the configured epochs, or as many as `min_steps` takes where that is more."""
+    """Return the configured epochs, or as many as `min_steps` takes if that is more."""
     return max(settings.epochs, math.ceil(settings.min_steps / steps_per_epoch(data, settings)))
 
 
@@ -268,7 +268,7 @@ def _report(label: str, row: Row, epochs: int, bar: Any) -> None:
 
 
 class _Saving:
-    """Keeps a training after its epochs, so often that keeping takes a small part of the time."""
+    """Keep a training's state after its epochs, but spend little of the time on it."""
 
     def __init__(self, resume: Resume) -> None:
         self.resume = resume
@@ -277,7 +277,7 @@ class _Saving:
     def save(
         self, network: Network, optimisations: Sequence[Optimisation], rows: list[Row]
     ) -> None:
-        """Keep the state after an epoch, unless the time for it has not come."""
+        """Keep the state after an epoch, unless that is too early."""
         started = time.perf_counter()
         if started < self.due:
             return

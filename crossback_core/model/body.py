@@ -48,15 +48,15 @@ class TaskInput(nn.Module, ABC):
 class Body(nn.Module, ABC):
     """The shared part of a network. Its parameters and buffers are those of one task.
 
-    It has no other state: nothing that it computes depends on anything that a call may change, and
-    each tensor is registered once. It can be made on the "meta" device: its constructor reads no
-    value of a tensor.
+    It has no other state: what it computes never depends on earlier calls. Each tensor is
+    registered once. The constructor reads no value of a tensor, so that a body can be made on the
+    "meta" device.
 
     Attributes:
-        name: Under which it is registered and saved.
-        settings: What it is rebuilt from: a section, of `settings_type`.
+        name: Name under which it is registered and saved.
+        settings: Section from which it is rebuilt, of `settings_type`.
         features: Length of the vector that it makes of an input.
-        input_shape: What a `TaskInput` has to fit, for instance (heads, head_dim) of the queries.
+        input_shape: What a `TaskInput` must fit, for instance (heads, head_dim) of the queries.
     """
 
     name: ClassVar[str]
@@ -67,7 +67,7 @@ class Body(nn.Module, ABC):
     @property
     @abstractmethod
     def input_shape(self) -> tuple[int, ...]:
-        """Return what a `TaskInput` has to fit at the present width."""
+        """Return what a `TaskInput` must fit at the present width."""
 
     @abstractmethod
     def kinds(self) -> dict[str, Kind]:
@@ -93,7 +93,7 @@ class Body(nn.Module, ABC):
     def masked_size(cls, settings: Any, width: float) -> int:
         """Return the number of masked weights of a body, by arithmetic alone.
 
-        A description from a file is held against it before it takes memory.
+        A description from a file is checked against it before it takes memory.
         """
 
     @abstractmethod
@@ -135,7 +135,7 @@ def named_tensors(module: nn.Module) -> Iterator[tuple[str, Tensor]]:
 
 
 def classified(body: Body) -> Mapping[str, Kind]:
-    """Return the kinds of a body, checked.
+    """Return the kinds of a body once they are checked.
 
     Raises:
         ValueError: A parameter or buffer has no kind or an unknown one, or a kind has no tensor; a
@@ -153,9 +153,7 @@ def classified(body: Body) -> Mapping[str, Kind]:
         trained = isinstance(tensors[name], nn.Parameter)
         matrix = tensors[name].ndim > 0 and tensors[name].dtype == torch.float32
         if kind == "masked" and not (trained and matrix):
-            raise ValueError(
-                f"{name} is masked, but not a float32 parameter of a dimension or more"
-            )
+            raise ValueError(f"{name} is masked, but not a float32 parameter with dimensions")
     if "masked" not in kinds.values():
         raise ValueError(f"body {body.name} masks no parameter: its tasks would share nothing")
     return kinds
@@ -181,7 +179,7 @@ def _check_registered(body: Body) -> None:
 
 
 def _holds_tensors(value: object) -> bool:
-    """Say whether a tensor or a module is in a value that a module does not look into."""
+    """Say whether a plain attribute holds a tensor or a module."""
     if isinstance(value, dict):
         return any(map(_holds_tensors, value.values()))
     if isinstance(value, list | tuple | set):

@@ -17,7 +17,7 @@ class Effective(torch.autograd.Function):
     it stays out of the computation. Those of the scores are straight through (Piggyback, section
     3): the gradient of the weight times the frozen weight, whether it is picked or not.
 
-    Masks act on bits and places: a choice by a random mask takes 20 times as long.
+    Masks act on bits and places, because choosing by a scattered mask takes 20 times as long.
     """
 
     @staticmethod

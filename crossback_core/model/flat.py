@@ -21,6 +21,11 @@ class Layout:
 
     shapes: dict[str, Shape]
 
+    @classmethod
+    def of(cls, tensors: Mapping[str, Tensor]) -> Layout:
+        """Return the layout of tensors in their order."""
+        return cls({name: tuple(tensor.shape) for name, tensor in tensors.items()})
+
     @cached_property
     def sizes(self) -> list[int]:
         """Number of values of each tensor."""
@@ -64,12 +69,12 @@ class Values(nn.Module):
 
 
 def _key(name: str) -> str:
-    """Name that a module accepts and has not taken itself."""
+    """Return a name that a module accepts and does not use itself."""
     return "/" + name.replace(".", "/")
 
 
 def freeze_all_but_last(modules: nn.ModuleList) -> None:
-    """Let the last module alone be trained; of the others no gradient is left to an optimiser."""
+    """Let only the last module be trained; leave no gradient of the others to an optimiser."""
     for module in modules:
         module.zero_grad()
         module.requires_grad_(module is modules[-1])
@@ -131,7 +136,7 @@ def copy_all(targets: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> None
 
 
 def replacing(module: nn.Module, values: Mapping[str, Tensor]) -> dict[int, Tensor]:
-    """Return what `deepcopy` takes to put copies of the values in the place of a module's own."""
+    """Return what `deepcopy` takes to replace a module's values by copies of other ones."""
     return {
         id(tensor): nn.Parameter(copy) if isinstance(tensor, nn.Parameter) else copy
         for name, tensor in named_tensors(module)

@@ -1,7 +1,7 @@
 """A network that learns several tasks, one after another: input, body, head.
 
-Inputs and heads belong to tasks. The body is shared as `crossback_core.model.ownership` says. So
-what one task computes never depends on a later task.
+Inputs and heads belong to tasks. `crossback_core.model.ownership` says how they share the body.
+What one task computes never depends on a later task.
 """
 
 from __future__ import annotations
@@ -158,10 +158,10 @@ class Network(nn.Module):
     def start_from(self, other: Network) -> None:
         """Start the newest task from the newest task of another network, in place.
 
-        What the task has of its own becomes a copy of the other's, the input excepted (see
-        `add_task`), and so do the free weights, each at its own place. The weights of earlier tasks
-        stay, so the task does not begin as the other network computes. A narrower network is
-        continued as if it had grown to this one's width, which changes nothing of what it computes.
+        The task's own parameters become copies of the other's, except for the input (see
+        `add_task`). So do the free weights, each at its own place. The weights of earlier tasks
+        stay, so the task does not compute as the other network does. A narrower network is
+        continued as if it had grown to this one's width, which changes nothing that it computes.
 
         Raises:
             ValueError: The other network is wider, or they differ in body or classes.
@@ -196,7 +196,7 @@ class Network(nn.Module):
         return next(self.parameters()).device
 
     def position(self, task: int) -> int:
-        """Position of a task id in the order of learning, from 1."""
+        """Return the position of a task id in the order of learning, from 1."""
         ids = list(self.tasks)
         if task not in ids:
             raise ValueError(f"the network has no task {task}; it has {ids}")
@@ -227,7 +227,7 @@ class Network(nn.Module):
         )
 
     def input(self, task: int) -> TaskInput:
-        """What reads the input of a task."""
+        """Return what reads the input of a task."""
         return cast(TaskInput, self.inputs[self.position(task) - 1])
 
     def grow(self, width: float) -> None:
@@ -250,7 +250,7 @@ class Network(nn.Module):
             yield from modules[-1].parameters()
 
     def stored_values(self) -> int:
-        """Return how many values the network stores: owned weights and what tasks have."""
+        """Return how many values the network stores: owned weights and all that tasks have."""
         return self.ownership.stored() + sum(
             parameter.numel()
             for modules in (self.inputs, self.heads)

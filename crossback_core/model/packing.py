@@ -1,4 +1,4 @@
-"""Weights with their owners and pick masks, as files hold them: in as few bits as they need."""
+"""Owners and pick masks as files hold them: in as few bits as they need."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def unpack_bits(packed: object, count: int) -> Mask:
 
 
 def pack_owners(owners: Codes) -> dict[str, Any]:
-    """Number the owners that occur; write as many bits for each weight as that number needs."""
+    """Number the owners that occur; write as many bits per weight as these numbers need."""
     kinds, numbers = np.unique(owners, return_inverse=True)
     planes = [pack_bits((numbers.ravel() >> bit) & 1) for bit in range(_bits_needed(len(kinds)))]
     return {"owners": kinds.tolist(), "planes": planes}
@@ -59,7 +59,7 @@ def unpack_owners(packed: dict[str, Any], shape: Sequence[int], *, tasks: int) -
 
 
 def pack_picks(picks: Sequence[Mask], owners: Codes) -> list[Tensor]:
-    """Pack the pick masks of the second task and later ones: a bit for each earlier weight."""
+    """Pack the pick masks of the second task and later ones: one bit per earlier weight."""
     return [
         pack_bits(mask[earlier(owners, position)]) for position, mask in enumerate(picks, start=2)
     ]

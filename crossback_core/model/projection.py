@@ -80,9 +80,9 @@ class Reading:
     def attend(self, query: Tensor, *, dropout: float) -> Tensor:
         """Attend from the latents' queries to the input.
 
-        Few channels under many tokens (images) are cheaper to attend to directly: the query is
-        folded through the key projection and the result goes through the value projection, so
-        that keys and values of the input are never built. Both ways are the same sum.
+        With few channels and many tokens (images) it is cheaper to attend to the tokens directly.
+        The query is folded through the key projection, and the result goes through the value
+        projection: keys and values are never built. Both ways compute the same sum.
 
         Args:
             query: (heads, n, head_dim), the same for the whole batch.
@@ -101,7 +101,7 @@ class Reading:
         return attend(query, dropout)
 
     def _folding_is_cheaper(self, query: Tensor) -> bool:
-        """Compare multiplications a token of the two ways."""
+        """Compare the multiplications per token of the two ways."""
         heads, latents, head_dim = query.shape
         channels = self.tokens.shape[-1]
         return latents * heads * channels < heads * head_dim * (channels + latents)
@@ -145,7 +145,7 @@ def merge_heads(tensor: Tensor) -> Tensor:
 
 
 def _widened(layer: nn.Linear, out_features: int) -> nn.Linear:
-    """The layer with its rows on top of new random ones."""
+    """Return the layer with its rows on top of new random ones."""
     if out_features < layer.out_features:
         raise ValueError(
             f"cannot shrink a projection from {layer.out_features} to {out_features} channels"

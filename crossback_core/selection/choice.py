@@ -55,7 +55,7 @@ def choose_backbone(
     chosen.
 
     Args:
-        scores: One row a pair: target, candidate, modality (the candidate's), target_modality and
+        scores: One row per pair: target, candidate, modality (the candidate's), target_modality and
             similarity (higher is more alike).
         target: Whose backbone is chosen.
         candidates: Which modality to consider: "all", the target's ("same_modal") or the other
@@ -63,7 +63,7 @@ def choose_backbone(
         score: Name of the score, for the record.
 
     Raises:
-        ValueError: If columns are missing, a candidate occurs twice, or none can be chosen.
+        ValueError: Columns are missing, a candidate occurs twice, or none can be chosen.
     """
     rows = _considered(scores, target, candidates)
     ranking = _rank(rows)

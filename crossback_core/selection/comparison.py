@@ -1,4 +1,4 @@
-"""Score the candidates of one target: what both networks make of inputs, then every score of it."""
+"""Score the candidates of one target: read inputs by both networks, then compute every score."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Trained:
 
 
 class Target:
-    """A target that candidates are scored for, and what is the same for all of them.
+    """A target to score candidates for, with what all of them share.
 
     Args:
         trained: The target's baseline.
@@ -71,7 +71,7 @@ class Target:
         )
 
     def _as_swapped(self, candidate: TaskModel) -> TaskModel:
-        """A candidate as it reads the target's input: through its own, or swapped."""
+        """Return a candidate as it reads the target's input: through its own, or swapped."""
         same = candidate.spec.reads_like(self.model.spec)
         return candidate if same else candidate.reading_through(self.model)
 
@@ -97,7 +97,7 @@ class Target:
         return drawn, (outputs(models[0], mutated), outputs(models[1], mutated))
 
     def _own_half(self, count: int, model: Forward) -> tuple[ProbeHalf, Tensor]:
-        """The target's own probes and its outputs on them, the same for all candidates."""
+        """Return the target's own probes and its outputs on them, the same for all candidates."""
         if count not in self._probes:
             half = _draw(self.model, self.data, count, self.seed)
             self._probes[count] = half, read(model, half)
@@ -119,7 +119,7 @@ def _reading(model: TaskModel, other: TaskModel) -> Forward:
 def _draw(model: TaskModel, data: TaskData, count: int, seed: int) -> ProbeHalf:
     """Draw probes from a task's training split."""
     split: Split = data.train
-    # a stream a task: two tasks of one size, in one order of classes, must not pair like with like
+    # one stream per task: tasks of one size and order of classes must not pair like with like
     generator = torch.Generator().manual_seed((seed << 20) + data.task)
     rows = torch.randperm(len(split), generator=generator)[:count]
     values, mask = split.inputs(rows)

@@ -92,7 +92,7 @@ def outputs(model: Forward, probes: Probes) -> Tensor:
         Outputs (2n, classes), float64: row i and row i + n are a pair.
 
     Raises:
-        ValueError: If an output is not finite or has another shape.
+        ValueError: An output is not finite or has another shape.
     """
     return torch.cat([read(model, half) for half in probes.halves])
 
@@ -144,8 +144,8 @@ class Mutation:
 def draw_mutations(probes: Probes, *, rounds: int, seed: int) -> list[Mutation]:
     """Draw which coordinate of which input each round touches; padding is never drawn.
 
-    The draw looks at shapes and masks alone, so every pair of models compared on the same probes
-    with the same seed gets the same one.
+    The draw looks only at shapes and masks, so that all pairs of models get the same one on the
+    same probes with the same seed.
     """
     generator = torch.Generator().manual_seed(seed)
     inputs = torch.randint(2 * len(probes), (rounds,), generator=generator).tolist()
@@ -161,7 +161,7 @@ def _mutation(probes: Probes, half: int, row: int, fraction: float) -> Mutation:
     values, mask = probes.halves[half].values, probes.halves[half].mask
     if mask is None:
         return Mutation(half, row, int(fraction * values[row].numel()))
-    width = values[row, 0].numel()  # coordinates a token
+    width = values[row, 0].numel()  # coordinates per token
     real = mask[row].nonzero().flatten()
     token, feature = divmod(int(fraction * len(real) * width), width)
     return Mutation(half, row, int(real[token]) * width + feature)
@@ -199,8 +199,8 @@ def mutate(
 def _stretches(mutations: list[Mutation]) -> Iterator[list[Mutation]]:
     """Cut the rounds into runs that touch no input twice.
 
-    Within such a run what a round tries does not depend on what the rounds before it kept, so the
-    whole run is read in one batch; the result is that of reading round by round.
+    Within such a run, what a round tries does not depend on what earlier rounds kept. So the whole
+    run is read in one batch, with the same result as round by round.
     """
     stretch: list[Mutation] = []
     touched: set[tuple[int, int]] = set()
@@ -239,7 +239,7 @@ class _Search:
             self._keep_if_better(mutation, [trial[mutation] for trial in trials])
 
     def _trials(self, model: Forward, stretch: list[Mutation]) -> dict[Mutation, Tensor]:
-        """Read each round's input moved up and moved down: outputs (2, classes) a round."""
+        """Read each round's input moved up and moved down: outputs (2, classes) per round."""
         trials: dict[Mutation, Tensor] = {}
         for index, half in enumerate(self.probes.halves):
             mutations = [mutation for mutation in stretch if mutation.half == index]

@@ -67,7 +67,7 @@ def score(
 
 @score("cosine of the two DDVs, by Euclidean distance of outputs", "ModelDiff")
 def ddv_euclidean(view: View) -> float:
-    """Cosine of both networks' Euclidean decision distances on mutated probes, 0 to 1.
+    """Return the cosine of both networks' Euclidean decision distances on mutated probes, 0 to 1.
 
     Source: ModelDiff (Li et al., ISSTA 2021), sections 4.2 to 4.4.
     """
@@ -76,25 +76,25 @@ def ddv_euclidean(view: View) -> float:
 
 @score("cosine of the two DDVs, by cosine distance of outputs", "ModelDiff")
 def ddv_cosine(view: View) -> float:
-    """Cosine of both networks' cosine decision distances on mutated probes, 0 to 1 (ModelDiff)."""
+    """Return the cosine of both networks' cosine decision distances on mutated probes, 0 to 1."""
     return _ddv(view.mutated, "cosine")
 
 
 @score("as `ddv_euclidean`, without mutating the probes", "ModelDiff")
 def ddv_euclidean_plain(view: View) -> float:
-    """As `ddv_euclidean`, on the probes as drawn."""
+    """Return what `ddv_euclidean` does, on the probes as drawn."""
     return _ddv(view.drawn, "euclidean")
 
 
 @score("as `ddv_cosine`, without mutating the probes", "ModelDiff")
 def ddv_cosine_plain(view: View) -> float:
-    """As `ddv_cosine`, on the probes as drawn."""
+    """Return what `ddv_cosine` does, on the probes as drawn."""
     return _ddv(view.drawn, "cosine")
 
 
 @score("minus `ddv_cosine`: chooses the least alike, as published code does; for comparison only")
 def ddv_distance(view: View) -> float:
-    """Minus `ddv_cosine`: chooses the least similar, as published code does; for comparison."""
+    """Return minus `ddv_cosine`: it chooses the least similar, as published code does."""
     return 0.0 - ddv_cosine(view)  # not -0.0
 
 
@@ -109,7 +109,7 @@ def _ddv(answers: tuple[Tensor, Tensor], distance: Distance) -> float:
     "linear CKA, [Kornblith et al., ICML 2019](https://arxiv.org/abs/1905.00414)",
 )
 def cka(view: View) -> float:
-    """Linear CKA of the candidate's features with the target's own baseline's, 0 to 1.
+    """Return linear CKA of the candidate's features with the target's own baseline's, 0 to 1.
 
     Source: Kornblith et al., "Similarity of Neural Network Representations Revisited" (ICML 2019),
     section 3. Constant features score 0.
@@ -119,7 +119,7 @@ def cka(view: View) -> float:
 
 @score("as `cka`, with G = Y")
 def label_cka(view: View) -> float:
-    """Linear CKA of the candidate's features with the target's classes as one-hot vectors."""
+    """Return linear CKA of the candidate's features with the target's classes, one-hot."""
     return _linear_cka(view.features, view.memberships)
 
 
@@ -136,11 +136,11 @@ def _linear_cka(first: Tensor, second: Tensor) -> float:
     "[Sorkhei et al., 2025](https://arxiv.org/abs/2503.18528)",
 )
 def knn(view: View) -> float:
-    """Accuracy of the k nearest neighbours, each training sample left out in turn, 0 to 1.
+    """Return the accuracy of k nearest neighbours, each training sample left out in turn, 0 to 1.
 
     Near is a high cosine of the features; k is `NEIGHBOURS`, or all other samples where they are
-    fewer. All samples as near as the k-th vote, and of m classes with equally many votes each is
-    right with 1/m, so that neither the order of samples nor that of classes matters: constant
+    fewer. All samples as near as the k-th vote. Of m classes with equally many votes, each is
+    right with 1/m. So neither the order of samples nor that of classes matters, and constant
     features score as chance does.
 
     Source: Sorkhei et al., "k-NN as a Simple and Effective Estimator of Transferability"
@@ -161,7 +161,7 @@ def knn(view: View) -> float:
     "[You et al., ICML 2021](https://arxiv.org/abs/2102.11005)",
 )
 def logme(view: View) -> float:
-    """Log evidence a sample of a Bayesian linear model of each class, averaged over the classes.
+    """Return the log evidence per sample of a Bayesian linear model, averaged over the classes.
 
     A class's indicator y is modelled as F w + noise with w ~ N(0, 1/alpha) and noise ~
     N(0, 1/beta); alpha and beta maximise the evidence. For alpha / beta = t the best beta is
@@ -210,7 +210,7 @@ def _highest(function: Callable[[Tensor], Tensor], middle: Tensor) -> Tensor:
     "[Nguyen et al., ICML 2020](https://arxiv.org/abs/2002.12462)",
 )
 def leep(view: View) -> float:
-    """Mean log likelihood of the target's classes given the candidate's, at most 0.
+    """Return the mean log likelihood of the target's classes given the candidate's, at most 0.
 
     The candidate's class z of a sample is drawn from its probabilities, the target's class from
     P(y | z) as counted on the same samples.
@@ -231,7 +231,7 @@ def leep(view: View) -> float:
     "[Ibrahim et al., ECML PKDD 2022](https://arxiv.org/abs/2110.06893)",
 )
 def h_score(view: View) -> float:
-    """Variance between the classes' means in units of all variance, 0 to classes - 1.
+    """Return the variance between class means in units of all variance, 0 to classes - 1.
 
     tr(S^-1 (1 - a) B) with B the covariance of the class means and S the covariance of the
     features, shrunk by a after Ledoit and Wolf: features may be more than samples.
@@ -250,7 +250,7 @@ def h_score(view: View) -> float:
 
 @score("validation accuracy of linear discriminant analysis on F, its covariance shrunk likewise")
 def linear_classifier(view: View) -> float:
-    """Validation accuracy of a linear classifier of the features, fitted on training samples.
+    """Return the validation accuracy of a linear classifier fitted on training features.
 
     It is linear discriminant analysis with the covariance within classes shrunk after Ledoit and
     Wolf, so that there is nothing to tune. Constant features guess the most frequent class.
@@ -270,13 +270,13 @@ def linear_classifier(view: View) -> float:
 
 @score("the candidate's validation accuracy on its own task")
 def accuracy(view: View) -> float:
-    """Validation accuracy of the candidate on its own task."""
+    """Return the validation accuracy of the candidate on its own task."""
     return view.accuracy
 
 
 @score("number of classes the candidate knows")
 def classes(view: View) -> float:
-    """Number of classes that the candidate knows."""
+    """Return the number of classes that the candidate knows."""
     return float(view.probabilities.shape[1])
 
 
@@ -306,12 +306,12 @@ def ledoit_wolf(centred: Tensor) -> tuple[Tensor, float]:
 
 
 def _class_means(view: View, features: Tensor) -> Tensor:
-    """Mean features of each class (k, dim)."""
+    """Return the mean features of each class (k, dim)."""
     return view.memberships.T @ features / view.counts[:, None]
 
 
 def _centred(values: Tensor) -> Tensor:
-    """Take the mean of each column away; what is left by rounding alone becomes zero."""
+    """Take the mean of each column away; what rounding alone leaves becomes zero."""
     centred = values - values.mean(dim=0)
     if torch.linalg.vector_norm(centred) <= _ROUNDING * torch.linalg.vector_norm(values):
         return torch.zeros_like(values)

@@ -65,7 +65,7 @@ class Attention(nn.Module):
     Args:
         dim: Channels of input, context and output.
         heads: Number of heads at width 1.
-        head_dim: Channels a head.
+        head_dim: Channels per head.
         dropout: Dropout of the attention weights.
     """
 
@@ -80,7 +80,7 @@ class Attention(nn.Module):
         self.out = Linear(inner, dim)
 
     def forward(self, inputs: Tensor, context: Tensor) -> Tensor:
-        """Attend from (batch, n, dim) to (batch, m, dim); returns (batch, n, dim)."""
+        """Attend from (batch, n, dim) to (batch, m, dim); return (batch, n, dim)."""
         context = self.context_norm(context)
         attended = functional.scaled_dot_product_attention(
             split_heads(self.query(self.norm(inputs)), self.head_dim),
@@ -108,7 +108,7 @@ class InputAttention(nn.Module):
     Args:
         dim: Channels of the latents.
         heads: Number of heads at width 1.
-        head_dim: Channels a head.
+        head_dim: Channels per head.
         dropout: Dropout of the attention weights.
     """
 
@@ -120,7 +120,7 @@ class InputAttention(nn.Module):
         self.out = Linear(heads * head_dim, dim)
 
     def forward(self, latents: Tensor, reading: Reading) -> Tensor:
-        """Read the input into the latents (n, dim), the same for all; returns (batch, n, dim)."""
+        """Read the input into the latents (n, dim), the same for all; return (batch, n, dim)."""
         query = self.query(self.norm(latents))  # (n, inner)
         dropout = self.dropout if self.training else 0.0
         heads = split_heads(query[None], self.head_dim)[0]  # (heads, n, head_dim)

@@ -7,33 +7,17 @@ import tiny
 import torch
 
 from crossback_core.learning import evaluation
-from crossback_core.learning.evaluation import (
-    accuracy,
-    predict_logits,
-    split_accuracy,
-    split_logits,
-)
+from crossback_core.learning.evaluation import accuracy, predict_logits, split_logits
 
 
-@pytest.mark.parametrize("training", [True, False])
-@pytest.mark.parametrize("read", [split_accuracy, split_logits])
-def test_evaluation_changes_nothing(read, training, texts):
-    network = tiny.network(texts).train(training)
-    before = tiny.snapshot(network)
-    for _ in range(2):
-        model = network.settled(texts.task)
-        read(model, texts.test)
-    assert tiny.same_state(before, tiny.snapshot(network))
-    modes = [module.training for module in (*network.modules(), *network.ownership.body.modules())]
-    assert modes == [training] * len(modes)
-    assert not any(module.training for module in model.modules())
-    assert all(parameter.grad is None for parameter in network.parameters())
-
-
-def test_dropout_and_gradients_are_off(texts):
+def test_evaluation_changes_nothing(texts):
     network = tiny.network(texts).train()
+    before = tiny.snapshot(network)
     first, again = tiny.logits_of(network, texts, texts)
     assert torch.equal(first, again) and not first.requires_grad
+    assert tiny.same_state(before, tiny.snapshot(network))
+    assert all(each.training for each in (*network.modules(), *network.ownership.body.modules()))
+    assert all(parameter.grad is None for parameter in network.parameters())
 
 
 @pytest.mark.parametrize("data", ["images", "texts"])

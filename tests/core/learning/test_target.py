@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -14,8 +15,6 @@ from crossback_core.learning.target import Attempt, pick_and_grow
 from crossback_core.learning.training import NoResume
 from crossback_core.model.network import Network
 from crossback_core.storage.resume import ResumeFile
-
-NO_PICKS_MOVE = replace(tiny.TARGET, pick_learning_rate=1e-9)
 
 
 def initial(images, texts) -> Network:
@@ -70,10 +69,8 @@ NON_INSECT_INVERTEBRATES = {1.0: 0.716, 1.5: 0.740, 2.0: 0.756}
 @pytest.mark.parametrize(
     ("goal", "tried", "width"),
     [
-        (0.664, [1.0], 1.0),  # the published baseline: reached without growing
         (0.716, [1.0], 1.0),  # as good is enough
         (0.720, [1.0, 1.5], 1.5),
-        (0.750, [1.0, 1.5, 2.0], 2.0),
         (0.800, [1.0, 1.5, 2.0], 2.0),  # never reached: the best is kept
     ],
 )
@@ -133,13 +130,10 @@ def picked(network: Network) -> float:
     return shares(2).picked / shares(1).owned
 
 
-def test_the_target_starts_with_all_of_the_backbone(network, images, texts):
-    assert picked(network) == 1.0
-    tiny.train_target(network, texts, target=NO_PICKS_MOVE)
-    assert picked(network) == 1.0
-
-
-def test_a_high_rate_drops_some_picks(network, texts):
+def test_the_rate_of_the_picks_decides_how_many_are_dropped(network, texts):
+    slow = deepcopy(network)
+    tiny.train_target(slow, texts, target=replace(tiny.TARGET, pick_learning_rate=1e-9))
+    assert picked(slow) == 1.0
     tiny.train_target(network, texts)
     assert 0.3 < picked(network) < 0.99
 
@@ -189,34 +183,33 @@ def test_the_rate_of_the_picks_falls_after_the_milestone(network):
     assert found == pytest.approx([1.0] * 5 + [0.2] * 2 + [0.0] * 3)
 
 
+def test_a_target_on_a_dense_backbone_trains_what_no_mask_covers(images, texts):
+    """No weight is free where no level of the ladder was good enough; only growth makes some."""
+    network = tiny.network(images, texts)
+    before = tiny.logits_of(network, images)
+    shares = network.ownership.shares(2)
+    assert (shares.owned, shares.free) == (0.0, 0.0)
+    rows = tiny.train_target(network, texts, replace(tiny.ADAMW, epochs=10)).rows
+    assert rows[-1]["loss"] < rows[0]["loss"]
+    assert torch.equal(tiny.logits_of(network, images)[0], before[0])
+
+
 # repeatable
 
 
-def test_one_seed_one_target_bit_for_bit(images, texts):
-    states = []
-    for _ in range(2):
-        network = initial(images, texts)
-        torch.manual_seed(len(states))
-        rows = tiny.timeless(tiny.train_target(network, texts).rows)
-        states.append((rows, tiny.snapshot(network)))
-    assert states[0][0] == states[1][0]
-    assert tiny.same_state(states[0][1], states[1][1])
-
-
-@pytest.mark.parametrize("epochs", [1, 2])
-@pytest.mark.parametrize("width", [1.0, 1.5])
-def test_a_resumed_target_ends_with_the_same_bits(images, texts, width, epochs, tmp_path):
+def test_a_resumed_target_ends_with_the_same_bits(images, texts, tmp_path):
     """Picks included, in the middle of being learned."""
     path = tmp_path / "width.pt"
 
     def train(resume):
         network = initial(images, texts)
-        trained = target.train_at(network, width, texts, tiny.TARGET, tiny.ADAMW, 3, resume)
+        trained = target.train_at(network, 1.5, texts, tiny.TARGET, tiny.ADAMW, 3, resume)
         return tiny.timeless(trained.rows), tiny.snapshot(network)
 
     expected = train(NoResume())
+    torch.manual_seed(1)  # what went before must not matter
     with pytest.raises(Interrupted):
-        train(InterruptedResume(path, after=epochs))
+        train(InterruptedResume(path, after=2))
     resumed = train(ResumeFile(path, "key"))
     assert resumed[0] == expected[0]
     assert tiny.same_state(resumed[1], expected[1])

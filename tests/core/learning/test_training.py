@@ -82,39 +82,37 @@ def test_every_epoch_sees_every_sample_in_an_order_of_its_own(data, monkeypatch)
 
 
 @pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
-@pytest.mark.parametrize("epochs", [1, 2])
-def test_a_resumed_training_ends_with_the_same_bits(data, settings, epochs, tmp_path):
+def test_a_resumed_training_ends_with_the_same_bits(data, settings, tmp_path):
     undisturbed = tiny.network(data)
     expected = tiny.train(undisturbed, data, settings)
 
     path = tmp_path / "training.pt"
     with pytest.raises(Interrupted):
-        tiny.train(tiny.network(data), data, settings, resume=InterruptedResume(path, after=epochs))
+        tiny.train(tiny.network(data), data, settings, resume=InterruptedResume(path, after=2))
     resumed = tiny.network(data, seed=99)  # all of its values come from the file
     rows = tiny.train(resumed, data, settings, resume=ResumeFile(path, "key"))
     assert tiny.timeless(rows) == tiny.timeless(expected)
-    assert rows[:epochs] == ResumeFile(path, "key").load()["rows"][:epochs]
+    assert rows[:2] == ResumeFile(path, "key").load()["rows"][:2]
     assert tiny.same_state(tiny.snapshot(resumed), tiny.snapshot(undisturbed))
 
 
-def test_a_finished_training_is_not_repeated(data, tmp_path: Path):
-    network = tiny.network(data)
+def test_a_finished_training_is_not_repeated(images, tmp_path: Path):
+    network = tiny.network(images)
     resume = ResumeFile(tmp_path / "training.pt", "key")
-    rows = tiny.train(network, data, resume=resume)
+    rows = tiny.train(network, images, resume=resume)
     before = resume.path.read_bytes()
-    again = tiny.network(data, seed=99)
-    assert tiny.train(again, data, resume=resume) == rows
+    again = tiny.network(images, seed=99)
+    assert tiny.train(again, images, resume=resume) == rows
     assert tiny.same_state(tiny.snapshot(again), tiny.snapshot(network))
     assert resume.path.read_bytes() == before
 
 
-@pytest.mark.parametrize("settings", [tiny.ADAMW, tiny.SGD], ids=["adamw", "sgd"])
-def test_a_loss_that_is_not_finite_is_an_error(data, settings):
-    network = tiny.network(data)
+def test_a_loss_that_is_not_finite_is_an_error(images):
+    network = tiny.network(images)
     with torch.no_grad():
         network.heads[0].bias[0] = float("nan")
     with pytest.raises(ValueError, match=r"loss became nan in epoch 1: lower .* \(now 0\.0"):
-        tiny.train(network, data, settings)
+        tiny.train(network, images)
 
 
 def test_only_the_newest_task_is_trained(images, texts):
@@ -122,18 +120,17 @@ def test_only_the_newest_task_is_trained(images, texts):
         tiny.train(tiny.network(images, texts), images)
 
 
-def test_the_hook_sees_every_step(data):
+def test_the_hook_sees_every_step(images):
     seen = []
-    network = tiny.network(data)
+    network = tiny.network(images)
     weights = weight_optimisation(network.trainable_parameters(), tiny.SGD, 9)
-    fit(network, data, tiny.SGD, [weights], seed=0, label="test", after_step=seen.append)
+    fit(network, images, tiny.SGD, [weights], seed=0, label="test", after_step=seen.append)
     assert seen == list(range(1, 10))  # 3 epochs of 5, 5 and 2 samples
 
 
 @pytest.mark.parametrize(
     ("train", "batch", "epochs", "min_steps", "counts"),
     [
-        (12, 5, 3, 0, (3, 3, 9)),
         (12, 6, 3, 6, (2, 3, 6)),  # long enough already
         (12, 6, 3, 7, (2, 4, 8)),  # whole epochs
         (12, 32, 3, 300, (1, 300, 300)),
@@ -186,24 +183,16 @@ def test_a_stop_ends_the_rate(step, factor):
 @pytest.mark.parametrize(
     ("settings", "kind", "options"),
     [
-        (
-            tiny.SGD,
-            torch.optim.SGD,
-            {"lr": 0.05, "momentum": 0.9, "nesterov": True, "weight_decay": 0.1},
-        ),
-        (
-            replace(tiny.SGD, momentum=0.0),
-            torch.optim.SGD,
-            {"momentum": 0.0, "nesterov": False},
-        ),
-        (replace(tiny.ADAMW, schedule="constant"), torch.optim.AdamW, {"weight_decay": 0.1}),
+        (tiny.SGD, torch.optim.SGD, {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+        (replace(tiny.SGD, momentum=0.0), torch.optim.SGD, {"momentum": 0.0, "nesterov": False}),
+        (tiny.ADAMW, torch.optim.AdamW, {"weight_decay": 0.1}),
     ],
 )
 def test_the_optimiser_is_the_one_configured(settings, kind, options):
     parameter = torch.nn.Parameter(torch.zeros(1))
     optimizer = weight_optimisation(iter([parameter]), settings, 10).optimizer
     assert type(optimizer) is kind
-    assert {key: optimizer.param_groups[0][key] for key in options} == options
+    assert options.items() <= optimizer.param_groups[0].items()
 
 
 class Slow:
@@ -216,13 +205,13 @@ class Slow:
         """Hold nothing."""
 
     def save(self, state: dict[str, Any]) -> None:
-        """Take half a second."""
-        time.sleep(0.5)
+        """Take a while."""
+        time.sleep(0.2)
         self.saved += 1
 
 
-def test_keeping_the_state_of_a_training_takes_little_of_its_time(data, monkeypatch):
-    monkeypatch.setattr(training, "SAVING", 0.05)
+def test_keeping_the_state_of_a_training_takes_little_of_its_time(images, monkeypatch):
+    monkeypatch.setattr(training, "SAVING", 0.01)
     slow = Slow()
-    tiny.train(tiny.network(data), data, resume=slow)  # three epochs, much less than ten seconds
+    tiny.train(tiny.network(images), images, resume=slow)  # three epochs, far below 20 seconds
     assert slow.saved == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +9,8 @@ import pytest
 import reference
 import tiny
 import torch
-from torch.nn import functional
 
 from crossback_core.data.modalities.image import ImageAdapter, fourier_positions
-from crossback_core.data.modalities.text import TextAdapter
 from crossback_core.model.projection import InputProjection, Reading
 
 MANY_HEADS = replace(tiny.MODEL, cross_attention_heads=2, cross_head_dim=4)
@@ -30,13 +27,6 @@ def text_mask(lengths: list[int], tokens: int) -> torch.Tensor:
 # positions
 
 
-@pytest.mark.parametrize(
-    "shape", [(1, 1, 1, 4.0), (2, 3, 2, 4.0), (5, 4, 6, 10.0), (32, 32, 6, 10.0)]
-)
-def test_fourier_positions_equal_the_formula(shape):
-    assert fourier_positions(*shape).numpy() == pytest.approx(reference.fourier(*shape), abs=2e-5)
-
-
 def test_fourier_positions_by_hand():
     positions = fourier_positions(2, 3, 1, 2.0)  # one frequency, 1: sin(pi y), cos(pi y), y, x's
     expected = [
@@ -50,34 +40,10 @@ def test_fourier_positions_by_hand():
     assert positions.numpy() == pytest.approx(np.array(expected), abs=1e-6)
 
 
-def test_the_position_of_a_word_is_added_once():
-    adapter = TextAdapter(tiny.MODEL, 2)
-    with torch.no_grad():
-        adapter.positions[:2] = torch.tensor([[0.5, -1.0], [0.25, 2.0]])
-    words = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]])
-    assert adapter(words).tolist() == [[[1.5, 1.0], [3.25, 6.0]]]
-
-
-def test_the_position_of_a_pixel_stands_beside_its_colours_once():
-    adapter = ImageAdapter(tiny.MODEL)
-    values = normal(2, 3, 4, 5)
-    tokens = adapter(values)
-    assert tokens.shape == (2, 20, adapter.channels) == (2, 20, 3 + 2 * (2 * 2 + 1))
-    assert torch.equal(tokens[1, 7, :3], values[1, :, 1, 2])  # row-major: pixel 7 is (1, 2)
-    assert torch.equal(tokens[0, :, 3:], tokens[1, :, 3:])
-    assert tokens[0, :, 3:].numpy() == pytest.approx(reference.fourier(4, 5, 2, 4.0), abs=1e-5)
-
-
 def test_pixels_are_normalised_by_hand():
     pixels = torch.tensor([0, 51, 255], dtype=torch.uint8).view(1, 3, 1, 1)
     encoded = ImageAdapter(tiny.MODEL).encode(pixels).flatten()
     assert encoded.tolist() == pytest.approx([-0.5 / 0.25, (0.2 - 0.4) / 0.2, (1 - 0.3) / 0.5])
-
-
-def test_what_is_encoded_stays_as_it_is():
-    values = normal(1, 3, 2, 2)
-    assert ImageAdapter(tiny.MODEL).encode(values) is values
-    assert TextAdapter(tiny.MODEL, 4).encode(values) is values
 
 
 # attention to the input
@@ -99,31 +65,19 @@ def test_folded_plain_and_written_out_attention_agree(settings, latents, modalit
         found[folded] = projection(values, mask).attend(query, dropout=0.0)
     assert torch.allclose(found[True], found[False], atol=1e-6)
 
-    tokens = reference.normed(reference.array(projection.adapter(values)))
-    key, value = (reference.array(part.weight) for part in (projection.key, projection.value))
+    tokens = torch.tensor(reference.normed(reference.array(projection.adapter(values)))).float()
     flat = reference.array(query.transpose(0, 1).flatten(1))  # (n, heads x head_dim)
     for row, each in enumerate(tokens):
+        key, value = (reference.array(part(each)) for part in (projection.key, projection.value))
         expected = reference.heads_attend(
             flat,
-            each @ key.T,
-            each @ value.T,
+            key,
+            value,
             settings.cross_head_dim,
             None if mask is None else mask[row].numpy(),
         )
         got = found[True][row].transpose(0, 1).flatten(1)
         assert reference.array(got) == pytest.approx(expected, abs=1e-5)
-
-
-def test_masked_attention_equals_torchs_own_over_the_real_tokens_alone():
-    torch.manual_seed(0)
-    projection = InputProjection(tiny.MODEL, "text", 6)
-    query, values = normal(1, 4, 8), normal(1, 5, 6)
-    got = projection(values, text_mask([3], 5)).attend(query, dropout=0.0)
-    real = functional.layer_norm(values[:, :3] + projection.adapter.positions[:3], (6,))
-    expected = functional.scaled_dot_product_attention(
-        query[None], projection.key(real)[:, None], projection.value(real)[:, None]
-    )
-    assert torch.allclose(got, expected, atol=1e-6)
 
 
 def test_the_cheaper_way_is_taken():
@@ -148,21 +102,15 @@ def test_dropout_of_the_attention_has_the_attention_as_its_mean():
 # growing
 
 
-@pytest.mark.parametrize("heads", [2, 3, 4])
-def test_growth_adds_rows_below_the_old_ones(heads):
+def test_growth_adds_rows_below_the_old_ones():
     projection = InputProjection(MANY_HEADS, "text", 6)
     before = projection.key.weight.clone(), projection.value.weight.clone()
-    projection.fit((heads, 4))
+    projection.fit((3, 4))
     for layer, rows in zip((projection.key, projection.value), before, strict=True):
-        assert layer.weight.shape == (heads * 4, 6)
-        assert torch.equal(layer.weight[:8], rows)
-        assert layer.weight[8:].count_nonzero() == (heads * 4 - 8) * 6
-
-
-def test_a_grown_projection_stays_on_its_device():
-    projection = InputProjection(MANY_HEADS, "image", 3).to("meta")
-    projection.fit((4, 4))
-    assert {parameter.device.type for parameter in projection.parameters()} == {"meta"}
+        assert layer.weight.shape == (12, 6)
+        assert torch.equal(layer.weight[:8], rows) and layer.weight[8:].all()
+    with pytest.raises(ValueError, match="cannot shrink a projection from 12 to 8 channels"):
+        projection.fit((2, 4))
 
 
 # what is refused
@@ -203,13 +151,6 @@ def test_a_projection_of_another_width_is_refused():
         projection(torch.zeros(2, 4, 6), None).attend(torch.zeros(2, 4, 8), dropout=0.0)
 
 
-def test_a_projection_never_shrinks():
-    projection = InputProjection(MANY_HEADS, "text", 6)
-    projection.fit((4, 4))
-    with pytest.raises(ValueError, match="cannot shrink a projection from 16 to 8 channels"):
-        projection.fit((2, 4))
-
-
 @pytest.mark.parametrize(
     ("modality", "channels", "message"),
     [
@@ -220,8 +161,3 @@ def test_a_projection_never_shrinks():
 def test_modalities_that_do_not_exist(modality, channels, message):
     with pytest.raises(ValueError, match=message):
         InputProjection(tiny.MODEL, modality, channels)
-
-
-def test_sizes_of_the_published_image_input():
-    assert ImageAdapter(replace(tiny.MODEL, frequency_bands=6)).channels == 29
-    assert math.prod(fourier_positions(32, 32, 6, 10.0).shape) == 1024 * 26

@@ -13,17 +13,11 @@ from hypothesis.extra.numpy import arrays
 from scipy.spatial import distance
 
 from crossback_core.selection.ddv import decision_distances, similarity
-from crossback_core.selection.profiles import outputs
 
 DISTANCES = ("euclidean", "cosine")
 
 values = st.floats(-10, 10).map(lambda value: round(value, 3))
 ddvs = arrays(np.float64, 7, elements=st.floats(0, 100).map(lambda value: round(value, 3)))
-
-
-def test_euclidean_distances_by_hand():
-    outputs = torch.tensor([[0.0, 0.0], [1.0, 1.0], [3.0, 4.0], [1.0, 1.0]])  # pairs (0, 2), (1, 3)
-    assert decision_distances(outputs, "euclidean").tolist() == [5.0, 0.0]
 
 
 def test_cosine_distances_by_hand():
@@ -64,31 +58,6 @@ def test_similarity_is_a_similarity(a, b):
         assert value == pytest.approx(1 - distance.cosine(a, b), abs=1e-9)
         assert similarity(first, first) == pytest.approx(1, abs=1e-12)
         assert similarity(first, 3 * second) == pytest.approx(value)
-
-
-@settings(deadline=None)
-@given(arrays(np.float64, (8, 3), elements=values), st.permutations(range(3)), st.floats(0.1, 10))
-def test_invariances_of_the_distances(outputs, order, scale):
-    """Names of classes, and for euclidean an offset, for cosine a scale, say nothing."""
-    table = torch.tensor(outputs)
-    for metric in DISTANCES:
-        renamed = decision_distances(table[:, order], metric)
-        assert torch.allclose(renamed, decision_distances(table, metric))
-    offset = decision_distances(table + 5.0, "euclidean")
-    assert torch.allclose(offset, decision_distances(table, "euclidean"), atol=1e-7)
-    scaled = decision_distances(scale * table, "cosine")
-    assert torch.allclose(scaled, decision_distances(table, "cosine"))
-
-
-@pytest.mark.parametrize("metric", DISTANCES)
-@pytest.mark.parametrize("kind", ["image", "text", "mixed"])
-def test_a_models_ddv_on_probes_of_either_kind(kind, metric, pairs, model):
-    """Rows i and i + n of the outputs are a pair, whatever a half's modality or token count."""
-    probes, reader = pairs[kind], model(1)
-    ddv = decision_distances(outputs(reader, probes), metric)
-    first, second = (reader(half).double().numpy() for half in probes.halves)
-    expected = [getattr(distance, metric)(a, b) for a, b in zip(first, second, strict=True)]
-    assert ddv.numpy() == pytest.approx(expected, abs=1e-6)
 
 
 def test_a_constant_ddv_is_similar_to_nothing(caplog):

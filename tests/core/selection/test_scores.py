@@ -19,7 +19,6 @@ from crossback_core.selection.ddv import decision_distances, similarity
 from crossback_core.selection.scores import SCORES
 from crossback_core.selection.view import View
 
-OF_FEATURES = ["label_cka", "knn", "logme", "h_score", "linear_classifier"]
 SAMPLES = 24
 
 
@@ -46,22 +45,17 @@ def view(features: torch.Tensor | None = None, **changes: object) -> View:
     return replace(made, **changes)
 
 
-def informative(spread: float, *, seed: int = 0) -> View:
+def informative(spread: float) -> View:
     """A view of features that hold the class, under noise of some spread."""
     centres = 3 * normal(3, 6, seed=100)
     labels, held_out = torch.arange(SAMPLES) % 3, torch.arange(9) % 3
     return view(
-        centres[labels] + spread * normal(SAMPLES, 6, seed=seed),
-        held_out=centres[held_out] + spread * normal(9, 6, seed=seed + 1),
+        centres[labels] + spread * normal(SAMPLES, 6, seed=0),
+        held_out=centres[held_out] + spread * normal(9, 6, seed=1),
     )
 
 
 # the registry
-
-
-def test_every_metric_of_the_configuration_has_its_function():
-    assert [each.compute.__name__ for each in SCORES.values()] == list(SCORES)
-    assert all(each.compute.__doc__ and each.formula for each in SCORES.values())
 
 
 @pytest.mark.parametrize("name", SCORES)
@@ -74,17 +68,9 @@ def test_a_score_is_a_finite_number_and_leaves_its_view_alone(name):
         assert torch.equal(getattr(seen, name), getattr(same, name))
 
 
-@pytest.mark.parametrize("name", OF_FEATURES)
-def test_features_that_hold_the_classes_beat_random_ones(name):
-    score = SCORES[name].compute
-    for seed in range(5):
-        good, poor = informative(0.5, seed=seed), informative(3.0, seed=seed)
-        random = view(normal(SAMPLES, 6, seed=50 + seed), held_out=normal(9, 6, seed=60 + seed))
-        assert score(good) > score(random)
-        assert score(good) >= score(poor)
-
-
-@pytest.mark.parametrize("name", [*OF_FEATURES, "cka", "leep"])
+@pytest.mark.parametrize(
+    "name", ["label_cka", "knn", "logme", "h_score", "linear_classifier", "cka", "leep"]
+)
 def test_the_order_of_samples_and_the_names_of_classes_do_not_matter(name):
     seen = informative(2.0)
     order = torch.randperm(SAMPLES, generator=torch.Generator().manual_seed(1))
@@ -111,29 +97,11 @@ def test_decision_distances_of_the_right_probes():
             assert SCORES[f"ddv_{name}{suffix}"].compute(seen) == similarity(*vectors)
 
 
-def test_a_decision_distance_by_scipy():
-    seen = view()
-    vectors = [
-        [distance.euclidean(a, b) for a, b in zip(*np.split(each.numpy(), 2), strict=True)]
-        for each in seen.drawn
-    ]
-    assert scores.ddv_euclidean_plain(seen) == pytest.approx(1 - distance.cosine(*vectors))
-
-
-def test_the_ancestors_distance_reverses_the_order():
-    """It took the highest distance, that is, the least similar candidate."""
-    alike = view(mutated=(normal(8, 3, seed=7), 2 * normal(8, 3, seed=7)))
-    other = view()
-    assert scores.ddv_cosine(alike) > scores.ddv_cosine(other)
-    assert scores.ddv_distance(alike) < scores.ddv_distance(other)
-    assert scores.ddv_distance(alike) == pytest.approx(-1)
-
-
 # linear CKA
 
 
 def hsic(first: np.ndarray, second: np.ndarray) -> float:
-    """The Hilbert-Schmidt independence criterion with centred Gram matrices."""
+    """Return the Hilbert-Schmidt independence criterion with centred Gram matrices."""
     count = len(first)
     centring = np.eye(count) - np.ones((count, count)) / count
     grams = [centring @ values @ values.T @ centring for values in (first, second)]
@@ -147,21 +115,6 @@ def test_cka_is_normalised_hsic(offset):
     for found, other in ((scores.cka(seen), y), (scores.label_cka(seen), classes)):
         assert found == pytest.approx(hsic(x, other) / math.sqrt(hsic(x, x) * hsic(other, other)))
         assert 0 < found < 1
-
-
-def test_cka_by_hand():
-    x = torch.tensor([[1.0], [-1.0], [0.0]]).double()
-    y = torch.tensor([[1.0], [0.0], [-1.0]]).double()
-    # centred already: (x . y)^2 / (x . x) (y . y) = 1 / (2 * 2)
-    assert scores.cka(view(x, own_features=y)) == pytest.approx(0.25)
-
-
-def test_cka_ignores_rotation_scale_and_offset():
-    seen = view()
-    rotation = torch.linalg.qr(normal(6, 6, seed=9)).Q
-    moved = replace(seen, features=3 * seen.features @ rotation + 5)
-    assert scores.cka(moved) == pytest.approx(scores.cka(seen))
-    assert scores.cka(replace(seen, own_features=seen.features @ rotation)) == pytest.approx(1)
 
 
 # nearest neighbours
@@ -198,16 +151,6 @@ def test_knn_by_hand():
     assert scores.knn(view(features, labels=labels)) == pytest.approx(6 / 10)
 
 
-def test_knn_shares_a_tied_vote():
-    features = torch.ones(4, 2).double()
-    labels = torch.tensor([0, 0, 1, 1])
-    # three others, all equally near: one of the own class, two of the other
-    assert scores.knn(view(features, labels=labels)) == 0.0
-    labels = torch.tensor([0, 0, 1, 2])
-    # class 0: votes 1, 1, 1, a third; the other two: two votes for class 0
-    assert scores.knn(view(features, labels=labels)) == pytest.approx(2 / 3 / 4)
-
-
 # LogME
 
 
@@ -238,8 +181,7 @@ def plain_logme(features: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean(evidences))
 
 
-@pytest.mark.parametrize("dim", [2, 6, 40])
-@pytest.mark.parametrize("spread", [1.0, 4.0])
+@pytest.mark.parametrize(("dim", "spread"), [(2, 4.0), (6, 1.0), (40, 1.0)])
 def test_logme_by_direct_maximisation(dim, spread):
     """Fewer features than samples, and more."""
     labels = torch.arange(SAMPLES) % 3
@@ -278,9 +220,8 @@ def plain_leep(probabilities: np.ndarray, labels: np.ndarray) -> float:
     return total / count
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_leep_by_loops(seed):
-    seen = view(probabilities=normal(SAMPLES, 4, seed=seed).softmax(dim=1))
+def test_leep_by_loops():
+    seen = view()
     expected = plain_leep(seen.probabilities.numpy(), seen.labels.tolist())
     assert scores.leep(seen) == pytest.approx(expected)
 
@@ -293,12 +234,6 @@ def test_leep_by_hand():
     undecided = torch.full((4, 2), 0.5).double()
     found = scores.leep(view(features, labels=labels, probabilities=undecided))
     assert found == pytest.approx(math.log(0.5))
-
-
-def test_leep_prefers_classes_that_tell_the_targets_apart():
-    labels = torch.arange(SAMPLES) % 3
-    telling = torch.eye(4, dtype=torch.float64)[labels] * 0.8 + 0.05  # .85 and three times .05
-    assert scores.leep(view(probabilities=telling)) > scores.leep(view())
 
 
 # H-score and probe
@@ -341,18 +276,7 @@ def test_h_score_by_class_means(dim):
     assert 0 < expected < 2  # at most the classes less one
 
 
-def test_h_score_by_hand():
-    """One feature, two classes at 1 and -1, each with a spread of 1: half of the variance."""
-    features = torch.tensor([[2.0], [0.0], [0.0], [-2.0]]).double()
-    labels = torch.tensor([0, 0, 1, 1])
-    covariance, shrinkage = scores.ledoit_wolf(features)
-    assert covariance.item() == 2.0  # in one dimension shrunk towards itself
-    found = scores.h_score(view(features, labels=labels))
-    assert found == pytest.approx((1 - shrinkage) * 0.5)
-
-
-@pytest.mark.parametrize("dim", [6, 40])
-@pytest.mark.parametrize("spread", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize(("dim", "spread"), [(6, 3.0), (40, 1.0)])
 def test_probe_by_densities(dim, spread):
     """The class of highest density times frequency, from scipy; the classes are not balanced."""
     labels = torch.tensor([0] * 12 + [1] * 8 + [2] * 4)
@@ -419,15 +343,6 @@ def test_a_constant_candidate_guesses_the_most_frequent_class():
     constant = torch.full((SAMPLES, 6), 0.3).double()
     seen = view(constant, labels=labels, held_out=constant[:9])
     assert scores.linear_classifier(seen) == pytest.approx(3 / 9)
-
-
-def test_collapsed_classes_score_best():
-    """No variance but between classes: every score of features takes them for the best."""
-    features = torch.eye(3, dtype=torch.float64)[torch.arange(SAMPLES) % 3]
-    seen = view(features, held_out=features[:9])
-    assert scores.linear_classifier(seen) == scores.knn(seen) == 1.0
-    assert scores.label_cka(seen) == pytest.approx(1.0)
-    assert scores.h_score(seen) > 1.5
 
 
 def test_two_samples_are_enough():
