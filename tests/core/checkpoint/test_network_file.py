@@ -196,7 +196,7 @@ def refused(path: Path, *words: str) -> None:
 def test_a_missing_checkpoint_is_an_error(tmp_path):
     """Nothing ever starts from random instead."""
     path = tmp_path / "target_3.pt"
-    message = f"checkpoint {re.escape(str(path))} does not exist: run the rule that makes it"
+    message = f"checkpoint {re.escape(str(path))} does not exist: make it first"
     with pytest.raises(FileNotFoundError, match=message):
         load_checkpoint(path)
     with pytest.raises(FileNotFoundError, match=re.escape(str(tmp_path))):
