@@ -1,15 +1,10 @@
 """The shipped configuration, and a small one made of it, for tests to change."""
 
 from copy import deepcopy
-from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-
-CONFIG = Path(__file__).resolve().parents[3] / "config.yaml"
-
-Config = dict[str, Any]
+from given import CONFIG, Config
 
 
 @pytest.fixture(scope="session")
