@@ -75,11 +75,8 @@ def test_use_changes_nothing(product, images):
     [
         (7, torch.zeros(1, 3, 4, 4), r"the network has no task 7; it has \[1, 2\]"),
         (1, torch.zeros(1, 5, 8), r"images must be \(batch, 3, height, width\), got \(1, 5, 8\)"),
-        (1, torch.zeros(1, 3, 4, 4).long(), "images must be uint8, or float if encoded"),
-        (2, torch.zeros(1, 3, 4, 4).byte(), r"texts must be \(batch, tokens, 8\)"),
         (2, torch.zeros(1, 9, 8), "texts have 9 tokens, the model at most 8"),
         (2, (torch.zeros(2, 5, 8), torch.ones(1, 5).bool()), "2 inputs, but the mask is of 1"),
-        (2, (torch.zeros(2, 5, 8), torch.ones(2, 4).bool()), "the mask must be bool of shape"),
         (2, (torch.zeros(2, 5, 8), torch.ones(2, 5)), "the mask must be bool of shape"),
     ],
 )

@@ -52,6 +52,16 @@ def test_an_interruption_leaves_what_was_there(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_the_next_write_removes_what_a_killed_one_left(tmp_path):
+    path = tmp_path / "file[1].pt"
+    own, other = tmp_path / ".file[1].pt.0123abcd.tmp", tmp_path / ".file1.pt.0123abcd.tmp"
+    own.write_text("half")
+    other.write_text("half")
+    write_text("whole", path)
+    assert not own.exists() and other.exists()
+    assert path.read_text() == "whole"
+
+
 def test_a_folder_in_the_way_leaves_no_temporary_file(tmp_path):
     path = tmp_path / "taken"
     path.mkdir()
