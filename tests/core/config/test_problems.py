@@ -30,6 +30,7 @@ def put(config: Config, path: str, value: Any) -> None:
     config[last] = value
 
 
+# What a configuration would say, and below it the one line that it is refused with, or its start.
 MISTAKES = """
 seeds: 3
     seeds: unknown key 'seeds' (did you mean 'seed'?); known: seed, device, run, datasets, presets
