@@ -44,10 +44,12 @@ def _load(name: str, given: Mapping[str, Any], problems: list[str]) -> Preset | 
     sections: dict[str, Any] = {}
     for section, kind in SECTIONS.items():
         whole = ends and section not in broken  # otherwise what is missing says nothing
-        values, found = laid.get(section), list[str]()
-        if values is None:
-            problems += [f"presets.{name}.{section}: {_MISSING}"] if whole else []
+        if section not in laid:
+            if whole:
+                problems.append(f"presets.{name}.{section}: {_MISSING}")
             continue
+        values = laid[section]
+        found: list[str] = []
         sections[section] = build(
             kind, {key: each.value for key, each in values.items()}, "", found
         )
