@@ -11,18 +11,23 @@ import difflib
 import math
 import re
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from itertools import pairwise
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 STRICT = ConfigDict(strict=True, extra="forbid")
-_SHOWN = 60  # names that a message lists
 ALL = "all"  # every task, every network, all samples
 KEYS = "keys with their values"  # what messages call a mapping
 MOST = 10**9  # of a count: beyond it a number is a slip
+COUNT_TEXT = re.compile(r"[1-9][0-9]{0,8}")  # an id or a count as text, below MOST
+
+_SHOWN = 60  # names that a message lists
+_NUMBER = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", re.IGNORECASE)
+_FLAGS = {"true": True, "false": False}  # as the command line writes them
 _RENAMED = {  # what version 0.1 called by another name
     "wide": "joint",
     "metric": "score",
@@ -30,7 +35,25 @@ _RENAMED = {  # what version 0.1 called by another name
     "heads": "attention_heads",
     "cross_heads": "cross_attention_heads",
 }
-COUNT_TEXT = re.compile(r"[1-9][0-9]{0,8}")  # an id or a count as text, below MOST
+
+_ALLOWED = {  # by the type of pydantic's error
+    "int_type": "it must be an integer",
+    "float_type": "it must be a number",
+    "bool_type": "it must be true or false",
+    "string_type": "it must be text",
+    "tuple_type": "it must be a list",
+    "dict_type": f"it must be {KEYS}",
+    "greater_than_equal": "it must be at least {ge:.15g}",
+    "greater_than": "it must be above {gt:.15g}",
+    "less_than_equal": "it must be at most {le:.15g}",
+    "less_than": "it must be below {lt:.15g}",
+    "too_short": "it must have entries, at least {min_length}",
+    "too_long": "it must have entries, at most {max_length}",
+    "string_too_short": "it must have characters, at least {min_length}",
+    "finite_number": "it must be a finite number",
+    "string_pattern_mismatch": "it must be text without control characters",
+    "value_error": "{error}",
+}
 
 _T = TypeVar("_T")
 
@@ -51,10 +74,6 @@ def _real(value: object) -> object:
         return int(value) if value.lstrip("+-").isdigit() else float(value)
     except ValueError:
         return value
-
-
-_NUMBER = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", re.IGNORECASE)
-_FLAGS = {"true": True, "false": False}  # as the command line writes them
 
 
 def _flag(value: object) -> object:
@@ -111,8 +130,7 @@ def build(kind: type[_T], values: object, path: str, problems: list[str]) -> _T 
         The section; None where there is a problem.
     """
     if not isinstance(values, Mapping):
-        where = path or "the configuration"
-        problems.append(f"{where}: {shown(values)} is not allowed; it must be {KEYS}")
+        problems.append(refused(path or "the configuration", values, f"it must be {KEYS}"))
         return None
     try:
         return kind(**values)
@@ -124,6 +142,11 @@ def build(kind: type[_T], values: object, path: str, problems: list[str]) -> _T 
 def keys_of(kind: type[Any]) -> tuple[str, ...]:
     """Return the keys of a section."""
     return tuple(kind.__dataclass_fields__)
+
+
+def refused(path: str, value: object, allowed: str) -> str:
+    """Word the problem of a value that is not allowed."""
+    return f"{path}: {shown(value)} is not allowed; {allowed}"
 
 
 def unknown(what: str, name: object, known: Iterable[object]) -> str:
@@ -175,8 +198,18 @@ def worded(error: ValidationError, kind: type[Any], path: str = "") -> Iterator[
         elif fault["type"] == "value_error" and "more than once" in str(fault["ctx"]["error"]):
             yield f"{where}: {fault['ctx']['error']}"
         else:
-            allowed = _ALLOWED.get(fault["type"], lambda fault: str(fault["msg"]))(fault)
-            yield f"{where}: {shown(fault['input'])} is not allowed; {allowed}"
+            yield refused(where, fault["input"], _allowed(fault))
+
+
+def _allowed(fault: ErrorDetails) -> str:
+    """Word what is allowed in place of a value."""
+    value, context = fault["input"], fault.get("ctx", {})
+    if fault["type"] == "literal_error":
+        return one_of(value, re.findall(r"'(.*?)'", context["expected"]))
+    if fault["type"] == "string_type" and isinstance(value, int | float | date):
+        return "it must be text: write it in quotes"
+    words = _ALLOWED.get(fault["type"])
+    return words.format(**context) if words else fault["msg"]
 
 
 def shown(value: object) -> str:
@@ -184,43 +217,7 @@ def shown(value: object) -> str:
     if value is None:
         return "null"
     huge = isinstance(value, int) and value.bit_length() > 999  # Python may refuse to print it
-    text = "a number of very many digits" if huge else repr(_listed(value))
+    if isinstance(value, tuple):
+        value = list(value)
+    text = "a number of very many digits" if huge else repr(value)
     return text if len(text) <= 100 else f"{text[:97]}..."
-
-
-def _listed(value: object) -> object:
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _limit(words: str, key: str) -> Callable[[Any], str]:
-    return lambda fault: f"it must {words} {fault['ctx'][key]:.15g}"
-
-
-def _type(name: str) -> Callable[[Any], str]:
-    return lambda fault: f"it must be {name}"
-
-
-_ALLOWED: dict[str, Callable[[Any], str]] = {
-    "int_type": _type("an integer"),
-    "float_type": _type("a number"),
-    "bool_type": _type("true or false"),
-    "string_type": lambda fault: (
-        "it must be text"
-        + (": write it in quotes" if isinstance(fault["input"], int | float | date) else "")
-    ),
-    "tuple_type": _type("a list"),
-    "dict_type": _type(KEYS),
-    "greater_than_equal": _limit("be at least", "ge"),
-    "greater_than": _limit("be above", "gt"),
-    "less_than_equal": _limit("be at most", "le"),
-    "less_than": _limit("be below", "lt"),
-    "too_short": _limit("have entries, at least", "min_length"),
-    "too_long": _limit("have entries, at most", "max_length"),
-    "string_too_short": _limit("have characters, at least", "min_length"),
-    "finite_number": lambda fault: "it must be a finite number",
-    "literal_error": lambda fault: one_of(
-        fault["input"], re.findall(r"'(.*?)'", fault["ctx"]["expected"])
-    ),
-    "string_pattern_mismatch": lambda fault: "it must be text without control characters",
-    "value_error": lambda fault: str(fault["ctx"]["error"]),
-}

@@ -73,7 +73,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"checkpoint {path} does not exist: run the rule that makes it")
+        raise FileNotFoundError(f"checkpoint {path} does not exist: make it first")
     try:
         payload = load_archive(path)
         _check_format(payload)

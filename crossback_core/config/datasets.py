@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
+from itertools import chain
 from typing import Any, NamedTuple
 
 from crossback_core.config.experiment import DatasetPlan, Experiment, JointTask, Preset
@@ -12,7 +13,7 @@ from crossback_core.config.roles import Roles, load_study, role_problems
 from crossback_core.data.kind import KINDS, DatasetKind
 from crossback_core.data.settings import DatasetSettings
 from crossback_core.data.sources import relocated
-from crossback_core.section import COUNT_TEXT, build, keys_of, shown, unknown
+from crossback_core.section import COUNT_TEXT, KEYS, build, keys_of, refused, unknown
 
 _URL = re.compile(r"https?://[^#\s]+(#(md5=[0-9a-f]{32}|sha256=[0-9a-f]{64}))?")
 
@@ -45,29 +46,26 @@ def load_experiment(
     Returns:
         The experiment; None where there is a problem.
     """
-    path, found = f"datasets.{name}", list[str]()
+    path = f"datasets.{name}"
+    before = len(problems)
     if not isinstance(values, Mapping):
-        build(DatasetPlan, values, path, problems)
+        problems.append(refused(path, values, f"it must be {KEYS}"))
         return None
-    kind = _kind(path, values, found)
-    found += _key_problems(path, values, kind)
-    common = keys_of(DatasetPlan)
-    plan = build(DatasetPlan, {key: values[key] for key in values if key in common}, path, found)
-    preset = _preset(path, values.get("preset"), known, found)
-    settings = _settings(name, values, kind, preset, found)
-    joint = _joint(path, values.get("joint", {}), found)
+    kind = _kind(path, values, problems)
+    problems += _key_problems(path, values, kind)
+    plan = build(DatasetPlan, _some(values, keys_of(DatasetPlan)), path, problems)
+    preset = _preset(path, values.get("preset"), known, problems)
+    settings = kind and _settings(name, values, kind, preset, problems)
+    joint = _joint(path, values.get("joint", {}), problems)
+    problems += _url_problems(path, plan, kind) if plan else ()
     roles = None
-    if plan is not None:
-        found += _url_problems(path, plan, kind)
-        if kind is not None and settings is not None and joint is not None:
-            roles = _roles(path, plan, joint, kind, settings, found)
-    found += role_problems(path, roles) if roles else ()
+    if plan and kind and settings and joint is not None:
+        roles = _roles(path, plan, joint, kind, settings, problems)
     study = None
     if "study" in values:
-        study = load_study(f"{path}.study", values["study"], roles, known.seed, found)
-        found += _unstudied(path, preset)
-    problems += found
-    if found or kind is None or plan is None or preset is None or settings is None or not roles:
+        study = load_study(f"{path}.study", values["study"], roles, known.seed, problems)
+        problems += _unstudied(path, preset)
+    if len(problems) > before or not (kind and plan and preset and settings and roles):
         return None
     return Experiment(
         name=name,
@@ -80,31 +78,37 @@ def load_experiment(
     )
 
 
+def _some(values: Mapping[str, Any], keys: Container[str]) -> dict[str, Any]:
+    return {key: value for key, value in values.items() if key in keys}
+
+
 def _kind(path: str, values: Mapping[str, Any], problems: list[str]) -> DatasetKind | None:
-    name, names = values.get("kind"), KINDS.names()
+    names = KINDS.names()
     if "kind" not in values:
         problems.append(f"{path}.kind: is missing; one of {', '.join(names)}")
-    elif name not in names:
-        problems.append(f"{path}.kind: {unknown('kind of data set', name, names)}")
+    elif values["kind"] not in names:
+        problems.append(f"{path}.kind: {unknown('kind of data set', values['kind'], names)}")
     else:
-        return KINDS.find(name)
+        return KINDS.find(values["kind"])
     return None
 
 
 def _key_problems(path: str, values: Mapping[str, Any], kind: DatasetKind | None) -> Iterator[str]:
     """Find keys that no data set has, and those that one of another kind has."""
-    all_kinds = [KINDS.find(name) for name in KINDS.names()]
-    anywhere = {key: None for each in all_kinds for key in keys_of(each.settings)}
-    common = keys_of(DatasetPlan)
-    own = anywhere if kind is None else keys_of(kind.settings)
+    anywhere = dict.fromkeys([*keys_of(DatasetPlan), *chain(*map(_keys_of_kind, KINDS.names()))])
+    known = list(anywhere)
+    if kind:
+        known = [*keys_of(DatasetPlan), *keys_of(kind.settings)]
+        known = [key for key in known if key != "urls" or kind.files]
     for key in values:
-        if kind is not None and (
-            (key in anywhere and key not in own) or (key == "urls" and not kind.files)
-        ):
+        if kind and key in anywhere and key not in known:
             yield f"{path}.{key}: is not for a data set of kind {kind.name}; remove it"
-        elif key not in common and key not in own:
-            known = [each for each in (*common, *own) if each != "urls" or not kind or kind.files]
+        elif key not in known:
             yield f"{path}.{key}: {unknown('key', key, known)}"
+
+
+def _keys_of_kind(name: str) -> tuple[str, ...]:
+    return keys_of(KINDS.find(name).settings)
 
 
 def _preset(path: str, name: object, known: Known, problems: list[str]) -> Preset | None:
@@ -119,10 +123,8 @@ def _url_problems(path: str, plan: DatasetPlan, kind: DatasetKind | None) -> Ite
     known = [file.name for file in kind.files] if kind else []
     for name, url in plan.urls.items():
         if not isinstance(url, str) or not _URL.fullmatch(url):
-            yield (
-                f"{path}.urls.{name}: {shown(url)} is not allowed; it must be an http or https"
-                " address; its end may be '#md5=...' or '#sha256=...'"
-            )
+            allowed = "an http or https address; its end may be '#md5=...' or '#sha256=...'"
+            yield refused(f"{path}.urls.{name}", url, f"it must be {allowed}")
         if known and name not in known:
             yield f"{path}.urls: {unknown('file', name, known)}"
 
@@ -130,15 +132,13 @@ def _url_problems(path: str, plan: DatasetPlan, kind: DatasetKind | None) -> Ite
 def _settings(
     name: str,
     values: Mapping[str, Any],
-    kind: DatasetKind | None,
+    kind: DatasetKind,
     preset: Preset | None,
     problems: list[str],
 ) -> DatasetSettings | None:
     """Read the settings of a kind."""
-    if kind is None:
-        return None
     path = f"datasets.{name}"
-    own = {key: values[key] for key in keys_of(kind.settings) if key in values}
+    own = _some(values, keys_of(kind.settings))
     if "raw" not in own and not kind.files:
         problems.append(
             f"{path}.raw: is missing; a data set of kind {kind.name} is in a folder, not downloaded"
@@ -156,10 +156,8 @@ def _settings(
     if length is None or longest is None or length <= longest:
         return settings
     if "text_length" in own:
-        problems.append(
-            f"{path}.text_length: {length} is not allowed; it must be at most"
-            f" presets.{values['preset']}.model.max_tokens = {longest}"
-        )
+        most = f"presets.{values['preset']}.model.max_tokens = {longest}"
+        problems.append(refused(f"{path}.text_length", length, f"it must be at most {most}"))
     return replace(settings, text_length=longest)  # type: ignore[call-arg]
 
 
@@ -167,18 +165,13 @@ def _joint(path: str, given: object, problems: list[str]) -> dict[int, JointTask
     if not isinstance(given, Mapping):
         return None  # told with the other keys
     found = {}
-    before = len(problems)
     for network, values in given.items():
         if not COUNT_TEXT.fullmatch(network):
-            problems.append(
-                f"{path}.joint: {shown(network)} is not allowed; it must be an id from 1, of at"
-                " most nine digits"
-            )
-            continue
-        task = build(JointTask, values, f"{path}.joint.{network}", problems)
-        if task is not None:
+            allowed = "it must be an id from 1, of at most nine digits"
+            problems.append(refused(f"{path}.joint", network, allowed))
+        elif task := build(JointTask, values, f"{path}.joint.{network}", problems):
             found[int(network)] = task
-    return found if len(problems) == before else None
+    return found if len(found) == len(given) else None
 
 
 def _roles(
@@ -189,7 +182,7 @@ def _roles(
     settings: DatasetSettings,
     problems: list[str],
 ) -> Roles | None:
-    """Write out what "all" stands for."""
+    """Write out what "all" stands for, and find ids that cannot be what they are named for."""
     count, tasks = kind.tasks(settings), plan.tasks
     if tasks is None and count is None:
         problems.append(
@@ -200,17 +193,13 @@ def _roles(
     if tasks is None:
         tasks = tuple(range(1, (count or 0) + 1))
     if count is not None and max(tasks) > count:
-        problems.append(
-            f"{path}.tasks: {max(tasks)} is not allowed; with these sizes a data set of kind"
-            f" {kind.name} has tasks 1 to {count}"
-        )
-    everything = (*tasks, *joint)
-    return Roles(
-        tasks=tasks,
-        joint=joint,
-        targets=tasks if plan.targets is None else plan.targets,
-        candidates=everything if plan.candidates is None else plan.candidates,
-    )
+        allowed = f"with these sizes a data set of kind {kind.name} has tasks 1 to {count}"
+        problems.append(refused(f"{path}.tasks", max(tasks), allowed))
+    targets = tasks if plan.targets is None else plan.targets
+    candidates = (*tasks, *joint) if plan.candidates is None else plan.candidates
+    roles = Roles(tasks, joint, targets, candidates)
+    problems += role_problems(path, roles)
+    return roles
 
 
 def _unstudied(path: str, preset: Preset | None) -> Iterator[str]:

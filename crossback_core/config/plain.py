@@ -67,45 +67,35 @@ def _file_problems(path: Path) -> Iterator[str]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         yield f"{path}: {' '.join(str(error).split())}"
         return
-    waiting: list[tuple[Any, str]] = [] if root is None else [(root, "")]
-    seen: set[int] = set()
-    while waiting:
-        node, where = waiting.pop()
-        if id(node) in seen:
-            continue
-        seen.add(id(node))
-        if isinstance(node, yaml.MappingNode):
-            for problem in _key_problems(node, where):
-                yield f"{path}:{problem}"
-            waiting += [(value, _join(where, key.value)) for key, value in node.value]
-        elif isinstance(node, yaml.SequenceNode):
-            waiting += [(item, f"{where}.{number}") for number, item in enumerate(node.value)]
-        elif _is_ambiguous(node):
-            yield f"{path}:{node.start_mark.line + 1}: {where}: {_two_ways(node)}"
+    for problem in _node_problems(root, "", set()):
+        yield f"{path}:{problem}"
 
 
-def _key_problems(node: yaml.MappingNode, where: str) -> Iterator[str]:
-    """Find keys of a mapping that are there twice or read in another way than they look."""
-    there = set()
-    for key, _ in node.value:
-        line = f"{key.start_mark.line + 1}: {_join(where, key.value)}"
-        if key.value in there and key.value != "<<":
-            yield f"{line} is given more than once"
-        if isinstance(key, yaml.ScalarNode):
-            there.add(key.value)
-            if _is_ambiguous(key):
-                yield f"{line}: {_two_ways(key)}"
-
-
-def _join(where: str, key: object) -> str:
-    return f"{where}.{key}" if where else str(key)
+def _node_problems(node: yaml.Node | None, where: str, seen: set[int]) -> Iterator[str]:
+    """Find keys that are there twice, and numbers that are read in another way than they look."""
+    if id(node) in seen:
+        return  # an alias names it again, even inside itself
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        there = set()
+        for key, value in node.value:
+            name = str(key.value)
+            path = f"{where}.{name}" if where else name
+            if name in there and name != "<<":
+                yield f"{key.start_mark.line + 1}: {path} is given more than once"
+            there.add(name)
+            yield from _node_problems(key, path, seen)
+            yield from _node_problems(value, path, seen)
+    elif isinstance(node, yaml.SequenceNode):
+        for number, item in enumerate(node.value):
+            yield from _node_problems(item, f"{where}.{number}", seen)
+    elif isinstance(node, yaml.ScalarNode) and _is_ambiguous(node):
+        yield (
+            f"{node.start_mark.line + 1}: {where}: {node.value[:40]} is read as"
+            f" {shown(yaml.safe_load(node.value))}; write the number that is meant in plain digits"
+        )
 
 
 def _is_ambiguous(node: yaml.ScalarNode) -> bool:
     numeric = node.tag in ("tag:yaml.org,2002:int", "tag:yaml.org,2002:float")
     return node.style is None and numeric and bool(_AMBIGUOUS.fullmatch(node.value.lower()))
-
-
-def _two_ways(node: yaml.ScalarNode) -> str:
-    read = shown(yaml.safe_load(node.value))
-    return f"{node.value[:40]} is read as {read}; write the number that is meant in plain digits"

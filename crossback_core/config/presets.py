@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import fields
-from typing import Any, get_type_hints
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, get_type_hints
 
 from crossback_core.config.experiment import Preset
-from crossback_core.section import KEYS, build, shown, unknown
+from crossback_core.section import KEYS, build, refused, unknown
 
 BASED_ON = "based_on"
 SECTIONS: dict[str, type[Any]] = get_type_hints(Preset)
+_LONGEST = 20  # presets based on one another
+_MISSING = "is missing (give it, or a preset with it as based_on)"
 
 
 def load_presets(given: Mapping[str, Any], problems: list[str]) -> dict[str, Preset]:
@@ -23,92 +24,109 @@ def load_presets(given: Mapping[str, Any], problems: list[str]) -> dict[str, Pre
     Returns:
         Those that have no problem.
     """
-    found: dict[str, list[str]] = {}  # by preset; one that others are based on may repeat them
     presets = {}
+    found: dict[str, None] = {}  # presets that are based on one repeat its problems
     for name in given:
         own: list[str] = []
         preset = _load(name, given, own)
-        if preset is not None and not own:
+        if preset is not None:
             own += _contradictions(f"presets.{name}", preset)
-        if preset is not None and not own:
-            presets[name] = preset
-        found[name] = own
-    problems += dict.fromkeys(problem for own in found.values() for problem in own)
+            if not own:
+                presets[name] = preset
+        found |= dict.fromkeys(own)
+    problems += found
     return presets
 
 
 def _load(name: str, given: Mapping[str, Any], problems: list[str]) -> Preset | None:
-    chain, whole = _chain(name, given, problems)
-    values: dict[str, dict[str, Any]] = {}
-    origins: dict[tuple[str, str], str] = {}  # which preset a key is from
-    broken: set[str] = set()  # sections of which what is missing says nothing
-    for base in reversed(chain):
-        for section, part in given[base].items():
+    chain, ends = _chain(name, given, problems)
+    laid, broken = _laid_over(chain, given, problems)
+    sections: dict[str, Any] = {}
+    for section, kind in SECTIONS.items():
+        whole = ends and section not in broken  # otherwise what is missing says nothing
+        if section not in laid:
+            if whole:
+                problems.append(f"presets.{name}.{section}: {_MISSING}")
+            continue
+        values = laid[section]
+        found: list[str] = []
+        sections[section] = build(
+            kind, {key: each.value for key, each in values.items()}, "", found
+        )
+        for problem in found:
+            key = problem.partition(":")[0].partition(".")[0]
+            if key in values:
+                problems.append(f"presets.{values[key].preset}.{section}.{problem}")
+            elif whole:
+                words = problem.replace("is missing", _MISSING)
+                problems.append(f"presets.{name}.{section}.{words}")
+    return Preset(**sections) if ends and not problems else None
+
+
+class _Given(NamedTuple):
+    """A value and the preset that gives it."""
+
+    value: Any
+    preset: str
+
+
+def _laid_over(
+    chain: Sequence[str], given: Mapping[str, Any], problems: list[str]
+) -> tuple[dict[str, dict[str, _Given]], set[str]]:
+    """Lay presets over one another, the first one on top.
+
+    Returns:
+        The values of each section by key, and the sections that one of the presets spoils.
+    """
+    laid: dict[str, dict[str, _Given]] = {}
+    broken: set[str] = set()
+    for preset in reversed(chain):
+        for section, values in given[preset].items():
+            path = f"presets.{preset}.{section}"
             if section == BASED_ON:
                 continue
             if section not in SECTIONS:
-                known = [BASED_ON, *SECTIONS]
-                problems.append(f"presets.{base}.{section}: {unknown('key', section, known)}")
-            elif not isinstance(part, Mapping):
-                build(SECTIONS[section], part, f"presets.{base}.{section}", problems)
+                problems.append(f"{path}: {unknown('key', section, [BASED_ON, *SECTIONS])}")
+            elif not isinstance(values, Mapping):
+                problems.append(refused(path, values, f"it must be {KEYS}"))
                 broken.add(section)
             else:
-                values.setdefault(section, {}).update(part)
-                origins |= {(section, key): base for key in part}
-    sections: dict[str, Any] = {}
-    for section, kind in SECTIONS.items():
-        if section not in values:
-            if whole and section not in broken:
-                problems.append(f"presets.{name}.{section}: {_MISSING}")
-            continue
-        found: list[str] = []
-        sections[section] = build(kind, values[section], "", found)
-        for problem in found:
-            key = problem.partition(":")[0].partition(".")[0]
-            missing = key not in values[section]
-            if missing and (section in broken or not whole):
-                continue
-            origin = origins.get((section, key), name)
-            words = problem.replace("is missing", _MISSING) if missing else problem
-            problems.append(f"presets.{origin}.{section}.{words}")
-    if problems or not whole:
-        return None
-    return Preset(**{each.name: sections[each.name] for each in fields(Preset)})
-
-
-_LONGEST = 20  # presets based on one another
-_MISSING = "is missing (give it, or a preset with it as based_on)"
+                own = {key: _Given(value, preset) for key, value in values.items()}
+                laid.setdefault(section, {}).update(own)
+    return laid, broken
 
 
 def _chain(name: str, given: Mapping[str, Any], problems: list[str]) -> tuple[list[str], bool]:
     """Return a preset and those that it is based on, the nearest first, and whether it ends."""
     chain: list[str] = []
     base: Any = name
-    while True:
-        path = f"presets.{chain[-1]}.{BASED_ON}" if chain else f"presets.{name}"
-        if not isinstance(base, str):
-            problems.append(f"{path}: {shown(base)} is not allowed; it must be a preset's name")
-        elif base not in given:
-            others = [other for other in given if other != chain[-1]]
-            problems.append(f"{path}: {unknown('preset', base, others)}")
-        elif base in chain:
-            circle = " -> ".join([*chain[chain.index(base) :], base])
-            problems.append(f"{path}: {shown(base)} is not allowed; it leads in a circle: {circle}")
-        elif len(chain) > _LONGEST:
-            problems.append(
-                f"presets.{name}.{BASED_ON}: more than {_LONGEST} presets one on another are not"
-                " allowed; write the values out"
-            )
-        elif not isinstance(given[base], Mapping):
-            allowed = f"it must be {KEYS}"
-            problems.append(f"presets.{base}: {shown(given[base])} is not allowed; {allowed}")
-        else:
-            chain.append(base)
-            if BASED_ON not in given[base]:
-                return chain, True
-            base = given[base][BASED_ON]
-            continue
-        return chain, False
+    while (problem := _base_problem(base, chain, given)) is None:
+        chain.append(base)
+        if BASED_ON not in given[base]:
+            return chain, True
+        base = given[base][BASED_ON]
+    problems.append(problem)
+    return chain, False
+
+
+def _base_problem(base: Any, chain: Sequence[str], given: Mapping[str, Any]) -> str | None:
+    """Say why a preset cannot be the base of the last one of a chain, if it cannot."""
+    path = f"presets.{chain[-1]}.{BASED_ON}" if chain else ""
+    if not isinstance(base, str):
+        return refused(path, base, "it must be a preset's name")
+    if base not in given:
+        return f"{path}: {unknown('preset', base, [each for each in given if each != chain[-1]])}"
+    if base in chain:
+        circle = " -> ".join([*chain[chain.index(base) :], base])
+        return refused(path, base, f"it leads in a circle: {circle}")
+    if len(chain) > _LONGEST:
+        return (
+            f"presets.{chain[0]}.{BASED_ON}: more than {_LONGEST} presets one on another are not"
+            " allowed; write the values out"
+        )
+    if not isinstance(given[base], Mapping):
+        return refused(f"presets.{base}", given[base], f"it must be {KEYS}")
+    return None
 
 
 def _contradictions(path: str, preset: Preset) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from crossback_core.config.experiment import JointTask, SizePlan, StudyPlan, may_serve
-from crossback_core.section import ALL, COUNT_TEXT, build, shown, unknown
+from crossback_core.section import ALL, COUNT_TEXT, build, refused, unknown
 from crossback_core.study.settings import CONTROLS, StudySettings, StudySize
 
 
@@ -86,10 +86,11 @@ def load_study(
     if plan is None:
         return None
     if seed in plan.seeds:
-        problems.append(
-            f"{path}.seeds: {seed} is not allowed; it is the experiment's own seed, and a target's"
-            " network would start from the same random weights as its candidates"
+        own = (
+            "it is the experiment's own seed, and a target's network would start from the same"
+            " random weights as its candidates"
         )
+        problems.append(refused(f"{path}.seeds", seed, own))
     parts = {
         size: _size(f"{path}.sizes", size, part, roles, problems)
         for size, part in plan.sizes.items()
@@ -103,10 +104,8 @@ def _size(
 ) -> StudySize | None:
     path, before = f"{where}.{size}", len(problems)
     if size != ALL and not COUNT_TEXT.fullmatch(size):
-        problems.append(
-            f"{where}: {shown(size)} is not allowed; it must be a number of training samples per"
-            " class, or all"
-        )
+        allowed = "it must be a number of training samples per class, or all"
+        problems.append(refused(where, size, allowed))
     controls = values.get("controls") if isinstance(values, Mapping) else None
     for control in controls if isinstance(controls, Mapping) else ():
         if control not in CONTROLS:

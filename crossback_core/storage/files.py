@@ -39,7 +39,7 @@ def atomic_write(path: str | Path) -> Iterator[BinaryIO]:
         The open temporary file; its `name` is a path for libraries that insist on one.
 
     Raises:
-        OSError: When the disk is full or the quota used up, with a message that says so.
+        OSError: The disk is full or the quota used up; the message says so.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,8 +122,8 @@ def read_csv(path: str | Path, *, as_text: bool = False) -> pd.DataFrame:
         as_text: Leave all values as they are written, also "null" and "".
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file is cut off or is no table.
+        FileNotFoundError: There is no such file.
+        ValueError: The file is cut off or is no table.
     """
     import pandas as pd
 
@@ -156,8 +156,8 @@ def write_json(value: Any, path: str | Path) -> None:
         path: The file to write.
 
     Raises:
-        ValueError: If a number is NaN or infinite: JSON has none, and a result should not either.
-        TypeError: If a value has no JSON form.
+        ValueError: A number is NaN or infinite: JSON has none, nor should a result.
+        TypeError: A value has no JSON form.
     """
     try:
         text = json.dumps(value, indent=2, allow_nan=False, ensure_ascii=False, default=_plain)
@@ -177,8 +177,8 @@ def read_json(path: str | Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file is not JSON (a truncated one is not).
+        FileNotFoundError: There is no such file.
+        ValueError: The file is not JSON (a truncated one is not).
     """
     path = _existing(path)
     try:
@@ -197,8 +197,8 @@ def read_yaml(path: str | Path) -> Any:
     """Read a YAML file of plain values without aliases, which could unfold to more than it holds.
 
     Raises:
-        FileNotFoundError: If there is no such file.
-        ValueError: If the file is not such YAML.
+        FileNotFoundError: There is no such file.
+        ValueError: The file is not such YAML.
     """
     path = _existing(path)
     try:

@@ -39,19 +39,16 @@ def scontrol(*arguments: str) -> str:
 
 
 def jobs(project: Project, comment: str = "") -> list[Record]:
-    """Records of the jobs of a project whose comment begins so, the oldest first."""
+    """Return the records of the jobs of a project whose comment begins so, the oldest first."""
     lines = scontrol("show", "job", "--oneliner").splitlines()
     records = [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in lines]
-    found = [
-        record
-        for record in records
-        if record.get("WorkDir") == str(project.folder) and record["Comment"].startswith(comment)
-    ]
+    own = [record for record in records if record.get("WorkDir") == str(project.folder)]
+    found = [record for record in own if record["Comment"].startswith(comment)]
     return sorted(found, key=lambda record: int(record["JobId"]))
 
 
 def node_state(node: str) -> str:
-    """State of a node, such as IDLE or MIXED+DRAIN."""
+    """Return the state of a node, such as IDLE or MIXED+DRAIN."""
     found = re.search(r" State=(\S+)", scontrol("show", "node", node))
     assert found is not None
     return found[1]
@@ -73,6 +70,6 @@ def wait_until(ready: Callable[[], bool], seconds: int = 90) -> None:
 
 
 def wait_for_state(project: Project, comment: str, state: str) -> Record:
-    """Wait until the newest job with such a comment is in a state, and give its record."""
+    """Wait until the newest job with such a comment is in a state, and return it."""
     wait_until(lambda: [job["JobState"] for job in jobs(project, comment)[-1:]] == [state])
     return jobs(project, comment)[-1]

@@ -33,11 +33,11 @@ class Run:
     outcome: Outcome
 
     def attempts(self, comment: str) -> list[Record]:
-        """Slurm's records of the attempts of a job."""
+        """Return Slurm's records of the attempts of a job."""
         return jobs(self.project, comment)
 
     def made(self, name: str) -> Path:
-        """The file of a job."""
+        """Return the file of a job."""
         return self.project.folder / "faults" / name
 
 

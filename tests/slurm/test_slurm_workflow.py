@@ -26,7 +26,7 @@ class Run:
     records: list[Record]
 
     def record(self, comment: str) -> Record:
-        """The record of the one job with such a comment."""
+        """Return the record of the one job with such a comment."""
         (found,) = [record for record in self.records if record["Comment"].startswith(comment)]
         return found
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 import shutil
+import subprocess
 import tarfile
 import warnings
 import zipfile
@@ -18,6 +20,7 @@ import mutation
 import numpy as np
 import torch
 import yaml
+from PIL import Image
 
 from crossback_core.checkpoint import network_file as checkpoint
 from crossback_core.checkpoint.network_file import load_checkpoint, save_checkpoint
@@ -72,10 +75,10 @@ class OneFile(Loader):
 
     @abstractmethod
     def make(self) -> bytes:
-        """Give a sound file."""
+        """Return a sound file."""
 
     def forge(self, random: Random) -> bytes:
-        """Give a spoilt file that is sound on the outside."""
+        """Return a spoilt file that is sound on the outside."""
         return mutation.damaged(self.sound, random)
 
     def spoil(self, random: Random) -> None:
@@ -96,11 +99,10 @@ def rewritten(data: bytes, part: str, content: bytes, **options: Any) -> bytes:
     file = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as old, zipfile.ZipFile(file, "w") as new:
         for info in old.infolist():
-            kept = old.read(info)
-            options_of = options if info.filename.endswith(part) else {}
-            new.writestr(
-                info.filename, content if info.filename.endswith(part) else kept, **options_of
-            )
+            if info.filename.endswith(part):
+                new.writestr(info.filename, content, **options)
+            else:
+                new.writestr(info.filename, old.read(info))
     return file.getvalue()
 
 
@@ -114,41 +116,32 @@ class Call:
         return self.call
 
 
-def hostile_pickles() -> list[bytes]:
-    """Return pickles that run code, take memory, or never end, if one lets them."""
-    import builtins
-    import os
-    import subprocess
-
-    calls = [
-        Call(os.system, "touch escaped"),
-        Call(subprocess.Popen, ["touch", "escaped"]),
-        Call(builtins.eval, "open('escaped', 'w')"),
-        Call(builtins.exec, "open('escaped', 'w')"),
-        Call(builtins.open, "escaped", "w"),
-        Call(shutil.rmtree, "escaped"),
-        Call(bytearray, 10**12),
-        Call(torch.zeros, 10**12),
-        Call(torch.load, "escaped"),
-        Call(np.zeros, 10**12),
-    ]
-    pickles = [pickle.dumps({"key": call}, protocol) for call in calls for protocol in (0, 2, 4)]
-    pickles += [
-        b"\x80\x02}q\x00X\x01\x00\x00\x00ah\x00s.",  # a dictionary that holds itself
-        b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b".",  # depth
-        b"\x80\x02}r\xff\xff\xff\x7f.",  # a memo of two thousand million places
-        b"\x80\x02\x8e\xff\xff\xff\xff\xff\xff\xff\x00.",  # BINBYTES8 of endless size
-        b"\x80\x04\x95\xff\xff\xff\xff\xff\xff\xff\x7f}.",  # FRAME of endless size
-        b"\x80\x02cbuiltins\nbytearray\n\x8a\x05\x00\x00\x00\x00\x10\x85R.",
-        b"(dp0\nS'a'\np1\ncos\nsystem\n(S'touch escaped'\ntRs.",
-        b"\x80\x02ctorch.storage\n_load_from_bytes\n.",
-        b"\x80\x02" + b"(" * 100_000,
-        b".",
-    ]
-    return pickles
-
-
-HOSTILE_PICKLES = hostile_pickles()
+# Run code, take memory, or never end, if one lets them.
+CALLS = [
+    Call(os.system, "touch escaped"),
+    Call(subprocess.Popen, ["touch", "escaped"]),
+    Call(eval, "open('escaped', 'w')"),
+    Call(exec, "open('escaped', 'w')"),
+    Call(open, "escaped", "w"),
+    Call(shutil.rmtree, "escaped"),
+    Call(bytearray, 10**12),
+    Call(torch.zeros, 10**12),
+    Call(torch.load, "escaped"),
+    Call(np.zeros, 10**12),
+]
+HOSTILE_PICKLES = [
+    *(pickle.dumps({"key": call}, protocol) for call in CALLS for protocol in (0, 2, 4)),
+    b"\x80\x02}q\x00X\x01\x00\x00\x00ah\x00s.",  # a dictionary that holds itself
+    b"\x80\x02" + b"]" * 100_000 + b"a" * 99_999 + b".",  # depth
+    b"\x80\x02}r\xff\xff\xff\x7f.",  # a memo of two thousand million places
+    b"\x80\x02\x8e\xff\xff\xff\xff\xff\xff\xff\x00.",  # BINBYTES8 of endless size
+    b"\x80\x04\x95\xff\xff\xff\xff\xff\xff\xff\x7f}.",  # FRAME of endless size
+    b"\x80\x02cbuiltins\nbytearray\n\x8a\x05\x00\x00\x00\x00\x10\x85R.",
+    b"(dp0\nS'a'\np1\ncos\nsystem\n(S'touch escaped'\ntRs.",
+    b"\x80\x02ctorch.storage\n_load_from_bytes\n.",
+    b"\x80\x02" + b"(" * 100_000,
+    b".",
+]
 
 
 class Archive(OneFile):
@@ -182,9 +175,8 @@ class Archive(OneFile):
         return saved(self.altered(random))
 
     def altered(self, random: Random) -> dict[str, Any]:
-        """Give a changed payload."""
-        changed: dict[str, Any] = mutation.altered(self.payload, random)
-        return changed
+        """Return a changed payload."""
+        return dict(mutation.altered(self.payload, random))
 
     def with_wild_directory(self, random: Random) -> bytes:
         """Change sizes and offsets in the directory at the archive's end."""
@@ -383,8 +375,6 @@ class Icons(Loader):
         self.spoilt = files[0]
 
     def _write_sound(self) -> None:
-        from PIL import Image
-
         tasks = [
             {"task": 1, "name": "one", "modality": "image", "classes": list(self.CLASSES)},
             {"task": 2, "name": "two", "modality": "text", "classes": list(self.CLASSES)},
@@ -482,9 +472,8 @@ def _zip_of(members: list[tuple[str, bytes]], random: Random | None = None, _: s
             info = zipfile.ZipInfo("x")
             info.filename = name
             if random is not None:
-                info.external_attr = (
-                    random.choice([0, 0o100644, 0o120777, 0o060000, 0o010000]) << 16
-                )
+                modes = [0, 0o100644, 0o120777, 0o060000, 0o010000]
+                info.external_attr = random.choice(modes) << 16
             packed.writestr(info, content, zipfile.ZIP_DEFLATED)
     return file.getvalue()
 

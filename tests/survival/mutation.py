@@ -15,13 +15,8 @@ PIECES = [
     *(str(number).encode() for number in NUMBERS),
     *(word.encode("utf-8", "surrogateescape") for word in WORDS),
     *(b"\xff\xfe\xfd", b"\n", b",", b'"', b"'", b"[", b"]", b"{", b"}", b":", b"- ", b"#", b"\t"),
-    *(
-        b"&a ",
-        b"*a ",
-        b"!!python/object/apply:os.system ['touch escaped']\n",
-        b"<<: *a\n",
-        b"---\n",
-    ),
+    *(b"&a ", b"*a ", b"!!python/object/apply:os.system ['touch escaped']\n"),
+    *(b"<<: *a\n", b"---\n"),
     *(b"NaN", b"Infinity", b"-", b"0x", b"null", b"true", b"[" * 3000, b"{" * 3000),
     *(LONG.encode(), b"[" * 100_000, b'{"a":' * 50_000, b"\\u0000"),
 ]
@@ -130,17 +125,18 @@ def altered(value: Any, random: Random) -> Any:
 
 def _places(value: Any) -> list[tuple[Any, Any]]:
     """List where a nested value can be changed: containers with a key or position of each."""
-    keys = list(value) if isinstance(value, dict) else range(len(value))
-    places = [(value, key) for key in keys]
+    places = _keys(value)
     for holder, key in places:  # which grows: places in what is in these places
         if len(places) > 10_000:
             break
         inner = holder[key]
         if isinstance(inner, dict | list):
-            places += [
-                (inner, k) for k in (inner if isinstance(inner, dict) else range(len(inner)))
-            ]
+            places += _keys(inner)
     return places
+
+
+def _keys(inner: Any) -> list[tuple[Any, Any]]:
+    return [(inner, key) for key in (inner if isinstance(inner, dict) else range(len(inner)))]
 
 
 def _nudged(value: Any, random: Random) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from artifacts import contents, differences
 from conftest import MakeProject
 from processes import failed_once, kill_all_below, start
@@ -57,16 +58,9 @@ SUMMARY = ["icons/summary.csv", "icons/summary.txt", "icons/report.html"]
 @pytest.mark.parametrize(
     ("name", "damage", "made"),
     [
-        (BASELINE, truncated, SIMILARITY),
         (BASELINE, flipped, SIMILARITY),
-        (BASELINE, empty, SIMILARITY),
         ("icons/data/task_3.pt", truncated, SIMILARITY),
-        (
-            "icons/data/index.csv",
-            truncated,
-            ["icons/data/task_3.pt", "icons/data/task_3_skipped.csv"],
-        ),
-        ("icons/similarity/target_3.csv", truncated, SELECTION),
+        ("icons/data/index.csv", truncated, TASK),
         ("icons/similarity/target_3.csv", empty, SELECTION),
         ("icons/backbone/task_{backbone}/pruning.csv", truncated, CHOICE),
         ("icons/target_3.json", truncated, SUMMARY),
@@ -117,12 +111,8 @@ def own_data(make_project: MakeProject) -> Project:
     ("name", "damage"),
     [
         ("images/{sheet}", flipped),
-        ("images/{sheet}", truncated),
-        ("images/{sheet}", empty),
         ("images.csv", truncated),
-        ("texts.csv", truncated),
         ("tasks.yaml", truncated),
-        ("tasks.yaml", None),
         ("images/{sheet}", None),
     ],
 )
@@ -143,8 +133,6 @@ def test_damaged_raw_data_is_named(
 
 def sheet_of_task_3(raw: Path) -> str:
     """Return the file name of a class of task 3."""
-    import yaml
-
     tasks = yaml.safe_load((raw / "tasks.yaml").read_text())
     name = next(task for task in tasks if task["task"] == 3)["classes"][0]
     return name.replace(" ", "-") + ".png"

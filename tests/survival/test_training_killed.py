@@ -10,8 +10,6 @@ from random import Random
 import pytest
 from processes import SIGNALS, interrupt, start
 
-from crossback_core.storage.files import write_text
-
 pytestmark = pytest.mark.survival
 
 PROGRAM = Path(__file__).with_name("train_until_killed.py")
@@ -75,32 +73,13 @@ def test_a_training_killed_while_it_saves_ends_with_the_same_bits(
     assert list(tmp_path.glob(".*.tmp")) == []
 
 
-def test_the_next_write_removes_what_a_killed_one_left(tmp_path: Path) -> None:
-    path = tmp_path / "file[1].pt"
-    own, other = tmp_path / ".file[1].pt.0123abcd.tmp", tmp_path / ".file1.pt.0123abcd.tmp"
-    own.write_text("half")
-    other.write_text("half")
-    write_text("whole", path)
-    assert not own.exists() and other.exists()
-    assert path.read_text() == "whole"
-
-
-def test_resume_state_of_other_settings_is_not_used(tmp_path: Path, undisturbed: bytes) -> None:
-    other = [str(PROGRAM), str(tmp_path / "other.pt"), str(tmp_path / "resume.pt"), "2"]
-    assert start(*other, folder=tmp_path, output=tmp_path / "log").wait(timeout=300) == 0
-    assert begin(tmp_path).wait(timeout=300) == 0
-    assert "of other settings or data" in (tmp_path / "log").read_text()
-    assert (tmp_path / "result.pt").read_bytes() == undisturbed
-
-
-@pytest.mark.parametrize("place", [0.1, 0.5, 0.95])
-def test_damaged_resume_state_is_not_used(tmp_path: Path, undisturbed: bytes, place: float) -> None:
+def test_damaged_resume_state_is_not_used(tmp_path: Path, undisturbed: bytes) -> None:
     process = begin(tmp_path)
     wait_for_epochs(process, tmp_path / "log", 3)
     interrupt(process, signal.SIGKILL)
     state = bytearray((tmp_path / "resume.pt").read_bytes())
-    first = int(len(state) * place)
-    for position in range(first, first + 256):  # more than the padding, which nobody reads
+    middle = len(state) // 2
+    for position in range(middle, middle + 256):  # more than the padding, which nobody reads
         state[position] ^= 1
     (tmp_path / "resume.pt").write_bytes(state)
     assert begin(tmp_path).wait(timeout=300) == 0

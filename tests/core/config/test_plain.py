@@ -39,7 +39,9 @@ def test_what_yaml_reads_in_silence_is_named(tmp_path: Path, text: str, problem:
 
 def test_quotes_plain_numbers_and_anchors_are_fine(tmp_path: Path) -> None:
     path = tmp_path / "my.yaml"
-    path.write_text("a: &a {b: 0, c: '017', d: 1e-3, e: 0.5}\nf: {<<: *a, g: 10}\nh: -1\n")
+    path.write_text(
+        "a: &a {b: 0, c: '017', d: 1e-3, e: 0.5}\nf: {<<: *a, g: 10}\nh: -1\n? [1, 2]\n: 3\n"
+    )
     check_files([path])
 
 

