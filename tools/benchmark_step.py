@@ -49,9 +49,9 @@ def first_task(model: ModelSettings) -> Network:
 def target(network: Network) -> tuple[Network, list[nn.Parameter]]:
     """Add a target to a pruned copy; return it and what it trains, picks included."""
     network = deepcopy(network)
-    network.ownership.prune_to(0.9)
+    network.ownership.weights.prune_to(0.9)
     network.add_task(TaskSpec(2, "image", CLASSES, 3))
-    scores = network.ownership.start_picking(initial=0.01, threshold=0.005)
+    scores = network.ownership.weights.start_picking(initial=0.01, threshold=0.005)
     return network, [*network.trainable_parameters(), scores]
 
 

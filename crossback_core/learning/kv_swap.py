@@ -55,7 +55,7 @@ def reconstruct(backbone: Network, baseline: Network, swapping: SwapSettings) ->
 
 def _has_room(network: Network) -> bool:
     """Say whether the newest task owns any weight of the body."""
-    return any(network.ownership.room().values())
+    return any(network.ownership.weights.room().values())
 
 
 def _is_swapped(source: TaskSpec, target: TaskSpec, swap: Swap) -> bool:

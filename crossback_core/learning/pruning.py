@@ -70,11 +70,11 @@ def climb(
     )
     steps = step_count(data, settings)
     ramp = min(steps, pruning.ramp_epochs * steps_per_epoch(data, settings))
-    start = network.ownership.sparsity()
+    start = network.ownership.weights.sparsity()
 
     def update_masks(step: int) -> None:
         if step <= ramp and (step % pruning.update_every == 0 or step == ramp):
-            network.ownership.prune_to(cubic_sparsity(start, sparsity, step / ramp))
+            network.ownership.weights.prune_to(cubic_sparsity(start, sparsity, step / ramp))
 
     return fit(
         network,

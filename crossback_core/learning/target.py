@@ -106,13 +106,13 @@ def train_at(
     settings = replace(training, learning_rate=target.learning_rate)
     steps = step_count(data, settings)
     weights = weight_optimisation(network.trainable_parameters(), settings, steps)
-    scores = network.ownership.start_picking(
+    scores = network.ownership.weights.start_picking(
         initial=target.pick_initial, threshold=target.pick_threshold
     )
     picks = _pick_optimisation(scores, target, steps)
     label = f"task {data.task} at width {width:g}"
     rows = fit(network, data, settings, [weights, picks], seed=seed, label=label, resume=resume)
-    network.ownership.stop_picking()
+    network.ownership.weights.stop_picking()
     return Attempt(network, width, rows)
 
 

@@ -92,7 +92,7 @@ class MaskedWeights(nn.Module):
             ValueError: It is no fraction; or weights of the task are not finite, so that none is
                 the smallest.
         """
-        self._check(self.newest)
+        self.check(self.newest)
         if not 0 <= sparsity <= 1:
             raise ValueError(f"sparsity {sparsity} is not from 0 to 1")
         if not self.own.data[self.owner == self.newest].isfinite().all():
@@ -114,7 +114,7 @@ class MaskedWeights(nn.Module):
 
     def shares(self, position: int) -> Shares:
         """Return which fractions of the masked weights a task owns and picks, and which is free."""
-        self._check(position)
+        self.check(position)
         picked = int((self._picked(position) & self._earlier(position)).sum())
         total = self.owner.numel()
         return Shares(self._count(position) / total, picked / total, self._count(FREE) / total)
@@ -142,7 +142,7 @@ class MaskedWeights(nn.Module):
                 raise ValueError(f"the newest task owns no weight of {name}")
             own[name].uniform_(-(inputs**-0.5), inputs**-0.5)
 
-    def _add_owner(self) -> None:
+    def add_owner(self) -> None:
         """Freeze what the newest task owns and let a new task own every free weight."""
         if self.newest:
             self.frozen = self._merged()
@@ -153,12 +153,12 @@ class MaskedWeights(nn.Module):
             self.register_buffer(_pick(self.newest), self._earlier(self.newest))
         self.own.grad = None
 
-    def _start_own(self, values: Mapping[str, Tensor]) -> None:
+    def start_own(self, values: Mapping[str, Tensor]) -> None:
         """Start what the newest task owns from other values, by parameter."""
         flat = self._layout.flat(values).to(self.own.device)
         self.own.data.copy_(torch.where(self.owner == self.newest, flat, 0.0))
 
-    def _widen(self, values: Mapping[str, Tensor]) -> None:
+    def widen(self, values: Mapping[str, Tensor]) -> None:
         """Let the newest task own what is new in wider parameters.
 
         Args:
@@ -175,8 +175,8 @@ class MaskedWeights(nn.Module):
         self.own = nn.Parameter(layout.flat(own))
         self._layout = layout
 
-    def _packed_weights(self) -> dict[str, dict[str, Any]]:
-        """Return values, owners and picks by parameter, as `_unpack_weights` takes them."""
+    def packed(self) -> dict[str, dict[str, Any]]:
+        """Return values, owners and picks by parameter, as `unpack` takes them."""
         if self.scores is not None:
             raise ValueError("picks are still being learned: call stop_picking before saving")
         values = detached(self._layout.named(self._merged()))
@@ -188,8 +188,8 @@ class MaskedWeights(nn.Module):
             masked[name] = {"value": values[name], **packed}
         return masked
 
-    def _unpack_weights(self, masked: Mapping[str, Mapping[str, Any]]) -> None:
-        """Take over what `_packed_weights` returned."""
+    def unpack(self, masked: Mapping[str, Mapping[str, Any]]) -> None:
+        """Take over what `packed` returned."""
         flat = self._layout.flat({name: part["value"] for name, part in masked.items()})
         for name, owner in self._layout.named(self.owner).items():
             owners = unpack_owners(masked[name]["owner"], owner.shape, tasks=self.newest)
@@ -200,7 +200,7 @@ class MaskedWeights(nn.Module):
         self.own.data.copy_(torch.where(self.owner == self.newest, flat, 0.0))
         self.frozen.copy_(torch.where(self._earlier(self.newest), flat, 0.0))
 
-    def _effective(self) -> dict[str, Tensor]:
+    def effective(self) -> dict[str, Tensor]:
         """Return the weights that the newest task trains with, by parameter."""
         places = self._pickable
         if self.scores is None:
@@ -211,12 +211,32 @@ class MaskedWeights(nn.Module):
         )
         return dict(zip(self._layout.shapes, parts, strict=True))
 
-    def _weights(self, position: int) -> dict[str, Tensor]:
+    def values_of(self, position: int) -> dict[str, Tensor]:
         """Return the weights that a task computes with, by parameter, at the present width."""
         held = self.own.data if position == self.newest else self.frozen
         picked = self._picked(position) & self._earlier(position)
         flat = torch.where(self.owner == position, held, torch.where(picked, self.frozen, 0.0))
         return self._layout.named(flat)
+
+    def named(self) -> dict[str, Tensor]:
+        """Return what the newest task may train, by parameter, at the present width."""
+        return self._layout.named(self.own.data)
+
+    def stored(self) -> int:
+        """Return the number of weights that have an owner."""
+        return int(self.owner.count_nonzero())
+
+    def check(self, position: int) -> None:
+        """Refuse a position at which there is no task."""
+        if not self.newest:
+            raise ValueError("the network has no task yet: call add_task")
+        if not 1 <= position <= self.newest:
+            raise ValueError(f"no task at position {position}; the network has {self.newest}")
+
+    def refuse_while_picking(self) -> None:
+        """Refuse what a learnable pick mask does not survive."""
+        if self.scores is not None:
+            raise ValueError("picks are still being learned: call stop_picking first")
 
     def _picked(self, position: int) -> Tensor:
         """Return a task's pick mask at the present width; the first task picks nothing."""
@@ -243,16 +263,6 @@ class MaskedWeights(nn.Module):
 
     def _count(self, owner: int) -> int:
         return int((self.owner == owner).sum())
-
-    def _check(self, position: int) -> None:
-        if not self.newest:
-            raise ValueError("the network has no task yet: call add_task")
-        if not 1 <= position <= self.newest:
-            raise ValueError(f"no task at position {position}; the network has {self.newest}")
-
-    def _refuse_while_picking(self) -> None:
-        if self.scores is not None:
-            raise ValueError("picks are still being learned: call stop_picking first")
 
 
 def _pick(position: int) -> str:

@@ -35,19 +35,25 @@ from crossback_core.model.masked import MaskedWeights
 MAX_TASKS = 255  # owners are stored as one byte
 
 
-class Ownership(MaskedWeights):
+class Ownership(nn.Module):
     """The values of a body: masked weights, each task's copies, and what is fixed for all.
 
     Args:
         body: What all tasks share; the first task starts with its values.
+
+    Attributes:
+        weights: The masked ones.
+        copies: Each task's own values of what no mask covers.
+        fixed: What no task may change.
 
     Raises:
         ValueError: The body does not classify all it has (see `Body.kinds`).
     """
 
     def __init__(self, body: Body) -> None:
+        super().__init__()
         self._kinds: Mapping[str, Kind] = classified(body)
-        super().__init__(self._of_kind(body, "masked"))
+        self.weights = MaskedWeights(self._of_kind(body, "masked"))
         # Structure alone, one for each task; values are swapped in. In a list, so that it is no
         # submodule: its tensors are no state.
         self._bodies = [_structure(body)]
@@ -59,6 +65,11 @@ class Ownership(MaskedWeights):
     def body(self) -> Body:
         """The body as the newest task has it: structure without values."""
         return self._bodies[-1]
+
+    @property
+    def newest(self) -> int:
+        """Position of the task that may be trained (0: none yet)."""
+        return self.weights.newest
 
     def train(self, mode: bool = True) -> Ownership:
         """Set the mode of the body as well."""
@@ -77,16 +88,16 @@ class Ownership(MaskedWeights):
         """
         if self.newest == MAX_TASKS:
             raise ValueError(f"a network holds at most {MAX_TASKS} tasks; it has {self.newest}")
-        self._refuse_while_picking()
+        self.weights.refuse_while_picking()
         copies, self._initial = self._initial, {}
         if self.newest:
             like = self.newest if like is None else like
-            self._check(like)
+            self.weights.check(like)
             copies, given = self._copies(self.newest), self._copies(like)
             copies = {name: with_block(copies[name], given[name]) for name in copies}
             self._bodies.append(deepcopy(self.body))
-        self.copies.append(Values(copies).to(self.own.device))
-        self._add_owner()
+        self.copies.append(Values(copies).to(self.weights.own.device))
+        self.weights.add_owner()
         freeze_all_but_last(self.copies)
 
     def start_from(self, other: Ownership) -> None:
@@ -96,17 +107,17 @@ class Ownership(MaskedWeights):
             other: Of the same body and width.
         """
         values = other._values(other.newest)
-        self._start_own(values)
+        self.weights.start_own(values)
         copy_all(self._copies(self.newest), values)
 
     def trained(self) -> Iterator[nn.Parameter]:
         """Yield what the newest task trains, pick scores aside."""
-        yield self.own
+        yield self.weights.own
         yield from self.copied()
 
     def copied(self) -> Iterator[nn.Parameter]:
         """Yield the newest task's copies of the parameters that no mask covers."""
-        self._check(self.newest)
+        self.weights.check(self.newest)
         yield from self.copies[-1].parameters()
 
     def forward(self, read: Any) -> Tensor:
@@ -123,10 +134,10 @@ class Ownership(MaskedWeights):
         Raises:
             ValueError: Training changed what is fixed for all tasks, which are now damaged.
         """
-        self._check(self.newest)
+        self.weights.check(self.newest)
         own, fixed = self._copies(self.newest), self.fixed.named()
         versions = {name: tensor._version for name, tensor in fixed.items()}
-        values = self._effective() | own | fixed
+        values = self.weights.effective() | own | fixed
         features: Tensor = functional_call(self.body, values, (read,), strict=True)
         for name, tensor in own.items():
             if values[name] is not tensor:  # a buffer that the body replaced
@@ -156,23 +167,23 @@ class Ownership(MaskedWeights):
         Args:
             width: As of `Body.grown`.
         """
-        self._check(self.newest)
-        self._refuse_while_picking()
+        self.weights.check(self.newest)
+        self.weights.refuse_while_picking()
         before = self.settled(self.newest)
-        grown = before.grown(width).to(self.own.device)
+        grown = before.grown(width).to(self.weights.own.device)
         self._check_growth(before, grown)
-        self._widen(self._of_kind(grown, "masked"))
+        self.weights.widen(self._of_kind(grown, "masked"))
         self.copies[-1] = Values(self._of_kind(grown, "per_task"))
         self._bodies[-1] = _structure(grown).train(self.training)
 
     def stored(self) -> int:
         """Return the number of owned weights, plus that of all values that no mask covers."""
         others = [*named_tensors(self.copies), *named_tensors(self.fixed)]
-        return int(self.owner.count_nonzero()) + sum(tensor.numel() for _, tensor in others)
+        return self.weights.stored() + sum(tensor.numel() for _, tensor in others)
 
     def packed(self) -> dict[str, Any]:
         """Return all values as tensors and plain values, as `unpack` takes them."""
-        masked = self._packed_weights()
+        masked = self.weights.packed()
         copies = [detached(self._copies(position + 1)) for position in range(self.newest)]
         return {"masked": masked, "copies": copies, "fixed": detached(self.fixed.named())}
 
@@ -184,7 +195,7 @@ class Ownership(MaskedWeights):
         """
         masked, copies = packed["masked"], packed["copies"]
         values = {name: part["value"] for name, part in masked.items()}
-        check_fit(self._layout.named(self.own.data), values)
+        check_fit(self.weights.named(), values)
         check_fit(self.fixed.named(), packed["fixed"], path="fixed.")
         if len(copies) != self.newest:
             raise ValueError(f"copies of {len(copies)} tasks, the network has {self.newest}")
@@ -201,14 +212,14 @@ class Ownership(MaskedWeights):
             ValueError: As of `check_packed`; owners or picks do not fit.
         """
         self.check_packed(packed)
-        self._unpack_weights(packed["masked"])
+        self.weights.unpack(packed["masked"])
         copy_all(self.fixed.named(), packed["fixed"])
         for position, copies in enumerate(packed["copies"], start=1):
             copy_all(self._copies(position), copies)
 
     def _values(self, position: int) -> dict[str, Tensor]:
         """Return every value of a task's body, at the task's own width."""
-        whole = self._weights(position)
+        whole = self.weights.values_of(position)
         own = self._of_kind(self._body(position), "masked")
         masked = {name: block(whole[name], tuple(like.shape)) for name, like in own.items()}
         return masked | self._copies(position) | self.fixed.named()
@@ -217,7 +228,7 @@ class Ownership(MaskedWeights):
         return cast(Values, self.copies[position - 1]).named()
 
     def _body(self, position: int) -> Body:
-        self._check(position)
+        self.weights.check(position)
         return self._bodies[position - 1]
 
     def _of_kind(self, body: Body, kind: Kind) -> dict[str, Tensor]:

@@ -65,7 +65,7 @@ def prune_backbone(
         )
         row = {
             "sparsity": sparsity,
-            "measured_sparsity": network.ownership.sparsity(),
+            "measured_sparsity": network.ownership.weights.sparsity(),
             **accuracies_of(network, data),
             "seconds": seconds_of(epochs),
         }

@@ -60,7 +60,11 @@ def train_pair(
     continues its baseline has the baseline's steps behind it, as the longer baseline has.
     """
     data, where, network = load_task(task_file), resolve_device(device), network_of(backbone)
-    source, sparsity, own = network.newest, network.ownership.sparsity(), network_of(baseline)
+    source, sparsity, own = (
+        network.newest,
+        network.ownership.weights.sparsity(),
+        network_of(baseline),
+    )
     apart = own.stored_values() + network.stored_values()
     # a stream a training: a control that comes out odd by chance must not do so for all targets
     torch.manual_seed((seed << 32) + zlib.crc32(f"{data.task} {start} {source.task}".encode()))

@@ -108,7 +108,7 @@ def train_target(
     product = network_of(baseline) if kept_baseline else outcome.kept.network.cpu()
     record = ProductRecord(
         **_comparison(choice, tried, own, kept_baseline=kept_baseline),
-        sparsity=None if kept_baseline else network_of(backbone).ownership.sparsity(),
+        sparsity=None if kept_baseline else network_of(backbone).ownership.weights.sparsity(),
         **_weights(product, data.task),
         seconds=seconds_of([row for attempt in outcome.tried for row in attempt.rows]),
         **circumstances(data, seed=seed, device=where),
@@ -167,7 +167,7 @@ def _comparison(
 
 def _weights(network: Network, task: int) -> dict[str, Any]:
     """Return width, sizes, and how the masked weights are shared out among a network's tasks."""
-    shares = network.ownership.shares(network.position(task))
+    shares = network.ownership.weights.shares(network.position(task))
     return {
         "width": network.tasks[task].width,
         "owned_fraction": shares.owned,

@@ -39,7 +39,7 @@ def begin(
 
 def _shuffle(network: Network, made: Reconstruction) -> None:
     """Keep structure without knowledge: shuffle each tensor that comes from the backbone."""
-    network.ownership.change_earlier(_shuffled)
+    network.ownership.weights.change_earlier(_shuffled)
     with torch.no_grad():
         for parameter in _copied(network, made):
             parameter.copy_(_shuffled(parameter))
@@ -60,15 +60,15 @@ def _unpick(network: Network, made: Reconstruction) -> None:
     target that continues its baseline has values of its own there. What is copied from the
     backbone beside its weights stays.
     """
-    for name, inputs in network.ownership.room().items():
+    for name, inputs in network.ownership.weights.room().items():
         if not inputs:
             raise ValueError(
                 f"backbone {network.specs[-2].task} has no free weights in {name}: without"
                 " picks nothing is left; take it out of study.sizes.*.controls.unpicked"
             )
-    network.ownership.change_earlier(torch.zeros_like)
+    network.ownership.weights.change_earlier(torch.zeros_like)
     if not made.continued:
-        network.ownership.draw_own()
+        network.ownership.weights.draw_own()
 
 
 _CONTROLS: dict[Start, Callable[[Network, Reconstruction], None]] = {

@@ -45,16 +45,16 @@ def learned(count: int, *, widths: tuple[float, ...] = (1.0, 1.0, 1.0)) -> Netwo
         tiny.disturb(network)
         if number:
             drop_picks(network)
-        network.ownership.prune_to(0.5)
+        network.ownership.weights.prune_to(0.5)
     return network
 
 
 def drop_picks(network: Network) -> None:
     """Drop about a third of the newest task's picks."""
-    scores = network.ownership.start_picking(initial=0.01, threshold=0.005)
+    scores = network.ownership.weights.start_picking(initial=0.01, threshold=0.005)
     with torch.no_grad():
         scores -= 0.015 * torch.rand_like(scores)
-    network.ownership.stop_picking()
+    network.ownership.weights.stop_picking()
 
 
 @pytest.fixture(scope="module")
@@ -83,11 +83,13 @@ def test_a_network_comes_back_bit_for_bit(count, widths, tmp_path):
     assert back.record == record
     assert back.network.specs == network.specs
     assert describe(back.network.ownership.body) == describe(network.ownership.body)
-    assert torch.equal(back.network.ownership.owner, network.ownership.owner)
+    assert torch.equal(back.network.ownership.weights.owner, network.ownership.weights.owner)
     for position, data in enumerate(TASKS[:count], start=1):
         models = [each.settled(data.task).state_dict() for each in (network, back.network)]
         assert tiny.same_state(*models)
-        assert back.network.ownership.shares(position) == network.ownership.shares(position)
+        assert back.network.ownership.weights.shares(position) == network.ownership.weights.shares(
+            position
+        )
     save_checkpoint(back.network, tmp_path / "another name.pt", record)
     assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "another name.pt").read_bytes()
 
@@ -113,7 +115,7 @@ def test_saving_changes_nothing(two_tasks, tmp_path):
 
 def test_picks_must_be_final(tmp_path):
     network = learned(2)
-    network.ownership.start_picking(initial=0.01, threshold=0.005)
+    network.ownership.weights.start_picking(initial=0.01, threshold=0.005)
     with pytest.raises(ValueError, match="call stop_picking before saving"):
         save_checkpoint(network, tmp_path / "one.pt")
     assert not (tmp_path / "one.pt").exists()
@@ -152,7 +154,7 @@ def test_two_tasks_take_little_more_than_one_dense_model(modalities, demo, tmp_p
     torch.manual_seed(0)
     network = Network(Perceiver(demo))
     network.add_task(specs[0])
-    network.ownership.prune_to(0.7)
+    network.ownership.weights.prune_to(0.7)
     network.add_task(specs[1], like=1)
     drop_picks(network)
     save_checkpoint(network, tmp_path / "one.pt", {"settings": "x" * 4000})

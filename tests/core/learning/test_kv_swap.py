@@ -18,7 +18,7 @@ def backbone(modality: str) -> Network:
     """A pruned backbone of task 1 with values of its own everywhere."""
     network = tiny.network(tiny.task_data(1, modality, classes=3), seed=1)
     tiny.disturb(network)
-    network.ownership.prune_to(0.5)
+    network.ownership.weights.prune_to(0.5)
     return network
 
 
@@ -114,7 +114,7 @@ def test_a_target_continues_its_baseline_in_a_grown_backbone():
     """As if the baseline had grown to the same width: that changes nothing of what it computes."""
     network, own, data = backbone("image"), baseline("text"), tiny.task_data(2, "text")
     network.grow(1.5)
-    network.ownership.prune_to(1.0)  # of what the backbone knew nothing is left to pick
+    network.ownership.weights.prune_to(1.0)  # of what the backbone knew nothing is left to pick
     before = tiny.snapshot(own)
     assert reconstruct(network, own, CONTINUED) == Reconstruction(swapped=True, continued=True)
     assert network.width == network.newest.width == 1.5

@@ -46,21 +46,21 @@ def test_the_cubic_schedule_by_hand(start, end, progress, expected):
 def test_each_layer_gets_the_sparsity(images, sparsity):
     network = tiny.network(images)
     dense = network.settled(images.task).body
-    network.ownership.prune_to(sparsity)
+    network.ownership.weights.prune_to(sparsity)
     pruned = network.settled(images.task).body
-    for name in network.ownership.room():
+    for name in network.ownership.weights.room():
         before, after = dense.get_parameter(name), pruned.get_parameter(name)
         freed = after == 0
         assert int(freed.sum()) == round(sparsity * freed.numel())
         assert torch.equal(after[~freed], before[~freed])
-    assert network.ownership.sparsity() == pytest.approx(sparsity, abs=0.01)
+    assert network.ownership.weights.sparsity() == pytest.approx(sparsity, abs=0.01)
 
 
 def test_pruning_never_gives_weights_back(images):
     network = tiny.network(images)
-    network.ownership.prune_to(0.7)
+    network.ownership.weights.prune_to(0.7)
     before = tiny.snapshot(network)
-    network.ownership.prune_to(0.4)
+    network.ownership.weights.prune_to(0.4)
     assert tiny.same_state(before, tiny.snapshot(network))
 
 
@@ -79,7 +79,7 @@ def test_measured_sparsity_is_the_requested_one_at_every_step(images, settings, 
     def watched(*arguments, after_step, **options):
         def watch(step):
             after_step(step)
-            body, names = network.settled(1).body, network.ownership.room()
+            body, names = network.settled(1).body, network.ownership.weights.room()
             weights = torch.cat([body.get_parameter(name).flatten() for name in names])
             measured.append(float((weights == 0).double().mean()))
             active.append(weights != 0)
@@ -109,7 +109,7 @@ def test_the_sparsity_is_reached_whatever_the_ramp(images, ramp):
     network = tiny.network(images)
     settings = replace(tiny.PRUNING, ramp_epochs=ramp, update_every=4)
     climb(network, images, 0.6, pruning=settings, training=tiny.ADAMW, seed=3)
-    assert network.ownership.sparsity() == pytest.approx(0.6, abs=0.005)
+    assert network.ownership.weights.sparsity() == pytest.approx(0.6, abs=0.005)
 
 
 def test_a_resumed_level_ends_with_the_same_bits(images, tmp_path):

@@ -21,7 +21,7 @@ def initial(images, texts) -> Network:
     """A pruned image backbone with the text target added."""
     network = tiny.network(images)
     tiny.train(network, images)
-    network.ownership.prune_to(0.5)
+    network.ownership.weights.prune_to(0.5)
     network.add_task(tiny.spec(texts), like=images.task)
     return network
 
@@ -126,7 +126,7 @@ def test_growth_reaches_the_network(images, texts):
 
 def picked(network: Network) -> float:
     """Return the fraction of the backbone's weights that the target picks."""
-    shares = network.ownership.shares
+    shares = network.ownership.weights.shares
     return shares(2).picked / shares(1).owned
 
 
@@ -144,9 +144,9 @@ def test_picks_and_weights_are_learned_together(network, texts):
     assert rows[-1]["loss"] < rows[0]["loss"] and rows[-1]["train_accuracy"] == 1.0
     after = tiny.snapshot(network)
     for name in ("frozen", "owner"):
-        assert torch.equal(before[f"ownership.{name}"], after[f"ownership.{name}"])
+        assert torch.equal(before[f"ownership.weights.{name}"], after[f"ownership.weights.{name}"])
     old, new = (network.settled(task).body for task in (1, 2))
-    for name in network.ownership.room():
+    for name in network.ownership.weights.room():
         first, second = old.get_parameter(name), new.get_parameter(name)
         assert second[first == 0].any(), "free weights are filled"
         assert torch.equal(second[first != 0], first[first != 0] * (second[first != 0] != 0))
@@ -159,7 +159,7 @@ def test_picks_no_longer_change_after_the_stop(network, texts, stop, last, monke
 
     def watched(*arguments, **options):
         def watch(step):
-            seen.append(network.ownership.scores.detach().clone())
+            seen.append(network.ownership.weights.scores.detach().clone())
 
         return fit(*arguments, after_step=watch, **options)
 
@@ -171,7 +171,7 @@ def test_picks_no_longer_change_after_the_stop(network, texts, stop, last, monke
 
 
 def test_the_rate_of_the_picks_falls_after_the_milestone(network):
-    scores = network.ownership.start_picking(initial=0.01, threshold=0.005)
+    scores = network.ownership.weights.start_picking(initial=0.01, threshold=0.005)
     settings = replace(tiny.TARGET, pick_learning_rate=1.0)
     optimisation = target._pick_optimisation(scores, settings, steps=10)
     assert isinstance(optimisation.optimizer, torch.optim.Adam)
@@ -187,7 +187,7 @@ def test_a_target_on_a_dense_backbone_trains_what_no_mask_covers(images, texts):
     """No weight is free where no level of the ladder was good enough; only growth makes some."""
     network = tiny.network(images, texts)
     before = tiny.logits_of(network, images)
-    shares = network.ownership.shares(2)
+    shares = network.ownership.weights.shares(2)
     assert (shares.owned, shares.free) == (0.0, 0.0)
     rows = tiny.train_target(network, texts, replace(tiny.ADAMW, epochs=10)).rows
     assert rows[-1]["loss"] < rows[0]["loss"]

@@ -50,7 +50,7 @@ def first(body: Body, settings=tiny.ADAMW) -> Network:
     network = Network(body)
     network.add_task(tiny.spec(TASKS[0]))
     tiny.train(network, TASKS[0], settings)
-    network.ownership.prune_to(0.6)
+    network.ownership.weights.prune_to(0.6)
     return network
 
 
@@ -59,10 +59,10 @@ def learn(network: Network, data: TaskData, settings) -> None:
     network.add_task(tiny.spec(data))
     tiny.train_target(network, data, settings, target=TARGET)
     newest = len(network.specs)
-    owned = sum(network.ownership.shares(position).owned for position in range(1, newest))
-    assert 0 < network.ownership.shares(newest).picked < owned
-    network.ownership.prune_to(0.5)
-    assert network.ownership.sparsity() > 0.4
+    owned = sum(network.ownership.weights.shares(position).owned for position in range(1, newest))
+    assert 0 < network.ownership.weights.shares(newest).picked < owned
+    network.ownership.weights.prune_to(0.5)
+    assert network.ownership.weights.sparsity() > 0.4
 
 
 def three(body: Body, settings=tiny.ADAMW) -> Network:
@@ -126,8 +126,8 @@ def test_only_the_newest_task_has_gradients(body):
     newest = {id(parameter) for parameter in network.trainable_parameters()}
     for name, parameter in network.named_parameters():
         assert (parameter.grad is not None) == (id(parameter) in newest), name
-    own = network.ownership.own.grad
-    assert own.any() and not own[network.ownership.owner != 4].any()
+    own = network.ownership.weights.own.grad
+    assert own.any() and not own[network.ownership.weights.owner != 4].any()
 
 
 def test_eight_threads_get_each_tasks_bits(body):

@@ -26,7 +26,7 @@ def both(images, texts) -> Network:
     """A network of an image task and a text task, pruned in between, all values disturbed."""
     network = tiny.network(images)
     tiny.disturb(network)
-    network.ownership.prune_to(0.5)
+    network.ownership.weights.prune_to(0.5)
     network.add_task(tiny.spec(texts), like=images.task)
     tiny.disturb(network)
     return network.eval()
@@ -60,15 +60,15 @@ def test_every_parameter_of_a_first_task_receives_a_gradient(modality):
 
 
 def test_every_parameter_of_a_later_task_and_every_pick_receives_a_gradient(both, texts):
-    scores = both.ownership.start_picking(initial=0.01, threshold=0.005)
+    scores = both.ownership.weights.start_picking(initial=0.01, threshold=0.005)
     both(*texts.train.inputs()).square().sum().backward()
     trained = [*both.trainable_parameters(), scores]
     assert all(parameter.grad.any() for parameter in trained)
-    masked = both.ownership._layout
+    masked = both.ownership.weights._layout
     assert len(masked.shapes) == 16
-    assert all(each.any() for each in masked.split(both.ownership.own.grad))
-    picked = torch.zeros_like(both.ownership.frozen)
-    picked[both.ownership._earlier(2)] = scores.grad
+    assert all(each.any() for each in masked.split(both.ownership.weights.own.grad))
+    picked = torch.zeros_like(both.ownership.weights.frozen)
+    picked[both.ownership.weights._earlier(2)] = scores.grad
     assert all(each.any() for each in masked.split(picked))
     newest = {id(parameter) for parameter in trained}
     others = [parameter for parameter in both.parameters() if id(parameter) not in newest]
@@ -212,7 +212,7 @@ def test_what_a_network_refuses(both, act, message):
 
 
 def test_a_task_added_while_picks_are_learned_changes_nothing(both):
-    both.ownership.start_picking(initial=0.01, threshold=0.005)
+    both.ownership.weights.start_picking(initial=0.01, threshold=0.005)
     before = tiny.snapshot(both)
     with pytest.raises(ValueError, match="picks are still being learned"):
         both.add_task(THIRD)

@@ -108,16 +108,16 @@ def effective(owned: Ownership, position: int) -> Tensor:
 
 
 def owners(owned: Ownership) -> Tensor:
-    return owned.owner.view(owned.body.weight.shape)
+    return owned.weights.owner.view(owned.body.weight.shape)
 
 
 def set_scores(owned: Ownership, values: dict[tuple[int, int], float]) -> None:
     """Set pick scores by row and column."""
-    all_scores = torch.full_like(owned.frozen, owned.scores[0].item())
+    all_scores = torch.full_like(owned.weights.frozen, owned.weights.scores[0].item())
     shaped = all_scores.view(owned.body.weight.shape)
     for place, value in values.items():
         shaped[place] = value
-    owned.scores.data.copy_(all_scores[owned._earlier(owned.newest)])
+    owned.weights.scores.data.copy_(all_scores[owned.weights._earlier(owned.newest)])
 
 
 # what a task computes with
@@ -144,16 +144,16 @@ def test_outputs_by_hand(two):
 
 
 def test_a_third_task_picks_among_the_weights_of_both_others(two):
-    assert two.shares(2) == Shares(owned=2 / 6, picked=3 / 6, free=1 / 6)
+    assert two.weights.shares(2) == Shares(owned=2 / 6, picked=3 / 6, free=1 / 6)
     two.add_task()
-    assert two.shares(3) == Shares(owned=1 / 6, picked=5 / 6, free=0.0)
+    assert two.weights.shares(3) == Shares(owned=1 / 6, picked=5 / 6, free=0.0)
     assert effective(two, 3).tolist() == effective(two, 2).tolist() == BOTH
-    two.start_picking(initial=0.01, threshold=0.005)
+    two.weights.start_picking(initial=0.01, threshold=0.005)
     set_scores(two, {(0, 2): 0.0})
-    two.stop_picking()
+    two.weights.stop_picking()
     assert effective(two, 3).tolist() == [[1.0, -2.0, 0.0], [4.0, 0.0, -6.0]]
     assert effective(two, 2).tolist() == BOTH
-    assert two.shares(3).picked == 4 / 6 and two.shares(2).picked == 3 / 6
+    assert two.weights.shares(3).picked == 4 / 6 and two.weights.shares(2).picked == 3 / 6
 
 
 @pytest.mark.parametrize(("like", "start"), [(None, [5.0, 6.0]), (1, [3.0, 4.0])])
@@ -181,11 +181,11 @@ def test_a_settled_task_is_a_plain_module_that_shares_nothing(two):
 
 def test_gradients_reach_only_what_the_newest_task_owns(two):
     two(torch.tensor([[1.0, 10.0, 100.0]])).sum().backward()
-    assert two.own.grad.view(2, 3).tolist() == [[0.0, 0.0, 100.0], [1.0, 0.0, 0.0]]
+    assert two.weights.own.grad.view(2, 3).tolist() == [[0.0, 0.0, 100.0], [1.0, 0.0, 0.0]]
     biases = [two._copies(position)["bias"] for position in (1, 2)]
     assert biases[0].grad is None and biases[1].grad.tolist() == [1.0, 1.0]
     assert [bias.requires_grad for bias in biases] == [False, True]
-    assert not two.frozen.requires_grad
+    assert not two.weights.frozen.requires_grad
 
 
 # picking
@@ -194,7 +194,7 @@ def test_gradients_reach_only_what_the_newest_task_owns(two):
 def test_the_straight_through_gradient_of_the_picks_by_hand():
     owned = one(torch.tensor([[2.0, -3.0]]))
     owned.add_task()
-    scores = owned.start_picking(initial=0.01, threshold=0.005)
+    scores = owned.weights.start_picking(initial=0.01, threshold=0.005)
     set_scores(owned, {(0, 1): 0.004})
     output = owned(torch.tensor([[5.0, 7.0]]))
     output.sum().backward()
@@ -203,35 +203,35 @@ def test_the_straight_through_gradient_of_the_picks_by_hand():
 
 
 def test_a_score_at_the_threshold_is_not_picked_and_every_pick_starts_on(two):
-    two.start_picking(initial=0.01, threshold=0.005)
+    two.weights.start_picking(initial=0.01, threshold=0.005)
     assert effective(two, 2).tolist() == BOTH
     set_scores(two, {(0, 1): 0.005, (0, 0): 0.0051})
     left = [[1.0, 0.0, 3.0], [4.0, 0.0, -6.0]]
     assert effective(two, 2).tolist() == left
-    two.stop_picking()
-    assert two.scores is None
+    two.weights.stop_picking()
+    assert two.weights.scores is None
     assert effective(two, 2).tolist() == left
-    assert two.shares(2).picked == 2 / 6
+    assert two.weights.shares(2).picked == 2 / 6
 
 
 # freeing
 
 
 def test_pruning_never_frees_a_weight_of_an_earlier_task(two):
-    two.prune_to(1.0)  # 3 and 4, though 1 and -2 of task 1 are smaller
+    two.weights.prune_to(1.0)  # 3 and 4, though 1 and -2 of task 1 are smaller
     assert owners(two).tolist() == [[1, 1, 0], [0, 0, 1]]
     assert effective(two, 2).tolist() == FIRST
 
 
 def test_a_free_weight_stays_inactive_whatever_the_optimiser_does_to_it():
     owned = one(torch.tensor([[0.3, -0.1, 0.5]]))
-    optimizer = torch.optim.SGD([owned.own], 0.01, momentum=0.9, nesterov=True)
+    optimizer = torch.optim.SGD([owned.weights.own], 0.01, momentum=0.9, nesterov=True)
     for _ in range(2):
         optimizer.zero_grad()
         owned(torch.ones(1, 3)).sum().backward()
         optimizer.step()  # the second time momentum alone pushes the freed weight
-        owned.prune_to(1 / 3)
-    assert owners(owned).tolist() == [[1, 0, 1]] and owned.own[1] != 0
+        owned.weights.prune_to(1 / 3)
+    assert owners(owned).tolist() == [[1, 0, 1]] and owned.weights.own[1] != 0
     assert effective(owned, 1)[0, 1] == 0 and owned(torch.eye(3))[1].item() == 0
     assert owned.packed()["masked"]["weight"]["value"][0, 1] == 0
     owned.add_task()
@@ -244,25 +244,25 @@ def test_what_is_freed_is_smaller_than_what_is_kept(magnitudes, count):
     signs = torch.tensor([1.0, -1.0]).repeat(6)
     weights = (torch.tensor(magnitudes) * signs).view(3, 4)
     owned = one(weights)
-    owned.prune_to(count / 12)
+    owned.weights.prune_to(count / 12)
     assert torch.equal(owners(owned) == FREE, weights.abs() <= count)
     assert torch.equal(effective(owned, 1), weights.where(weights.abs() > count, 0))
-    assert owned.sparsity() == count / 12
+    assert owned.weights.sparsity() == count / 12
 
 
 def test_a_task_that_diverged_frees_nothing(two):
     """NaN has no magnitude; the smallest would be taken from earlier tasks."""
-    two.own.data[owners(two).flatten() == 2] = float("nan")
+    two.weights.own.data[owners(two).flatten() == 2] = float("nan")
     with pytest.raises(ValueError, match="weights are not finite: lower the learning rate"):
-        two.prune_to(0.5)
+        two.weights.prune_to(0.5)
     assert torch.equal(owners(two), OWNERS)
 
 
 def test_what_is_not_owned_never_takes_part_not_even_infinity(two):
-    two.own.data[(owners(two) != 2).flatten()] = float("inf")
+    two.weights.own.data[(owners(two) != 2).flatten()] = float("inf")
     two(torch.ones(1, 3)).sum().backward()
     assert two(torch.eye(3)).T.tolist() == BOTH
-    assert two.own.grad.view(2, 3).tolist() == [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
+    assert two.weights.own.grad.view(2, 3).tolist() == [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]
 
 
 # growing
@@ -299,20 +299,23 @@ def test_a_task_added_after_growth_has_the_new_width(two):
     ("act", "message"),
     [
         (lambda owned: owned.settled(3), "no task at position 3; the network has 2"),
-        (lambda owned: owned.shares(0), "no task at position 0; the network has 2"),
+        (lambda owned: owned.weights.shares(0), "no task at position 0; the network has 2"),
         (
-            lambda owned: owned.start_picking(initial=0.005, threshold=0.005),
+            lambda owned: owned.weights.start_picking(initial=0.005, threshold=0.005),
             "pick scores start at 0.005, not above threshold 0.005",
         ),
-        (Ownership.stop_picking, "picks are not being learned: call start_picking first"),
+        (
+            lambda owned: owned.weights.stop_picking(),
+            "picks are not being learned: call start_picking first",
+        ),
         (
             lambda owned: owned.grow(0.5),
             "test_layer.grown does not keep bias: each value must be the top-left block of the"
             " new one, and what is fixed must stay",
         ),
         (lambda owned: owned.add_task(like=5), "no task at position 5; the network has 2"),
-        (lambda owned: owned.prune_to(1.2), "sparsity 1.2 is not from 0 to 1"),
-        (lambda owned: owned.prune_to(float("nan")), "sparsity nan is not from 0 to 1"),
+        (lambda owned: owned.weights.prune_to(1.2), "sparsity 1.2 is not from 0 to 1"),
+        (lambda owned: owned.weights.prune_to(float("nan")), "sparsity nan is not from 0 to 1"),
     ],
 )
 def test_illegal_transitions(two, act, message):
@@ -323,7 +326,7 @@ def test_illegal_transitions(two, act, message):
 
 @pytest.mark.parametrize("act", [lambda owned: owned.add_task(), lambda owned: owned.grow(2.0)])
 def test_illegal_transitions_while_picks_are_learned(two, act):
-    two.start_picking(initial=0.01, threshold=0.005)
+    two.weights.start_picking(initial=0.01, threshold=0.005)
     message = "^picks are still being learned: call stop_picking first$"
     with pytest.raises(ValueError, match=message):
         act(two)
@@ -333,7 +336,7 @@ def test_illegal_transitions_while_picks_are_learned(two, act):
 def test_the_first_task_has_nothing_to_pick_from():
     message = "^the first task has no earlier weights to pick from$"
     with pytest.raises(ValueError, match=message):
-        one(WEIGHTS).start_picking(initial=0.01, threshold=0.005)
+        one(WEIGHTS).weights.start_picking(initial=0.01, threshold=0.005)
 
 
 class Permuted(Layer):
@@ -486,19 +489,19 @@ def act_on(owned: Ownership, action: str, value) -> None:
     if action == "train":  # a step that touches the whole parameter
         noise = torch.Generator().manual_seed(value)
         with torch.no_grad():
-            owned.own += torch.randn(owned.own.shape, generator=noise)
+            owned.weights.own += torch.randn(owned.weights.own.shape, generator=noise)
     elif action == "prune":
-        owned.prune_to(value)
+        owned.weights.prune_to(value)
     elif action == "grow":
         owned.grow(max(value, len(owned.body.bias) / 2))
     elif action == "add":
         owned.add_task()
     elif owned.newest > 1:
-        scores = owned.start_picking(initial=1.0, threshold=0.5)
+        scores = owned.weights.start_picking(initial=1.0, threshold=0.5)
         with torch.no_grad():
             noise = torch.Generator().manual_seed(value)
             scores.copy_(torch.rand(scores.shape, generator=noise))
-        owned.stop_picking()
+        owned.weights.stop_picking()
 
 
 @settings(deadline=None, max_examples=50)
@@ -516,8 +519,8 @@ def test_after_any_history(history):
             widths.append(widths[-1])
         act_on(owned, action, value)
         widths[-1] = len(owned.body.bias) / 2
-        counts = [owned.shares(position).owned for position in range(1, owned.newest + 1)]
-        assert sum(counts) + owned.shares(1).free == pytest.approx(1)
+        counts = [owned.weights.shares(position).owned for position in range(1, owned.newest + 1)]
+        assert sum(counts) + owned.weights.shares(1).free == pytest.approx(1)
         assert all(
             torch.equal(effective(owned, position), before)
             for position, before in enumerate(settled, start=1)
@@ -527,7 +530,7 @@ def test_after_any_history(history):
         rebuilt.add_task()
         rebuilt.grow(width)
     rebuilt.unpack(owned.packed())
-    assert np.array_equal(rebuilt.owner, owned.owner)
+    assert np.array_equal(rebuilt.weights.owner, owned.weights.owner)
     for position in range(1, owned.newest + 1):
         assert torch.equal(effective(rebuilt, position), effective(owned, position))
-        assert rebuilt.shares(position) == owned.shares(position)
+        assert rebuilt.weights.shares(position) == owned.weights.shares(position)

@@ -44,7 +44,7 @@ class Study:
         record = to_values(recorded.baseline(validation_accuracy=0.5))
         save_task(data, self.folder / f"task_{data.task}.pt")
         save_checkpoint(network, self.folder / f"baseline_{data.task}.pt", record)
-        network.ownership.prune_to(0.5)
+        network.ownership.weights.prune_to(0.5)
         save_checkpoint(network, self.folder / f"pruned_{data.task}.pt", record)
 
     def cell(self, data: TaskData) -> None:

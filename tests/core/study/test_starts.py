@@ -18,7 +18,7 @@ def started(source: TaskData, target: TaskData, start: Start) -> tuple[Network, 
     backbone, own = tiny.network(source), tiny.network(target, seed=1)
     for network in (backbone, own):
         tiny.disturb(network)
-    backbone.ownership.prune_to(0.5)
+    backbone.ownership.weights.prune_to(0.5)
     torch.manual_seed(4)
     begin(backbone, own, start=start, swapping=tiny.TARGET.swapping)
     return backbone, own
@@ -32,7 +32,7 @@ def other(data: TaskData) -> TaskData:
 def frozen(network: Network) -> list[Tensor]:
     """The weights of the backbone, parameter by parameter."""
     body = network.settled(network.specs[0].task).body
-    return [body.get_parameter(name) for name in network.ownership.room()]
+    return [body.get_parameter(name) for name in network.ownership.weights.room()]
 
 
 @pytest.mark.parametrize("start", STARTS)
@@ -81,7 +81,7 @@ def test_a_target_that_continues_its_baseline_does_so_in_every_control(
     assert torch.equal(started_as.body.latents, wanted.body.latents)
     assert torch.equal(started_as.head.weight, wanted.head.weight)
     plain, _ = started(images, texts, "backbone")
-    for name, before in zip(network.ownership.room(), frozen(plain), strict=True):
+    for name, before in zip(network.ownership.weights.room(), frozen(plain), strict=True):
         found, expected = (each.body.get_parameter(name) for each in (started_as, wanted))
         assert torch.equal(found[before == 0], expected[before == 0])
     same = torch.equal(started_as.input.key.weight, wanted.input.key.weight)
@@ -115,5 +115,5 @@ def test_an_unpicked_start_computes_with_free_weights_alone(images: TaskData) ->
     network, _ = started(images, data, "unpicked")
     plain, _ = started(images, data, "backbone")
     body = network.settled(data.task).body
-    for name, before in zip(network.ownership.room(), frozen(plain), strict=True):
+    for name, before in zip(network.ownership.weights.room(), frozen(plain), strict=True):
         assert torch.equal(body.get_parameter(name) == 0, before != 0)
