@@ -28,13 +28,6 @@ COUNT_TEXT = re.compile(r"[1-9][0-9]{0,8}")  # an id or a count as text, below M
 _SHOWN = 60  # names that a message lists
 _NUMBER = re.compile(r"[-+]?[0-9.]+(e[-+]?[0-9]+)?", re.IGNORECASE)
 _FLAGS = {"true": True, "false": False}  # as the command line writes them
-_RENAMED = {  # what version 0.1 called by another name
-    "wide": "joint",
-    "metric": "score",
-    "probe": "linear_classifier",
-    "heads": "attention_heads",
-    "cross_heads": "cross_attention_heads",
-}
 
 _ALLOWED = {  # by the type of pydantic's error
     "int_type": "it must be an integer",
@@ -164,8 +157,6 @@ def one_of(name: object, known: Iterable[str]) -> str:
 def _meant(name: object, names: list[str]) -> str:
     if not isinstance(name, str) or name.isdigit():
         return ""
-    if _RENAMED.get(name) in names:
-        return f" (it is called {_RENAMED[name]!r} now)"
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
     return f" (did you mean {close[0]!r}?)" if close else ""
 

@@ -24,9 +24,9 @@ from crossback_core.model.network import Network, TaskSpec
 from crossback_core.model.ownership import MAX_TASKS
 from crossback_core.storage.archive import entry, load_archive, save_archive
 
-CHECKPOINT_FORMAT = 2
+CHECKPOINT_FORMAT = 3
 
-_WRITERS = {1: "0.1"}  # which version wrote an older format
+_WRITERS = {1: "0.1", 2: "0.2 before its release"}  # which version wrote an older format
 
 # What values that fit their hash but no network lead to.
 _UNSOUND = (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, AttributeError)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from crossback_core.config.datasets import Known, load_experiment
@@ -13,6 +14,12 @@ from crossback_core.config.presets import load_presets
 from crossback_core.section import build, unknown
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
+_RENAMED = {  # keys of version 0.1
+    "datasets.*.wide": "joint",
+    "presets.*.model.heads": "attention_heads",
+    "presets.*.model.cross_heads": "cross_attention_heads",
+    "presets.*.selection.metric": "score",
+}
 
 
 def load_settings(config: Mapping[str, Any]) -> Settings:
@@ -21,8 +28,9 @@ def load_settings(config: Mapping[str, Any]) -> Settings:
     Raises:
         ValueError: One line for each problem found: the key's path, its value, what was allowed.
     """
-    problems: list[str] = []
     plain = normalised(config)
+    if problems := list(_old_names(plain)):
+        raise ValueError(_told(problems))  # alone: other problems would follow from them
     top = build(TopSettings, plain, "", problems)
     given = _named(plain, "presets", problems)
     known = Known(load_presets(given, problems), tuple(given), top.seed if top else None)
@@ -34,10 +42,24 @@ def load_settings(config: Mapping[str, Any]) -> Settings:
         if name not in datasets:
             problems.append(f"run: {unknown('data set', name, datasets)}")
     if problems or top is None:
-        count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-        raise ValueError("\n    ".join([f"The configuration has {count}:", *problems]))
+        raise ValueError(_told(problems))
     experiments = {name: each for name, each in datasets.items() if each is not None}
     return Settings(top.seed, top.device, top.run, experiments)
+
+
+def _told(problems: list[str]) -> str:
+    count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
+    return "\n    ".join([f"The configuration has {count}:", *problems])
+
+
+def _old_names(values: object, path: str = "") -> Iterator[str]:
+    """Find keys that an older version called by other names."""
+    for key, value in values.items() if isinstance(values, Mapping) else ():
+        where = f"{path}{key}"
+        for pattern, name in _RENAMED.items():
+            if fnmatchcase(where, pattern):
+                yield f"{where}: is called {name} now; rename it"
+        yield from _old_names(value, f"{where}.")
 
 
 def _named(plain: object, key: str, problems: list[str]) -> dict[str, Any]:

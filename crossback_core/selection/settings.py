@@ -14,6 +14,8 @@ Candidates = Literal["all", "same_modal", "cross_modal"]
 
 
 def _known(name: object) -> str:
+    if name == "probe":  # in version 0.1
+        raise ValueError("it is called linear_classifier now: rename it")
     if not isinstance(name, str) or name not in SCORES:
         raise ValueError(one_of(name, SCORES))
     return name

@@ -284,7 +284,7 @@ def test_an_entry_that_is_missing_or_of_another_type_is_named(path, key):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda payload: payload.update(format=3), "format 3"),
+        (lambda payload: payload.update(format=4), "format 4"),
         (lambda payload: payload.update(record="{"), "Expecting"),
         (lambda payload: payload.update(tasks="[[]]"), "not a checkpoint"),
         (lambda payload: payload.update(tasks='[{"task": 1}]'), "classes"),
@@ -358,9 +358,10 @@ def test_contents_that_do_not_match_the_hash_are_refused(path, change):
 
 def test_an_older_format_is_refused_with_the_version_that_wrote_it(path):
     """Not as damaged: its values would be read in another order."""
-    rewrite(path, lambda payload: payload.update(format=1))
-    message = f"is a checkpoint of format 1, which crossback_core 0.1 wrote; this is {__version__},"
-    refused(path, message, "reads format 2: remove it and run again$")
+    for number, version in ((1, "0.1"), (2, "0.2 before its release")):
+        rewrite(path, lambda payload, number=number: payload.update(format=number))
+        message = f"is a checkpoint of format {number}, which crossback_core {version} wrote; this"
+        refused(path, message, f"is {__version__}, which reads format 3: remove it and run again$")
 
 
 def test_a_task_file_is_told_apart(tmp_path):
