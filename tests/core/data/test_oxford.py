@@ -12,7 +12,7 @@ from miniatures import make_oxford, settings_of
 from scipy.io import savemat
 
 from crossback_core.data import make_index, make_task
-from crossback_core.data.kinds import oxford
+from crossback_core.data import paired
 from crossback_core.data.kinds.oxford import read_index
 
 SETTINGS = settings_of("oxford", groups=2)
@@ -29,8 +29,8 @@ def raw(tmp_path: Path) -> Path:
 @pytest.fixture
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Labels as published, as if all images and captions were there."""
-    monkeypatch.setattr(oxford, "file_problem", lambda path: "")
-    monkeypatch.setattr(oxford, "caption_problem", lambda path: "")
+    monkeypatch.setattr(paired, "file_problem", lambda path: "")
+    monkeypatch.setattr(paired, "caption_problem", lambda path: "")
     return make_oxford(tmp_path / "oxford", published=True)
 
 
