@@ -47,7 +47,8 @@ def measure(folder: Path, sizes: Sequence[int], threads: Sequence[int]) -> None:
             bad = sum(isinstance(item, Unreadable) for item in items)
             print(
                 f"{size:>4} pixels, {count} thread{'s' if count > 1 else ' '}: "
-                f"{len(files) / seconds:6.0f} pictures per second ({len(files)} read, {bad} skipped)"
+                f"{len(files) / seconds:6.0f} pictures per second "
+                f"({len(files)} read, {bad} skipped)"
             )
 
 

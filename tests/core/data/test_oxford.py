@@ -11,8 +11,7 @@ import pytest
 from miniatures import make_oxford, settings_of
 from scipy.io import savemat
 
-from crossback_core.data import make_index, make_task
-from crossback_core.data import paired
+from crossback_core.data import make_index, make_task, paired
 from crossback_core.data.kinds.oxford import read_index
 
 SETTINGS = settings_of("oxford", groups=2)

@@ -155,7 +155,7 @@ def test_a_task_refuses_what_is_not_one_task(image_task, change, words):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"task_7\.pt does not exist: prepare the task first"):
+    with pytest.raises(FileNotFoundError, match=r"task_7\.pt does not exist: prepare"):
         load_task(tmp_path / "task_7.pt")
 
 
