@@ -1,4 +1,4 @@
-"""Print how many pictures a second the preparation of a data set decodes.
+"""Print how many pictures per second the preparation of a data set decodes.
 
 python tools/benchmark_images.py                       # generated photographs, 500 x 375 JPEG
 python tools/benchmark_images.py FOLDER --size 64 --threads 1 4
@@ -47,7 +47,8 @@ def measure(folder: Path, sizes: Sequence[int], threads: Sequence[int]) -> None:
             bad = sum(isinstance(item, Unreadable) for item in items)
             print(
                 f"{size:>4} pixels, {count} thread{'s' if count > 1 else ' '}: "
-                f"{len(files) / seconds:6.0f} pictures a second ({len(files)} read, {bad} skipped)"
+                f"{len(files) / seconds:6.0f} pictures per second "
+                f"({len(files)} read, {bad} skipped)"
             )
 
 

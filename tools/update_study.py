@@ -1,7 +1,7 @@
 """Bring docs/study.md and docs/study up to date with what `snakemake study` made.
 
 `make study` runs the study and then this. Tables and figures are copied to docs/study; the tables
-between two marks in docs/study.md are written anew. `--check` only compares the page with the
+between two marks in docs/study.md are replaced. `--check` only compares the page with the
 tables in docs/study.
 """
 
@@ -43,7 +43,7 @@ def main() -> None:
 
 
 def with_tables(text: str, folder: Path) -> str:
-    """Write each marked table of a page anew from the tables in a folder."""
+    """Return a page with each marked table made from the tables in a folder."""
     summary, gains = read_csv(folder / "summary.csv"), read_csv(folder / "gains.csv")
     candidates = read_csv(folder / "candidates.csv")
     tables: dict[str, Callable[[], pd.DataFrame]] = {

@@ -1,7 +1,7 @@
 """Data: samples and their splits, and the tensors of each task.
 
-What is named here is imported when it is first used: planning a workflow reads the settings and
-kinds in this package, and needs none of the libraries that read data.
+What is named here is imported when it is first used: planning reads only the settings and kinds in
+this package, and needs none of the libraries that read data.
 """
 
 from __future__ import annotations

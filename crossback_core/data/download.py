@@ -18,13 +18,13 @@ from crossback_core.storage.files import write_text
 logger = logging.getLogger(__name__)
 
 _TIMEOUT = 60  # seconds without a byte
-_CHUNK = 1 << 16  # bytes; of the last one, a broken connection loses what has come
+_CHUNK = 1 << 16  # bytes; a broken connection loses the last, incomplete one
 _NO_SUCH_RANGE = 416
 _BUSY = (408, 425, 429, 500, 502, 503, 504, _NO_SUCH_RANGE)
 
 
 def _may_pass(error: BaseException) -> bool:
-    """Tell whether the same request may well succeed later."""
+    """Return whether the same request may succeed later."""
     if isinstance(error, requests.HTTPError) and error.response is not None:
         return error.response.status_code in _BUSY
     broken = requests.ConnectionError | requests.Timeout | requests.exceptions.ChunkedEncodingError
@@ -43,13 +43,13 @@ _RETRIES = tenacity.Retrying(
 def download(source: RemoteFile, path: str | Path) -> None:
     """Fetch a file and check it; one that is there already is only checked.
 
-    What has arrived when a download breaks off is kept beside `path` as `.part`, and the next one
-    goes on from there where the server can do that. Where no checksum is known, that of the first
-    download is kept beside `path` as `.sha256`, and later files are held to it.
+    Where a download breaks off, what has arrived stays beside `path` as `.part`; the next one goes
+    on from there if the server can do that. Where no checksum is known, that of the first download
+    is kept beside `path` as `.sha256`, and later files must have it.
 
     Raises:
         OSError: If the file cannot be fetched; says how to get it by hand.
-        ValueError: If it is not the file that the checksum is of.
+        ValueError: If its checksum is another.
     """
     path = Path(path)
     if path.is_file():
@@ -64,13 +64,13 @@ def download(source: RemoteFile, path: str | Path) -> None:
     try:
         _check(source, part, _record(path))
     except ValueError as error:
-        part.unlink()  # to go on from the wrong file would give it again
+        part.unlink()  # the next download must not go on from a wrong file
         raise ValueError(f"{error}; it was removed. {_by_hand(source, path)}") from error
     os.replace(part, path)
 
 
 def check_file(source: RemoteFile, path: str | Path) -> str:
-    """Hold a file to its checksum: the known one, or else that of its first download.
+    """Check a file by its checksum: the known one, or else that of its first download.
 
     Returns:
         The checksum, "method:digits".
@@ -118,7 +118,7 @@ def _fetch(url: str, part: Path) -> None:
             progressbar=True,
             chunk_size=_CHUNK,
             timeout=_TIMEOUT,
-            # The bytes as they are on the server's disk: neither resuming nor checksums allow else.
+            # The bytes as they are on the server's disk: resuming and checksums need those.
             headers={"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {}),
             hooks={"response": lambda response, **_: _take_up(response, file, opened)},
         )
@@ -128,7 +128,7 @@ def _fetch(url: str, part: Path) -> None:
 
 
 def _take_up(response: requests.Response, file: BinaryIO, opened: contextlib.ExitStack) -> None:
-    """See from a response's head what it sends: the rest, the whole or something else."""
+    """Prepare for what a response sends: the rest of the file, all of it or something else."""
     opened.callback(response.close)
     if response.status_code in (requests.codes.ok, _NO_SUCH_RANGE):
         file.truncate(0)  # the server begins again, or knows no such rest of the file

@@ -1,7 +1,7 @@
 """Frozen text encoders of Hugging Face: texts become rows of a table of their embeddings.
 
-`transformers` and `torch` are imported only when texts are read: neither planning nor a training
-job pays for the former.
+`transformers` and `torch` are imported only when texts are read: planning needs neither, training
+needs no `transformers`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _BATCH = 32  # texts that go through an encoder at a time
 
 
 class ReadsTexts(Protocol):
-    """What reading texts has to know of a data set."""
+    """Settings of a data set that reading texts needs."""
 
     @property
     def encoder(self) -> str:
@@ -55,12 +55,11 @@ def encode(texts: Sequence[str], settings: ReadsTexts) -> Texts:
 
     Args:
         texts: At least one.
-        settings: `encoder` names the encoder, `text_length` how many tokens a text may have. With
-            `representation` "tokens" the table is that of the encoder's input embeddings; with
-            "contextual" it holds the last hidden state of each token of each text.
+        settings: Of the data set.
 
     Returns:
-        The texts.
+        The texts. With `representation` "tokens" the table is that of the encoder's input
+        embeddings; with "contextual" it holds the last hidden state of each token of each text.
 
     Raises:
         OSError: If there is no such encoder here and it cannot be downloaded.
@@ -120,7 +119,7 @@ def _check_length(tokenizer: Any, model: Any, settings: ReadsTexts) -> None:
 
 
 def _contextual(model: Any, ids: list[list[int]], name: str) -> Texts:
-    """Give each token of each text a table row of its own: its last hidden state."""
+    """Return texts in which each token has a table row of its own: its last hidden state."""
     lengths = [len(text) for text in ids]
     ends = np.cumsum(lengths)
     table = np.zeros((int(ends[-1]) + 1, model.config.hidden_size), dtype=np.float16)
@@ -140,7 +139,7 @@ def _contextual(model: Any, ids: list[list[int]], name: str) -> Texts:
 
 @contextmanager
 def _one_thread() -> Iterator[None]:
-    """Compute on one thread, however many a job has: more of them round differently."""
+    """Compute on one thread, however many a job has: more threads round differently."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
@@ -162,7 +161,7 @@ def _hidden_states(model: Any, ids: list[list[int]]) -> npt.NDArray[np.float32]:
 
 
 def _half(values: npt.NDArray[np.float32], name: str) -> npt.NDArray[np.float16]:
-    """Return values as float16, in which task files hold them."""
+    """Return values as float16, as task files hold them."""
     limit = np.finfo(np.float16).max
     if not (np.abs(values) <= limit).all():
         raise ValueError(f"encoder {name!r} gives values beyond {limit}, which float16 cannot hold")

@@ -37,7 +37,7 @@ _WHITE = (255, 255, 255, 255)
 
 
 class ReadsImages(Protocol):
-    """What reading pictures has to know of a data set."""
+    """Settings of a data set that reading pictures needs."""
 
     @property
     def image_size(self) -> int:
@@ -60,7 +60,7 @@ def read_picture_files(
         raw: The folder of the data set.
         sources: The files wanted.
         settings: Of the data set.
-        threads: How many files are decoded at a time (Pillow decodes outside Python's lock).
+        threads: How many files are decoded at a time. (Pillow releases Python's lock.)
 
     Returns:
         The pictures (size, size, 3), in the order of `sources`.
@@ -72,7 +72,7 @@ def read_picture_files(
 
 def _try_picture(path: Path, size: int) -> Pixels | Unreadable:
     try:
-        # Read first: an error of the disk stops the work, one of the decoder skips the picture.
+        # Read first: an error of the disk must stop the work, one of the decoder must not.
         data = path.read_bytes()
     except FileNotFoundError:
         return Unreadable("missing image file")
@@ -83,7 +83,7 @@ def _try_picture(path: Path, size: int) -> Pixels | Unreadable:
 
 
 def file_problem(path: Path) -> str:
-    """Say what is wrong with an image file that can be seen without decoding it."""
+    """Say what is wrong with an image file, as far as that shows without decoding it."""
     try:
         return "" if path.stat().st_size else "unreadable image: the file is empty"
     except FileNotFoundError:
@@ -153,7 +153,7 @@ def _open(path: Path) -> Iterator[Image.Image]:
 
 @contextlib.contextmanager
 def _decoding() -> Iterator[None]:
-    """Turn what Pillow raises on bytes that it cannot read into ValueError."""
+    """Raise ValueError for whatever Pillow raises on bytes that it cannot read."""
     try:
         yield
     except FileNotFoundError:
@@ -168,7 +168,7 @@ def _decoding() -> Iterator[None]:
 
 
 def _check_size(picture: Image.Image) -> None:
-    """Refuse giant pictures: Pillow itself only warns of them."""
+    """Refuse giant pictures: Pillow itself only warns."""
     most = Image.MAX_IMAGE_PIXELS
     if most is not None and picture.width * picture.height > most:
         raise ValueError(f"{picture.width} x {picture.height} pixels are more than {most}")

@@ -1,4 +1,4 @@
-"""The index: one row a sample of a data set, with the split that its group belongs to."""
+"""The index: one row per sample of a data set, with the split that its group belongs to."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from crossback_core.storage.files import read_csv, write_csv
 COLUMNS = ["id", "task", "class", "modality", "split", "group", "source"]
 FRACTIONS = (0.6, 0.2, 0.2)
 
-_HOT, _COLD = 0.5, 0.005
-_STEPS_A_GROUP, _MOST_STEPS = 2000, 250_000
+_HOT, _COLD = 0.5, 0.005  # temperatures, in mean squared sizes of a group
+_STEPS_PER_GROUP, _MOST_STEPS = 2000, 250_000
 
 _Floats = npt.NDArray[np.float64]
 _Places = npt.NDArray[np.int64]
@@ -29,10 +29,9 @@ def add_splits(
     """Make the index of a data set from its samples.
 
     Args:
-        samples: The columns of an index but for `split`. Where there is a column `part`, it is
-            the split if it names one for each sample. Otherwise its value "test" decides, and only
-            the other samples are dealt out: to training and validation, whose share of all samples
-            is kept.
+        samples: The columns of an index but for `split`, and perhaps `part`: the split of each
+            sample; or "test" for some, then the others are split into training and validation,
+            and validation keeps its share of all samples.
         fractions: Shares of training, validation and test, positive and summing to 1.
         seed: Decides which of the equally good splits is taken.
 
@@ -43,17 +42,17 @@ def add_splits(
         ValueError: If the samples are not sound or a class cannot be split.
     """
     check_samples(samples)
-    if "part" not in samples:
-        return samples.assign(split=split_by_group(samples, fractions=fractions, seed=seed))[
-            COLUMNS
-        ]
-    index = samples.assign(split=_split_rest(samples, fractions[1], seed))[COLUMNS]
+    if "part" in samples:
+        split = _split_rest(samples, fractions[1], seed)
+    else:
+        split = split_by_group(samples, fractions=fractions, seed=seed)
+    index = samples.assign(split=split)[COLUMNS]
     check_index(index)
     return index
 
 
 def _split_rest(samples: pd.DataFrame, validation: float, seed: int) -> pd.Series[str]:
-    """Keep the parts as they are and split what is in none of them in two."""
+    """Keep the parts as they are, and split the other samples into training and validation."""
     if samples["part"].isin(SPLITS).all():
         return samples["part"]
     rest = samples[samples["part"] != "test"]
@@ -86,7 +85,7 @@ def load_index(path: str | Path) -> pd.DataFrame:
 
 
 def check_samples(samples: pd.DataFrame) -> None:
-    """Refuse rows that are no samples: missing columns, blank or repeated values."""
+    """Refuse missing columns and blank or repeated values."""
     missing = [name for name in COLUMNS if name not in samples.columns and name != "split"]
     if missing or samples.empty:
         raise ValueError(f"{len(samples)} samples, missing columns: {', '.join(missing) or 'none'}")
@@ -104,7 +103,7 @@ def check_samples(samples: pd.DataFrame) -> None:
 
 
 def check_index(index: pd.DataFrame) -> None:
-    """Refuse an index whose groups straddle splits or whose classes miss one."""
+    """Refuse a group in more than one split and a class without a sample in one of them."""
     check_samples(index)
     others = index[~index["split"].isin(SPLITS)]
     if len(others):
@@ -126,11 +125,11 @@ def _check_unique(frame: pd.DataFrame, of: str, name: str) -> None:
 def split_by_group(
     frame: pd.DataFrame, *, fractions: tuple[float, ...] = FRACTIONS, seed: int
 ) -> pd.Series[str]:
-    """Give every group one split, each class as near to the fractions as the groups allow.
+    """Put every group in one split, so that each class comes as near to the fractions as it can.
 
     Groups with the same share of the same classes are dealt out in proportion. The remainders, and
-    groups unlike any other, follow one by one, the largest first, each to where it brings the
-    fractions nearest; simulated annealing then improves on that.
+    groups unlike any other, follow one by one, the largest first. Each goes where it brings the
+    fractions nearest. Simulated annealing then improves on that.
 
     Args:
         frame: Columns `task`, `class` and `group`; the order of the rows does not matter.
@@ -210,7 +209,7 @@ class _Deal:
         self.excess[split] += np.atleast_2d(self.shares[groups]).sum(axis=0)
 
     def _deal_alike(self, random: np.random.Generator) -> None:
-        """Deal groups of one profile out in proportion; a remainder is left over."""
+        """Deal groups of one profile out in proportion; leave the remainder."""
         profiles = np.unique(self.shares, axis=0, return_inverse=True)[1].reshape(-1)
         order = random.permutation(len(profiles))
         order = order[np.argsort(profiles[order], kind="stable")]
@@ -222,12 +221,11 @@ class _Deal:
     def _anneal(self, groups: _Places, random: np.random.Generator) -> None:
         """Lower the sum of squared excesses by simulated annealing: moves and swaps of groups.
 
-        The temperatures are in units of the mean squared size of a group; they and the number of
-        steps are the ones that served the icon sets best within a second.
+        Temperatures and numbers of steps are those that served the icon sets best in a second.
         """
         if len(groups) == 0:
             return
-        steps = min(_MOST_STEPS, _STEPS_A_GROUP * len(groups))
+        steps = min(_MOST_STEPS, _STEPS_PER_GROUP * len(groups))
         unit = (self.shares[groups] ** 2).sum(axis=1).mean()
         # To accept what costs more with probability exp(-cost / temperature) is to draw this bound.
         bounds = np.geomspace(_HOT * unit, _COLD * unit, steps) * random.exponential(size=steps)
@@ -240,7 +238,7 @@ class _Deal:
                 self._move(group, other, self.places[other], bound)
 
     def _move(self, group: int, other: int | None, split: int, bound: float) -> None:
-        """Move a group to a split, in exchange for another one if given, unless that costs more."""
+        """Move a group to a split, perhaps in exchange for another, if the cost stays in bounds."""
         start = self.places[group]
         if start == split:
             return
@@ -253,7 +251,7 @@ class _Deal:
                 self.places[other] = start
 
     def fill_empty(self, names: list[str]) -> None:
-        """Give each class a group in every split, though the nearest fractions may mean none.
+        """Move groups so that each class has one in every split, however small its share.
 
         Args:
             names: The classes' names, for the message.

@@ -1,4 +1,4 @@
-"""What a modality is: all that the project knows of a sort of input, in one object."""
+"""What a modality is: one object with all that the project knows of a sort of input."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class Packed:
 
     Attributes:
         problems: Why a sample is skipped ("what: details"); nothing where it is fine.
-        values: One tensor for each sample that is fine, None for the others, or all in one tensor.
-        table: What the values are rows of, shared by all samples; None where they stand alone.
+        values: One tensor per sample, None for those skipped; or all in one tensor.
+        table: The values are its rows, shared by all samples; None where they stand alone.
     """
 
     problems: list[str]
@@ -42,7 +42,7 @@ class Packed:
 
 
 class Adapter(nn.Module, ABC):
-    """What turns raw or encoded input of one modality into tokens.
+    """Turns raw or encoded input of one modality into tokens.
 
     Attributes:
         channels: Width of a token.
@@ -52,7 +52,7 @@ class Adapter(nn.Module, ABC):
 
     @abstractmethod
     def encode(self, values: Tensor) -> Tensor:
-        """Bring raw input to float; float passes as it is."""
+        """Turn raw input into float; return float as it is."""
 
     @abstractmethod
     def forward(self, values: Tensor) -> Tensor:
@@ -64,8 +64,8 @@ class Modality(ABC):
 
     Attributes:
         name: As configurations, files and tables have it.
-        folder: Of its files in a data set of plain folders.
-        suffixes: Of its files, in small letters.
+        folder: Name of the folder of its files, in a data set of plain folders.
+        suffixes: How names of its files end, in small letters.
     """
 
     name: ClassVar[str]
@@ -74,19 +74,19 @@ class Modality(ABC):
 
     @abstractmethod
     def file_problem(self, path: Path) -> str:
-        """Say what is wrong with a file that can be seen without decoding it; "" if nothing."""
+        """Say what is wrong with a file, without decoding it; "" if nothing is."""
 
     @abstractmethod
     def read_files(self, raw: Path, sources: Sequence[str], settings: Any, *, threads: int) -> Any:
-        """Read files, whose sources are paths under `raw`; returns what `pack` takes."""
+        """Return what `pack` takes, read from files whose sources are paths under `raw`."""
 
     @abstractmethod
     def pack(self, samples: Any) -> Packed:
-        """Turn the samples that a data set's reader gave into what is stored."""
+        """Turn the samples that a reader returned into what is stored."""
 
     @abstractmethod
     def check(self, values: Tensor, table: Tensor | None, count: int) -> None:
-        """Refuse stored samples of another type or shape, or of another number than `count`."""
+        """Refuse stored samples of a wrong type or shape, or not `count` of them."""
 
     @abstractmethod
     def inputs(self, values: Tensor, table: Tensor | None) -> tuple[Tensor, Tensor | None]:
@@ -103,12 +103,12 @@ class Modality(ABC):
     def augment(
         self, values: Tensor, mask: Tensor | None, settings: Any, generator: torch.Generator
     ) -> tuple[Tensor, Tensor | None]:
-        """Change training samples at random so that they keep their class; here not at all.
+        """Change training samples at random but not their class; by default, change nothing.
 
         Args:
-            values: A batch as of `inputs`.
+            values: A batch that `inputs` returned.
             mask: Its mask.
-            settings: Those of the training.
+            settings: Of the training.
             generator: The only source of randomness.
         """
         return values, mask
@@ -118,8 +118,8 @@ class Modality(ABC):
         """Make a new adapter.
 
         Args:
-            settings: Those of the model.
-            channels: As of `channels`.
+            settings: Of the model.
+            channels: What `channels` returns.
 
         Raises:
             ValueError: There is no adapter of so many channels.

@@ -32,12 +32,12 @@ def make_index(
 
     Args:
         raw: The folder of the data set.
-        settings: What its reader has to know.
+        settings: Of the data set.
         seed: Decides which of the equally good splits is taken.
 
     Returns:
         The index, see `crossback_core.data.index`, and what was skipped, as `SKIPPED_COLUMNS`.
-        Damage that only decoding an image shows is found by `make_task`.
+        Damage that shows only when an image is decoded is found by `make_task`.
 
     Raises:
         ValueError: If the data are not as published or more is skipped than allowed.
@@ -58,14 +58,14 @@ def make_index(
 def _without_problems(
     rows: pd.DataFrame, settings: DatasetSettings
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Part samples from those that are skipped, and log how many those are and why.
+    """Separate samples from those that are skipped, and log how many those are and why.
 
     Args:
-        rows: Samples; those that have a `problem` are skipped.
+        rows: Samples; those with a `problem` are skipped.
         settings: Of the data set.
 
     Returns:
-        The samples left, and the others as `SKIPPED_COLUMNS`.
+        The samples that are kept, and the others as `SKIPPED_COLUMNS`.
 
     Raises:
         ValueError: If more are skipped than `settings.max_skipped` allows.
@@ -103,12 +103,12 @@ def make_task(
     Args:
         index: The data set's index.
         raw: The folder of the data set.
-        settings: What its reader has to know.
+        settings: Of the data set.
         task: The number of the task that is made.
         members: The tasks of the index that it consists of: itself, or several for a joint task,
             whose classes are theirs in this order.
-        train_per_class: At most so many training samples a class; None takes all. Validation and
-            test stay whole, and a smaller choice is part of a larger one.
+        train_per_class: The most training samples per class; None takes all. Validation and test
+            stay whole, and a smaller choice is part of a larger one.
         seed: Decides which training samples are chosen.
         threads: How many images are decoded at a time.
 
@@ -164,19 +164,19 @@ def _member_rows(
 
 
 def _fewer(rows: pd.DataFrame, train_per_class: int, seed: int) -> pd.DataFrame:
-    """Keep at most so many training rows a class, and all others."""
+    """Keep at most `train_per_class` training rows per class, and all rows of other splits."""
     if train_per_class < 1:
         raise ValueError(f"train_per_class is {train_per_class}: 1 or more, or none for all")
     kept = [rows[rows["split"] != "train"]]
     for name, part in rows[rows["split"] == "train"].groupby("class"):
-        # A generator a class: the choice is the same whatever other classes the task has.
+        # One generator per class: the choice does not depend on the task's other classes.
         random = np.random.default_rng([seed, zlib.crc32(str(name).encode())])
         kept.append(part.iloc[random.permutation(len(part))[:train_per_class]])
     return pd.concat(kept).sort_index().reset_index(drop=True)
 
 
 def _check_classes(rows: pd.DataFrame, classes: Sequence[str], task: int) -> None:
-    """Refuse a task whose class has lost all its samples of one split."""
+    """Refuse a class that has lost all its samples of one split."""
     there = set(zip(rows["class"], rows["split"], strict=True))
     for name in classes:
         for split in SPLITS:

@@ -1,4 +1,4 @@
-"""What the configuration says of reading a data set; each kind has those that mean it something."""
+"""Settings of reading a data set: each kind has those that it uses."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SPLITS = ("train", "validation", "test")
 
 @plain_dataclass(frozen=True)
 class Of:
-    """Marks a setting by which the samples of one modality alone are read."""
+    """Marks a setting that only the samples of one modality depend on."""
 
     modality: str
 
@@ -50,16 +50,12 @@ TextLength = Annotated[
     Field(description="tokens of a text, longer ones are cut; at most the preset's max_tokens"),
     Of("text"),
 ]
-GROUPS = "groups of classes; 0: all there are"
-Groups = Annotated[CountFromZero, Field(description=GROUPS)]
 ClassesPerGroup = Annotated[
     CountFromZero, Field(description="classes of a task; 0: the data decides")
 ]
 SamplesPerClass = Annotated[
     CountFromZero, Field(description="pictures of a class; 0: the data decides")
 ]
-
-
 MaxSkipped = Annotated[Fraction, Field(description="fraction of samples that may be unreadable")]
 TestFraction = Annotated[InnerFraction, Field(description="part of each class that is tested on")]
 ValidationFraction = Annotated[
@@ -67,9 +63,14 @@ ValidationFraction = Annotated[
 ]
 
 
+def groups_up_to(most: int) -> Any:
+    """Return the bounds and the meaning of the setting `groups`."""
+    return Field(ge=0, le=most, description="groups of classes; 0: all there are")
+
+
 @dataclass(frozen=True, config=STRICT)
 class DatasetSettings:
-    """What reading any data set has to know."""
+    """What it takes to read any data set."""
 
     kind: Annotated[Text, Field(description="what the raw data is, and so what reads it")]
     raw: Annotated[
@@ -80,7 +81,7 @@ class DatasetSettings:
     validation_fraction: ValidationFraction = 0.15
 
     def determining(self, *modalities: str) -> dict[str, Any]:
-        """Return what samples of some modalities depend on; without any, what the index does."""
+        """Return the settings that the index depends on, and samples of the given modalities."""
         hints = get_type_hints(type(self), include_extras=True)
         return {
             key: value
@@ -91,7 +92,7 @@ class DatasetSettings:
 
 @dataclass(frozen=True, config=STRICT)
 class PairedSettings(DatasetSettings):
-    """What reading pictures with their captions has to know."""
+    """What it takes to read pictures with captions."""
 
     image_size: ImageSize = 64
     encoder: Encoder = "bert-base-uncased"

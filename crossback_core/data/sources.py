@@ -12,9 +12,9 @@ class RemoteFile:
 
     Args:
         name: The file's name on disk.
-        url: Where it is fetched.
-        page: Where people can fetch it by hand.
-        checksum: "md5:..." or "sha256:..." of the file; None where its publisher tells none.
+        url: Where it is fetched from.
+        page: Where people can get it by hand.
+        checksum: "md5:..." or "sha256:..." of the file; None where its publisher names none.
     """
 
     name: str
@@ -24,7 +24,7 @@ class RemoteFile:
 
 
 def drive_file(name: str, file: str, key: str) -> RemoteFile:
-    """Describe a file on Google Drive that was shared before resource keys came up.
+    """Describe a file on Google Drive that needs a resource key.
 
     The address is the one behind Drive's page "too large to be scanned for viruses", with that
     page's answer in it (`confirm=t`).
@@ -44,8 +44,8 @@ def relocated(files: Sequence[RemoteFile], urls: Mapping[str, str]) -> tuple[Rem
 
     Args:
         files: As published.
-        urls: Other addresses by file name. An address that ends in #md5=... or #sha256=... is one
-            of another file, with that checksum; without, the known checksum applies.
+        urls: Other addresses by file name. One that ends in #md5=... or #sha256=... leads to
+            another file, with that checksum. Otherwise the known checksum applies.
     """
     return tuple(_at(file, urls.get(file.name)) for file in files)
 

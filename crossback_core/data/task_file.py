@@ -1,4 +1,4 @@
-"""Task files: the tensors of one task, split in three, checked whenever they are made or read."""
+"""Task files: the tensors of one task in three splits, checked whenever they are made or read."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Split:
         modality: What the samples are.
         labels: int64 (samples,), the position of each sample's class in the task's classes.
         ids: Sample ids as in the index.
-        values: One entry for each sample (samples, ...); see the modality.
-        table: What the values are rows of, None where they stand alone.
+        values: One entry per sample (samples, ...); see the modality.
+        table: The values are its rows; None where they stand alone.
     """
 
     modality: Modality
@@ -51,7 +51,7 @@ class Split:
         """Return what a network reads, and a mask of what is real (see `Modality.inputs`).
 
         Args:
-            rows: The samples wanted; all by default.
+            rows: Which samples; all by default.
         """
         return self.modality.inputs(self.values[rows], self.table)
 
@@ -93,7 +93,7 @@ class TaskData:
 
     @property
     def modality(self) -> str:
-        """Name of what the samples are."""
+        """Name of the samples' modality."""
         return self.train.modality.name
 
     @property
@@ -103,7 +103,7 @@ class TaskData:
 
 
 def save_task(data: TaskData, path: str | Path) -> None:
-    """Write a task file atomically; the same data gives the same bytes."""
+    """Write a task file, atomically; the same data gives the same bytes."""
     payload: dict[str, Any] = {
         "format": TASK_FORMAT,
         "task": data.task,
@@ -130,7 +130,7 @@ def load_task(path: str | Path) -> TaskData:
     """
     path = Path(path)
     if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist: run the rule prepare_task that makes it")
+        raise FileNotFoundError(f"{path} does not exist: prepare the task first")
     try:
         return _task_from(load_archive(path))
     except ValueError as error:

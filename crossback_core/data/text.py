@@ -40,7 +40,7 @@ class Vocabulary:
 
 
 def read_vocabulary(words: Path, embeddings: Path) -> Vocabulary:
-    """Read a vocabulary, one wordpiece a line, and the table of its embeddings.
+    """Read a vocabulary, one wordpiece per line, and the table of its embeddings.
 
     Raises:
         FileNotFoundError: If either file is missing.
@@ -75,13 +75,13 @@ def _read_embeddings(path: Path, rows: int) -> npt.NDArray[np.float16]:
 
 
 def read_caption(path: Path) -> str:
-    """Read a text file; its lines become one text, bytes that are no UTF-8 a replacement sign."""
+    """Return the lines of a file as one text; replace bytes that are not UTF-8 by a sign."""
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
     return join_captions(lines)
 
 
 def join_captions(captions: Sequence[str]) -> str:
-    """Join several captions of one image, as published; empty ones vanish."""
+    """Join several captions of one image, as published; leave out empty ones."""
     return " ".join(caption.strip() for caption in captions if caption.strip())
 
 

@@ -31,7 +31,7 @@ _DAMAGES = (
 
 @dataclass(frozen=True)
 class Limits:
-    """What an unpacked data set may come to, all its archives together."""
+    """The most that all archives of a data set may unpack to."""
 
     size: int = 100 << 30  # bytes
     members: int = 2_000_000
@@ -43,8 +43,8 @@ class _Member:
 
     Args:
         name: Its path, as the archive has it.
-        kind: "file", "folder", or else what it is instead.
-        open: Gives the content of a file.
+        kind: "file" or "folder"; otherwise what it is, for messages.
+        open: Returns the content of a file.
     """
 
     name: str
@@ -62,13 +62,13 @@ def unpack(
     notes: Mapping[str, str],
     limits: Limits = _LIMITS,
 ) -> None:
-    """Unpack archives into one folder, which appears when all of it is there.
+    """Unpack archives into one folder, which appears only when it is whole.
 
     Args:
         files: The archives (.zip, or .tar with any compression) by name; others are copied.
         folder: Where they go; an earlier folder is replaced.
-        notes: Texts of more files for that folder, by name.
-        limits: How much there may be.
+        notes: Texts of more files in that folder, by name.
+        limits: The most that may be unpacked.
 
     Raises:
         ValueError: If an archive is damaged, too large, or has a member that is no plain file or
@@ -92,7 +92,7 @@ def unpack(
 
 
 class _Budget:
-    """Counts down what archives may still hold."""
+    """Adds up what archives hold, and refuses what is beyond the limits."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -167,7 +167,7 @@ def _zip_members(path: Path) -> Iterator[_Member]:
 
 
 def _write(member: _Member, folder: Path, budget: _Budget) -> None:
-    """Write one member, in steps: what an archive says of its sizes need not be so."""
+    """Write one member, in chunks: the sizes that an archive states may be wrong."""
     budget.take_member()
     target = folder / _inside(member.name)
     if member.kind == "folder":

@@ -8,22 +8,22 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import pandas as pd
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from crossback_core.data.images import Pixels, fit_picture
-from crossback_core.data.kind import DatasetKind, check_published, spread
-from crossback_core.data.settings import GROUPS as MEANING
+from crossback_core.data.kind import DatasetKind, check_published, file_and_number, spread
 from crossback_core.data.settings import (
     ClassesPerGroup,
     DatasetSettings,
     ImageSize,
     SamplesPerClass,
+    groups_up_to,
 )
 from crossback_core.data.sources import RemoteFile
 from crossback_core.section import STRICT, WHOLE
@@ -49,7 +49,7 @@ class Cifar100Settings(DatasetSettings):
     """The 20 superclasses of CIFAR-100, images only, five classes each."""
 
     image_size: ImageSize = 32
-    groups: Annotated[int, Field(ge=0, le=20, description=MEANING), WHOLE] = 20
+    groups: Annotated[int, groups_up_to(20), WHOLE] = 20
     classes_per_group: ClassesPerGroup = 5
     samples_per_class: SamplesPerClass = 0
 
@@ -98,7 +98,7 @@ def _groups(images: pd.DataFrame, raw: Path, settings: Cifar100Settings) -> list
 
 
 def _read_part(raw: Path, part: str) -> pd.DataFrame:
-    """Read the labels of one part."""
+    """Return the labels of one part, one row per image."""
     content = _read_pickle(raw, part, b"fine_labels", b"coarse_labels", b"data")
     names = _read_pickle(raw, "meta", b"fine_label_names", b"coarse_label_names")
     pixels = _pixels(content, raw, part)
@@ -123,14 +123,9 @@ def read_images(
     raw: Path, sources: Sequence[str], settings: Cifar100Settings, *, threads: int = 1
 ) -> list[Pixels]:
     """Take the images named by `sources` out of the two parts."""
-    parts: dict[str, Pixels] = {}
-    pictures = []
-    for source in sources:
-        part, _, row = source.partition("#")
-        if part not in parts:
-            parts[part] = _pixels(_read_pickle(raw, part, b"data"), raw, part)
-        pictures.append(fit_picture(parts[part][int(row)], size=settings.image_size))
-    return pictures
+    read = cache(lambda part: _pixels(_read_pickle(raw, part, b"data"), raw, part))
+    places = map(file_and_number, sources)
+    return [fit_picture(read(part)[row], size=settings.image_size) for part, row in places]
 
 
 def _pixels(content: dict[bytes, Any], raw: Path, part: str) -> Pixels:
@@ -158,14 +153,14 @@ def _read_pickle(raw: Path, name: str, *wanted: bytes) -> dict[bytes, Any]:
 
 
 class _DataType:
-    """Stands for the only NumPy type in the files, that of bytes."""
+    """Stands for the only NumPy type in the files: bytes."""
 
     def __init__(self, code: bytes, *flags: object) -> None:
         if code != b"u1":
             raise pickle.UnpicklingError(f"array of type {code!r}")
 
     def __setstate__(self, state: object) -> None:
-        """Leave out byte order and the like, which bytes do not have."""
+        """Ignore byte order and the like, which bytes do not have."""
 
 
 class _Array:

@@ -2,39 +2,39 @@
 
 The folder holds train2017/, val2017/ and annotations/ with instances_*.json and captions_*.json.
 An image belongs to the category of its first annotation; fifteen groups of four categories are
-fixed. As published, val2017 is the test part, and where it has less than a fifth of a category's
-train2017 images, images drawn with seed 42 move over until it has that fifth, rounded up. The
-published rest all trains; here validation is taken out of it. An image and its captions share a
-split.
+fixed. As published, val2017 is the test part. Where it has less than a fifth of a category's
+images in train2017, images drawn with seed 42 move over until it has that fifth, rounded up. As
+published, all the rest trains; here validation is taken out of it. An image and its captions share
+a split.
 """
 
 from __future__ import annotations
 
 import json
-import math
 import zlib
+from collections import defaultdict
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
 import pandas as pd
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from crossback_core.data.encoder import encode
-from crossback_core.data.images import file_problem, read_picture_files
-from crossback_core.data.kind import (
-    DatasetKind,
-    check_published,
+from crossback_core.data.kind import check_published, file_and_number, spread
+from crossback_core.data.paired import (
     chosen_groups,
-    draw,
-    images_then_texts,
+    draw_test,
+    paired_kind,
     rows_of_both_modalities,
-    spread,
-    two_for_each_group,
 )
-from crossback_core.data.settings import GROUPS as MEANING
-from crossback_core.data.settings import ClassesPerGroup, PairedSettings, SamplesPerClass
+from crossback_core.data.settings import (
+    ClassesPerGroup,
+    PairedSettings,
+    SamplesPerClass,
+    groups_up_to,
+)
 from crossback_core.data.sources import RemoteFile
 from crossback_core.data.text import Texts, join_captions
 from crossback_core.section import STRICT, WHOLE
@@ -87,7 +87,7 @@ FILES = (
 class CocoSettings(PairedSettings):
     """MSCOCO 2017: tasks 1-15 photographs, 16-30 captions of the same four categories each."""
 
-    groups: Annotated[int, Field(ge=0, le=len(GROUPS), description=MEANING), WHOLE] = 15
+    groups: Annotated[int, groups_up_to(len(GROUPS)), WHOLE] = 15
     classes_per_group: ClassesPerGroup = 4
     samples_per_class: SamplesPerClass = 0
 
@@ -116,9 +116,9 @@ def read_index(raw: Path, settings: CocoSettings) -> pd.DataFrame:
         rows = rows.loc[spread(rows.index.to_numpy(), settings.samples_per_class)]
         classes.append(_with_test_part(rows, name, settings.test_fraction).assign(task=task))
     instances = pd.concat(classes, ignore_index=True)
-    instances["image_problem"] = [file_problem(raw / source) for source in instances["image"]]
-    instances["text_problem"] = _text_problems(raw, instances["text"].tolist())
-    return rows_of_both_modalities(instances, groups=len(groups))
+    texts = _captions(raw, instances["text"].tolist())
+    problems = ["" if text else "empty caption" for text in texts]
+    return rows_of_both_modalities(instances, raw, groups=len(groups), text_problems=problems)
 
 
 def _read_images_list(raw: Path, part: str) -> pd.DataFrame:
@@ -145,16 +145,9 @@ def _with_test_part(rows: pd.DataFrame, name: str, fraction: float) -> pd.DataFr
     """Make val2017 the test part of a category, and move images over until it is large enough."""
     test = rows["part"] == PARTS[1]
     train = rows["name"][~test].to_numpy()
-    # Less a hair, since .2 * 15 is a little more than 3.
-    wanted = math.ceil(fraction * len(train) - 1e-9)
-    moved = draw(train, max(0, wanted - int(test.sum())), zlib.crc32(name.encode()))
-    test |= rows["name"].isin(moved)
+    stream = zlib.crc32(name.encode())
+    test |= rows["name"].isin(draw_test(train, fraction, stream=stream, less=int(test.sum())))
     return rows.assign(part=test.map({True: "test", False: ""}))
-
-
-def _text_problems(raw: Path, sources: Sequence[str]) -> list[str]:
-    texts = _captions(raw, sources)
-    return ["" if text else "empty caption" for text in texts]
 
 
 def read_texts(raw: Path, sources: Sequence[str], settings: CocoSettings, *, threads: int) -> Texts:
@@ -164,17 +157,19 @@ def read_texts(raw: Path, sources: Sequence[str], settings: CocoSettings, *, thr
 
 def _captions(raw: Path, sources: Sequence[str]) -> list[str]:
     """Return the captions of images, in the order of the file; "" where an image has none."""
-    files: dict[str, dict[int, list[str]]] = {}
+    read = cache(lambda file: _captions_by_image(raw / file))
     texts = []
-    for source in sources:
-        file, _, number = source.partition("#")
-        if file not in files:
-            files[file] = {}
-            for image, caption in _read_json(raw / file, ("annotations",))["annotations"]:
-                files[file].setdefault(image, []).append(caption)
-        lines = [line for text in files[file].get(int(number), []) for line in text.splitlines()]
+    for file, number in map(file_and_number, sources):
+        lines = [line for caption in read(file)[number] for line in caption.splitlines()]
         texts.append(join_captions(lines))
     return texts
+
+
+def _captions_by_image(path: Path) -> defaultdict[int, list[str]]:
+    captions: defaultdict[int, list[str]] = defaultdict(list)
+    for image, caption in _read_json(path, ("annotations",))["annotations"]:
+        captions[image].append(caption)
+    return captions
 
 
 def _read_json(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
@@ -208,12 +203,6 @@ def _reduce(entry: dict[str, Any]) -> Any:
     return None
 
 
-KIND = DatasetKind(
-    name="coco",
-    settings=CocoSettings,
-    index=read_index,
-    readers={"image": read_picture_files, "text": read_texts},
-    files=FILES,
-    modality_of=images_then_texts,
-    tasks=two_for_each_group,
+KIND = paired_kind(
+    "coco", settings=CocoSettings, index=read_index, files=FILES, read_texts=read_texts
 )

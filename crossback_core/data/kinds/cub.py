@@ -2,9 +2,9 @@
 
 The folder holds what the two archives unpack to: CUB_200_2011/ (images/, images.txt, classes.txt,
 image_class_labels.txt) and cvpr2016_cub/text_c10/. The published train_test_split.txt is not used:
-each class is split by instance, so that an image and its caption share a split. Of the published
-80 % for training the validation split is taken; with a test fraction of .2 the 20 % for the test
-are as many as published.
+each class is split by instance, so that an image and its caption share a split. With a test
+fraction of .2 the test split is as large as published; validation is taken out of the published
+80 % for training.
 """
 
 from __future__ import annotations
@@ -13,34 +13,24 @@ from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from crossback_core.data.encoder import read_text_files
-from crossback_core.data.images import file_problem, read_picture_files
-from crossback_core.data.kind import (
-    DatasetKind,
-    check_published,
-    images_then_texts,
-    rows_of_both_modalities,
-    two_for_each_group,
-)
-from crossback_core.data.settings import GROUPS as MEANING
+from crossback_core.data.kind import check_published
+from crossback_core.data.paired import paired_kind, rows_of_both_modalities
 from crossback_core.data.settings import (
     ClassesPerGroup,
     ImageSize,
     PairedSettings,
     SamplesPerClass,
+    groups_up_to,
 )
 from crossback_core.data.sources import RemoteFile, drive_file
-from crossback_core.data.text import caption_problem
 from crossback_core.section import STRICT, WHOLE
 
 IMAGES = "CUB_200_2011"
 CAPTIONS = "cvpr2016_cub/text_c10"
 
-# Groups, classes a group, samples a class.
-_PUBLISHED = (28, 5, 60)
+_PUBLISHED = (28, 5, 60)  # groups, classes per group, samples per class
 
 _PAGE = "https://data.caltech.edu/records/65de6-vp158"
 FILES = (
@@ -59,7 +49,7 @@ class CubSettings(PairedSettings):
     """Birds: tasks 1-28 photographs, 29-56 captions of the same five classes each."""
 
     image_size: ImageSize = 224
-    groups: Annotated[int, Field(ge=0, le=200, description=MEANING), WHOLE] = 28
+    groups: Annotated[int, groups_up_to(200), WHOLE] = 28
     classes_per_group: ClassesPerGroup = 5
     samples_per_class: SamplesPerClass = 60
 
@@ -67,8 +57,8 @@ class CubSettings(PairedSettings):
 def read_index(raw: Path, settings: CubSettings) -> pd.DataFrame:
     """List images and captions of the classes with exactly `samples_per_class` images.
 
-    Those classes, sorted by the names of their folders, make groups of `classes_per_group`; what
-    is left over is dropped. Tasks 1 to `groups` are the images of the groups, the tasks after
+    Those classes, sorted by the names of their folders, make groups of `classes_per_group`; a last
+    smaller group is dropped. Tasks 1 to `groups` are the images of the groups, the tasks after
     them their captions. A setting of 0 takes all.
 
     Raises:
@@ -84,9 +74,7 @@ def read_index(raw: Path, settings: CubSettings) -> pd.DataFrame:
         image=f"{IMAGES}/images/" + chosen["name"] + chosen["suffix"],
         text=f"{CAPTIONS}/" + chosen["name"] + ".txt",
     ).sort_values(["task", "class", "name"])
-    instances["image_problem"] = [file_problem(raw / source) for source in instances["image"]]
-    instances["text_problem"] = [caption_problem(raw / source) for source in instances["text"]]
-    return rows_of_both_modalities(instances, groups=len(groups))
+    return rows_of_both_modalities(instances, raw, groups=len(groups))
 
 
 def _read_images_list(folder: Path) -> pd.DataFrame:
@@ -101,12 +89,8 @@ def _read_images_list(folder: Path) -> pd.DataFrame:
         )
     for number, path in images.items():
         name, _, file = path.partition("/")
-        if (
-            not file
-            or "/" in file
-            or name in ("", ".", "..")
-            or name != classes.get(labels[number])
-        ):
+        no_folder = name in ("", ".", "..")
+        if not file or "/" in file or no_folder or name != classes.get(labels[number]):
             raise ValueError(
                 f"{folder / 'images.txt'}: image {number} is {path!r}, but its class in "
                 f"image_class_labels.txt and classes.txt is {classes.get(labels[number])!r}"
@@ -148,12 +132,4 @@ def _groups(images: pd.DataFrame, raw: Path, settings: CubSettings) -> list[list
     return groups[: wanted or None]
 
 
-KIND = DatasetKind(
-    name="cub",
-    settings=CubSettings,
-    index=read_index,
-    readers={"image": read_picture_files, "text": read_text_files},
-    files=FILES,
-    modality_of=images_then_texts,
-    tasks=two_for_each_group,
-)
+KIND = paired_kind("cub", settings=CubSettings, index=read_index, files=FILES)

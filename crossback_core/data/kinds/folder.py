@@ -4,7 +4,7 @@ Folders: images/<task>/<class>/<name>.jpg and texts/<task>/<class>/<name>.txt. A
 of one task, class and name belong together: they share a split.
 
 Table: samples.csv or samples.parquet with the columns `task`, `class`, `path` or `text`, and, if
-wanted, `group` and `split`. It goes before folders, which may then have any names.
+wanted, `group` and `split`. Where there is a table, folders may have any names.
 
 Tasks are numbered in the order of their names, those of images before those of texts.
 """
@@ -49,7 +49,7 @@ def read_index(raw: Path, settings: FolderSettings) -> pd.DataFrame:
 
     Args:
         raw: The folder.
-        settings: Not needed: the folder decides.
+        settings: Not used: the folder decides.
 
     Returns:
         What `DatasetKind.index` returns. Ids begin with the names of task and class.
@@ -73,7 +73,7 @@ def read_index(raw: Path, settings: FolderSettings) -> pd.DataFrame:
 
 
 def _check_tasks(rows: pd.DataFrame) -> None:
-    """Tell which number each task has got."""
+    """Log the number of each task, and refuse a task of one class."""
     for task, part in rows.groupby("task"):
         modality, name = part["modality"].iloc[0], part["name"].iloc[0]
         classes = list(part["class"].unique())
@@ -112,9 +112,11 @@ def _folder_rows(raw: Path) -> pd.DataFrame:
 
 def _table_rows(raw: Path, path: Path) -> pd.DataFrame:
     frame = _read_table(path)
-    of_file, blank = frame["path"] != "", frame["text"].str.strip() == ""
-    if (of_file & ~blank).any():
-        row = int((of_file & ~blank).argmax()) + 1
+    of_file = frame["path"] != ""
+    blank = frame["text"].str.strip() == ""
+    both = of_file & ~blank
+    if both.any():
+        row = int(both.argmax()) + 1
         raise ValueError(f"{path}: row {row} has a path and a text; one of them is wanted")
     modality = frame["path"].map(_modality_of_file).where(of_file, "text")
     numbers = pd.Series(range(1, len(frame) + 1)).astype(str)
@@ -123,20 +125,17 @@ def _table_rows(raw: Path, path: Path) -> pd.DataFrame:
         modality=modality,
         group=frame["group"].where(frame["group"] != "", "row " + numbers),
         source=frame["path"].where(of_file, f"{path.name}#" + numbers),
-        problem=[
-            MODALITIES.find(name).file_problem(raw / file)
-            if file
-            else "empty text"
-            if nothing
-            else ""
-            for file, name, nothing in zip(frame["path"], modality, blank, strict=True)
-        ],
+        problem=blank.map({True: "empty text", False: ""}),
     )
+    rows.loc[of_file, "problem"] = [
+        MODALITIES.find(name).file_problem(raw / file)
+        for file, name in zip(frame["path"][of_file], modality[of_file], strict=True)
+    ]
     return rows if (frame["split"] == "").all() else rows.assign(part=_parts(path, frame["split"]))
 
 
 def _parts(path: Path, splits: pd.Series[str]) -> pd.Series[str]:
-    """Check a column of splits: a whole one decides, "test" alone leaves the rest to the seed."""
+    """Return a column of splits, if it names all three for every row or "test" for some."""
     given = set(splits.unique())
     if given not in (set(SPLITS), {"test", ""}):
         raise ValueError(
@@ -153,8 +152,9 @@ def _read_table(path: Path) -> pd.DataFrame:
     else:
         frame = _read_parquet(path)
     missing = [name for name in ("task", "class") if name not in frame.columns]
-    if missing or not {"path", "text"} & set(frame.columns):
-        missing += [] if {"path", "text"} & set(frame.columns) else ["path or text"]
+    if not {"path", "text"} & set(frame.columns):
+        missing.append("path or text")
+    if missing:
         raise ValueError(f"{path} lacks the column {', '.join(missing)}")
     for name in ("task", "class"):
         if (frame[name] == "").any():
@@ -183,15 +183,13 @@ def read_texts(
     table = _find_table(raw)
     texts = [] if table is None else _read_table(table)["text"].tolist()
     mark = f"{table.name}#" if table is not None else "\0"
-    return encode(
-        [
-            join_captions(texts[int(source.removeprefix(mark)) - 1].splitlines())
-            if source.startswith(mark)
-            else read_caption(raw / source)
-            for source in sources
-        ],
-        settings,
-    )
+
+    def text_of(source: str) -> str:
+        if not source.startswith(mark):
+            return read_caption(raw / source)
+        return join_captions(texts[int(source.removeprefix(mark)) - 1].splitlines())
+
+    return encode([text_of(source) for source in sources], settings)
 
 
 class _Readers(Mapping[str, SampleReader]):

@@ -1,8 +1,9 @@
-"""Reader of the embedded data set "icons": tiles on one sheet a class, and glosses in one table."""
+"""Reader of the embedded data set "icons": tiles on one sheet per class, glosses in one table."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pandas as pd
 from pydantic.dataclasses import dataclass
 
 from crossback_core.data.images import Pixels, fit_picture, picture_size, read_picture
-from crossback_core.data.kind import DatasetKind
+from crossback_core.data.kind import DatasetKind, file_and_number
 from crossback_core.data.settings import (
     DatasetSettings,
     ImageSize,
@@ -22,7 +23,7 @@ from crossback_core.section import STRICT
 from crossback_core.storage.files import read_yaml
 
 TILE = 32  # pixels, the side of a tile
-TILES_A_ROW = 10
+TILES_PER_ROW = 10
 
 _TABLES = {
     "image": ("images.csv", ("class", "tile", "group", "id")),
@@ -40,11 +41,11 @@ class IconsSettings(DatasetSettings):
 
 
 def read_index(raw: Path, settings: IconsSettings) -> pd.DataFrame:
-    """Read which samples there are.
+    """List the icons and glosses of the tasks.
 
     Args:
         raw: The folder of the data set.
-        settings: Not needed: tasks.yaml decides.
+        settings: Not used: tasks.yaml decides.
 
     Returns:
         The index's columns but for `split`; classes in the order of tasks.yaml.
@@ -97,7 +98,7 @@ def _is_task(task: Any) -> bool:
 
 
 def _image_samples(raw: Path) -> pd.DataFrame:
-    """Read images.csv and see that every sheet has the size that its tiles need."""
+    """Read images.csv and check that every sheet has the size that its tiles need."""
     frame = _read_table(raw, "image")
     path = raw / _TABLES["image"][0]
     wrong = frame[~frame["tile"].str.fullmatch(r"\d+")]
@@ -143,7 +144,7 @@ def _sheet(raw: Path, name: str) -> Path:
 
 def _check_sheet(path: Path, tiles: int) -> None:
     size = picture_size(path)
-    wanted = (-(-tiles // TILES_A_ROW) * TILE, TILES_A_ROW * TILE)
+    wanted = (-(-tiles // TILES_PER_ROW) * TILE, TILES_PER_ROW * TILE)
     if size != wanted:
         raise ValueError(
             f"{path} has {size[0]} x {size[1]} pixels (height x width), its {tiles} tiles need "
@@ -155,19 +156,14 @@ def read_images(
     raw: Path, sources: Sequence[str], settings: IconsSettings, *, threads: int = 1
 ) -> list[Pixels]:
     """Cut the tiles named by `sources` out of their sheets."""
-    sheets: dict[str, Pixels] = {}
-    pictures = []
-    for source in sources:
-        sheet, _, tile = source.partition("#")
-        if sheet not in sheets:
-            sheets[sheet] = read_picture(raw / sheet)
-        picture = _cut(sheets[sheet], int(tile), source)
-        pictures.append(fit_picture(picture, size=settings.image_size))
-    return pictures
+    read = cache(lambda sheet: read_picture(raw / sheet))
+    tiles = (_cut(read(file_and_number(source)[0]), source) for source in sources)
+    return [fit_picture(tile, size=settings.image_size) for tile in tiles]
 
 
-def _cut(sheet: Pixels, tile: int, source: str) -> Pixels:
-    row, column = divmod(tile, TILES_A_ROW)
+def _cut(sheet: Pixels, source: str) -> Pixels:
+    _, tile = file_and_number(source)
+    row, column = divmod(tile, TILES_PER_ROW)
     picture = sheet[row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE]
     if picture.shape != (TILE, TILE, 3):
         raise ValueError(f"{source}: the sheet of shape {sheet.shape} has no such tile")
@@ -177,10 +173,10 @@ def _cut(sheet: Pixels, tile: int, source: str) -> Pixels:
 def read_texts(
     raw: Path, sources: Sequence[str], settings: IconsSettings, *, threads: int = 1
 ) -> Texts:
-    """Look the wordpieces of the texts named by `sources` up in the vocabulary."""
+    """Return the wordpieces of the texts named by `sources`, as rows of the vocabulary."""
     vocabulary = read_vocabulary(raw / "vocabulary.txt", raw / "embeddings.npy")
     tokens = _read_table(raw, "text")["tokens"]
-    rows = [int(source.partition("#")[2]) for source in sources]
+    rows = [file_and_number(source)[1] for source in sources]
     if max(rows) >= len(tokens):
         raise ValueError(
             f"{raw / 'texts.csv'} has {len(tokens)} rows, row {max(rows)} was asked for"
@@ -191,13 +187,11 @@ def read_texts(
 
 def _look_up(ids: Mapping[str, int], text: str, source: Path) -> list[int]:
     pieces = text.split()
-    unknown = [piece for piece in pieces if ids.get(piece, 0) == 0]
-    if unknown or not pieces:
-        raise ValueError(
-            f"{source}: wordpiece {unknown[0]!r} is not in the vocabulary"
-            if unknown
-            else f"{source}: the text has no wordpiece"
-        )
+    if not pieces:
+        raise ValueError(f"{source}: the text has no wordpiece")
+    for piece in pieces:
+        if ids.get(piece, 0) == 0:  # row 0 is padding
+            raise ValueError(f"{source}: wordpiece {piece!r} is not in the vocabulary")
     return [ids[piece] for piece in pieces]
 
 

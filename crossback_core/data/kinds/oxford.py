@@ -1,15 +1,14 @@
 """Reader of Oxford-102 flowers (Nilsback and Zisserman, 2008), captions of Reed et al. (2016).
 
 The folder holds jpg/ (of 102flowers.tgz), imagelabels.mat and cvpr2016_flowers/text_c10/. Classes
-have numbers only; six groups of four are fixed. The published setid.mat is not used: of each
-class a fifth, rounded up, is drawn for the test with the published seed 42, whatever the seed of
-the configuration. The published rest all trains; here validation is taken out of it. An image and
+have numbers only; six groups of four are fixed. The published setid.mat is not used: a fifth of
+each class, rounded up, is drawn for the test with the published seed 42, whatever the seed of the
+configuration. As published, all the rest trains; here validation is taken out of it. An image and
 its caption share a split.
 """
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from pathlib import Path
 from typing import Annotated
@@ -17,25 +16,22 @@ from typing import Annotated
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from crossback_core.data.encoder import read_text_files
-from crossback_core.data.images import file_problem, read_picture_files
-from crossback_core.data.kind import (
-    DatasetKind,
-    check_published,
+from crossback_core.data.kind import check_published, spread
+from crossback_core.data.paired import (
     chosen_groups,
-    draw,
-    images_then_texts,
+    draw_test,
+    paired_kind,
     rows_of_both_modalities,
-    spread,
-    two_for_each_group,
 )
-from crossback_core.data.settings import GROUPS as MEANING
-from crossback_core.data.settings import ClassesPerGroup, PairedSettings, SamplesPerClass
+from crossback_core.data.settings import (
+    ClassesPerGroup,
+    PairedSettings,
+    SamplesPerClass,
+    groups_up_to,
+)
 from crossback_core.data.sources import RemoteFile, drive_file
-from crossback_core.data.text import caption_problem
 from crossback_core.section import STRICT, WHOLE
 
 IMAGES = "jpg"
@@ -78,7 +74,7 @@ FILES = (
 class OxfordSettings(PairedSettings):
     """Flowers: tasks 1-6 photographs, 7-12 captions of the same four classes each."""
 
-    groups: Annotated[int, Field(ge=0, le=len(GROUPS), description=MEANING), WHOLE] = 6
+    groups: Annotated[int, groups_up_to(len(GROUPS)), WHOLE] = 6
     classes_per_group: ClassesPerGroup = 4
     samples_per_class: SamplesPerClass = 0
 
@@ -102,9 +98,7 @@ def read_index(raw: Path, settings: OxfordSettings) -> pd.DataFrame:
     instances = pd.DataFrame(rows, columns=["task", "class", "name", "image", "text", "part"])
     if (settings.groups, settings.classes_per_group, settings.samples_per_class) == (6, 4, 0):
         _check_counts(instances, settings.test_fraction)
-    instances["image_problem"] = [file_problem(raw / source) for source in instances["image"]]
-    instances["text_problem"] = [caption_problem(raw / source) for source in instances["text"]]
-    return rows_of_both_modalities(instances, groups=len(groups))
+    return rows_of_both_modalities(instances, raw, groups=len(groups))
 
 
 def _read_labels(path: Path) -> npt.NDArray[np.int64]:
@@ -132,9 +126,7 @@ def _class_rows(
     numbers = spread(np.flatnonzero(labels == label) + 1, settings.samples_per_class)
     if len(numbers) == 0:
         raise ValueError(f"{LABELS} has no image of class {label}")
-    # Less a hair, since .2 * 15 is a little more than 3.
-    count = math.ceil(settings.test_fraction * len(numbers) - 1e-9)
-    test = draw(numbers, count, label)
+    test = draw_test(numbers, settings.test_fraction, stream=label)
     name = f"class_{label:05}"
     return [
         (
@@ -161,12 +153,4 @@ def _check_counts(instances: pd.DataFrame, test_fraction: float) -> None:
         check_published("Oxford-102 test samples", [tests[task] for task in range(1, 7)], _TEST)
 
 
-KIND = DatasetKind(
-    name="oxford",
-    settings=OxfordSettings,
-    index=read_index,
-    readers={"image": read_picture_files, "text": read_text_files},
-    files=FILES,
-    modality_of=images_then_texts,
-    tasks=two_for_each_group,
-)
+KIND = paired_kind("oxford", settings=OxfordSettings, index=read_index, files=FILES)

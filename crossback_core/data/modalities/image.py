@@ -50,11 +50,11 @@ class ImageTraining(Protocol):
 
     @property
     def flip(self) -> bool:
-        """Whether half of the images are mirrored."""
+        """Whether images are mirrored, half of them."""
 
     @property
     def shift(self) -> int:
-        """By how many pixels images move at most."""
+        """The most pixels that an image moves by."""
 
 
 class Image(Modality):
@@ -84,7 +84,7 @@ class Image(Modality):
         return Packed(problems, values)
 
     def check(self, values: Tensor, table: Tensor | None, count: int) -> None:
-        """Refuse what are no pixels."""
+        """Refuse what is not pixels."""
         if table is not None:
             raise ValueError("images have no table")
         check_tensor("pixels", values, torch.uint8, (count, COLOURS, None, None))
@@ -154,7 +154,7 @@ class ImageAdapter(Adapter):
 
 @lru_cache(maxsize=16)
 def fourier_positions(height: int, width: int, bands: int, max_frequency: float) -> Tensor:
-    """Fourier features of pixel positions, in row-major order.
+    """Return Fourier features of pixel positions, in row-major order.
 
     For each axis: sin(pi f x) and cos(pi f x) for `bands` frequencies f from 1 to half the maximum,
     and x itself, with x from -1 to 1 (arXiv 2103.03206, section 3.2).
@@ -175,8 +175,8 @@ def flip_and_shift(pixels: Tensor, flip: bool, shift: int, generator: torch.Gene
 
     Args:
         pixels: uint8 (batch, 3, height, width).
-        flip: Mirror half of the images.
-        shift: Move each image by up to this many pixels; the border is repeated.
+        flip: Whether half of the images are mirrored.
+        shift: The most pixels that an image moves by; the border is repeated.
         generator: Source of randomness.
 
     Returns:
@@ -195,7 +195,7 @@ def _shifted(pixels: Tensor, shift: int, generator: torch.Generator) -> Tensor:
     rows = offsets[0] + torch.arange(height)  # (batch, height)
     columns = offsets[1] + torch.arange(width)  # (batch, width)
     samples = torch.arange(count)[:, None, None]
-    # indexing puts the colours last: (batch, height, width, 3)
+    # Indexing puts the colours last: (batch, height, width, 3)
     return padded[samples, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
 
 

@@ -50,15 +50,14 @@ class Text(Modality):
         return read_text_files(raw, sources, settings, threads=threads)
 
     def pack(self, samples: Texts) -> Packed:
-        """Renumber tokens so that the table holds those in use alone."""
+        """Renumber tokens so that the table holds only those in use."""
         tokens, table = pack_tokens(samples.ids, samples.embeddings)
         problems = ["" if ids else "empty text: it has no token" for ids in samples.ids]
         return Packed(problems, tokens, table)
 
     def check(self, values: Tensor, table: Tensor | None, count: int) -> None:
-        """Refuse what are no tokens of the table."""
-        if table is None:
-            raise ValueError("texts have a table")
+        """Refuse tokens that are not in the table."""
+        table = _needed(table)
         check_tensor("tokens", values, torch.int32, (count, None))
         check_tensor("table", table, torch.float16, (None, None))
         low, high = int(values.min()), int(values.max())
@@ -73,15 +72,11 @@ class Text(Modality):
 
     def inputs(self, values: Tensor, table: Tensor | None) -> tuple[Tensor, Tensor]:
         """Return embeddings, float32 (samples, tokens, width), and where tokens are real."""
-        if table is None:
-            raise ValueError("texts have a table")
-        return table[values.long()].float(), values != 0
+        return _needed(table)[values.long()].float(), values != 0
 
     def channels(self, values: Tensor, table: Tensor | None) -> int:
         """Return the width of the embeddings."""
-        if table is None:
-            raise ValueError("texts have a table")
-        return table.shape[1]
+        return _needed(table).shape[1]
 
     def augment(
         self,
@@ -103,6 +98,13 @@ class Text(Modality):
 MODALITY = Text()
 
 
+def _needed(table: Tensor | None) -> Tensor:
+    """Refuse texts without a table."""
+    if table is None:
+        raise ValueError("texts have a table")
+    return table
+
+
 class TextAdapter(Adapter):
     """Frozen token embeddings plus learned positions.
 
@@ -117,7 +119,7 @@ class TextAdapter(Adapter):
         self.positions = nn.Parameter(0.02 * torch.randn(settings.max_tokens, channels))
 
     def encode(self, values: Tensor) -> Tensor:
-        """Token embeddings are what the adapter reads already."""
+        """Return token embeddings as they are."""
         return values
 
     def forward(self, values: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""A miniature of the icons data set, made anew for each test that wants to spoil it."""
+"""A miniature of the icons data set, made for each test, which may spoil it."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ class FileServer:
     port: int = 0
 
     def url(self, name: str) -> str:
-        """Give the address of a file."""
+        """Return the address of a file."""
         return f"http://127.0.0.1:{self.port}/{name}"
 
 

@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from PIL import Image
 
+from crossback_core.data import TaskData, make_task
 from crossback_core.data.kind import KINDS
 from crossback_core.data.kinds.coco import GROUPS as COCO_GROUPS
 from crossback_core.data.kinds.oxford import GROUPS as OXFORD_GROUPS
@@ -61,6 +63,14 @@ def settings_of(kind: str, **changes: object) -> Any:
     return settings(kind=kind, **{"raw": "-"} | own | changes)
 
 
+def task_of(
+    index: pd.DataFrame, raw: Path, settings: Any, *members: int, **changes: Any
+) -> tuple[TaskData, pd.DataFrame]:
+    """Make a task of its members, whole unless told otherwise."""
+    whole = {"task": members[0], "train_per_class": None, "seed": 0}
+    return make_task(index, raw, settings=settings, members=members, **whole | changes)
+
+
 def picture(kind: int, number: int, *, size: tuple[int, int] = (48, 40)) -> Image.Image:
     """Draw a picture (width, height) that tells its class by its colour: noise on it."""
     random = np.random.default_rng([kind, number])
@@ -100,13 +110,7 @@ def make_cub(
     """Write CUB-200-2011 with its captions.
 
     There is one class more than the groups need, and one with an image too few: both are left out.
-
-    Args:
-        folder: Where to.
-        groups: Groups of classes.
-        classes_per_group: Classes of a group.
-        images_per_class: Images of a class.
-        names: Names of the first classes, without their number.
+    `names` are those of the first classes, without their number.
 
     Returns:
         The folder.
@@ -122,13 +126,14 @@ def make_cub(
             images.append((kind, f"{stem}.jpg"))
             _save(folder / "CUB_200_2011" / "images" / f"{stem}.jpg", kind, number)
             _write(folder / "cvpr2016_cub" / "text_c10" / f"{stem}.txt", captions(kind, number))
-    _write_cub_tables(folder, classes, images)
+    write_cub_tables(folder, classes, images)
     return folder
 
 
-def _write_cub_tables(
+def write_cub_tables(
     folder: Path, classes: Sequence[str], images: Sequence[tuple[int, str]]
 ) -> None:
+    """Write the index files of CUB-200-2011 for images of (class from 1, path)."""
     inner = folder / "CUB_200_2011"
     numbered = list(enumerate(images, 1))
     _write(inner / "classes.txt", (f"{n} {name}" for n, name in enumerate(classes, 1)))
@@ -143,13 +148,7 @@ def _write_cub_tables(
 def make_oxford(
     folder: Path, *, groups: int = 2, images_per_class: int = 10, published: bool = False
 ) -> Path:
-    """Write Oxford-102 flowers with its captions.
-
-    Args:
-        folder: Where to.
-        groups: Groups of four classes.
-        images_per_class: Images of a class.
-        published: Write imagelabels.mat as long as published, but no image and no caption.
+    """Write Oxford-102 flowers with its captions, or `published` labels without either.
 
     Returns:
         The folder.
@@ -158,7 +157,9 @@ def make_oxford(
 
     kinds = [kind for group in OXFORD_GROUPS[:groups] for kind in group]
     # Class after class, as published, with one class that no group has.
-    labels = np.repeat([1, *kinds], images_per_class) if not published else _flower_labels()
+    labels = np.repeat([1, *kinds], images_per_class)
+    if published:
+        labels = np.repeat(list(FLOWERS), list(FLOWERS.values()))
     folder.mkdir(parents=True, exist_ok=True)
     savemat(folder / "imagelabels.mat", {"labels": labels[None].astype(np.uint8)})
     for number, kind in enumerate(labels if not published else [], 1):
@@ -174,10 +175,6 @@ FLOWERS = {
     **{46: 196, 74: 171, 37: 108, 80: 105, 73: 194, 41: 127, 83: 131, 95: 128},
     **{89: 184, 81: 166, 75: 120, 76: 107, 94: 162, 88: 154, 78: 137, 43: 130},
 }
-
-
-def _flower_labels() -> np.ndarray:
-    return np.repeat(list(FLOWERS), list(FLOWERS.values()))
 
 
 def make_coco(
@@ -307,11 +304,6 @@ def write_python2_pickle(path: Path, content: object) -> None:
 def pack(kind: str, raw: Path, folder: Path) -> dict[str, Path]:
     """Make the published archives of a miniature; single files are copied.
 
-    Args:
-        kind: Of the data set.
-        raw: A miniature.
-        folder: Where the archives go.
-
     Returns:
         The path of each archive by its published name.
     """
@@ -338,12 +330,7 @@ def _pack_zip(path: Path, raw: Path, members: Sequence[str]) -> None:
 
 
 def make_encoder(folder: Path, *, words: Sequence[str] = (), **config: int) -> Path:
-    """Write a tiny BERT with random weights that knows the words of the captions.
-
-    Args:
-        folder: Where to.
-        words: What it knows beside them.
-        config: Changes of its configuration.
+    """Write a tiny BERT with random weights that knows the words of the captions, and `words`.
 
     Returns:
         The folder.

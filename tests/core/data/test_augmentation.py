@@ -54,7 +54,7 @@ def test_half_of_the_images_are_flipped():
     assert 450 < int(flipped.sum()) < 550
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=20)
 @given(
     st.tuples(st.integers(1, 5), st.integers(1, 6), st.integers(1, 6)),
     st.booleans(),
@@ -71,11 +71,6 @@ def test_same_generator_same_images_and_the_argument_stays(shape, flip, shift, s
     for image, original in zip(first, pixels, strict=True):
         colours = {tuple(c) for c in original.flatten(1).T.tolist()}
         assert {tuple(c) for c in image.flatten(1).T.tolist()} <= colours
-
-
-def test_without_flip_and_shift_nothing_changes():
-    pixels = distinct(3, 4, 4)
-    assert torch.equal(flip_and_shift(pixels, False, 0, random()), pixels)
 
 
 def a_mask() -> torch.Tensor:
@@ -103,8 +98,3 @@ def test_hiding_no_tokens_draws_nothing():
     mask = a_mask()
     assert torch.equal(drop_tokens(mask, fraction=0.0, generator=generator), mask)
     assert torch.equal(generator.get_state(), random().get_state())
-
-
-def test_the_same_generator_hides_the_same_tokens():
-    first, second = (drop_tokens(a_mask(), fraction=0.5, generator=random(3)) for _ in range(2))
-    assert torch.equal(first, second)

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from miniatures import make_encoder, picture, settings_of
+from miniatures import picture, settings_of, task_of
 
-from crossback_core.data import make_index, make_task
+from crossback_core.data import make_index
 from crossback_core.data.kinds.folder import read_index
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.settings import DatasetSettings
@@ -47,24 +47,18 @@ def settings(raw: Path) -> DatasetSettings:
     return settings_of("folder", raw=str(raw), image_size=8)
 
 
-def test_tasks_are_numbered_by_name_images_first(
-    raw: Path, settings: DatasetSettings, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_tasks_are_numbered_by_name_images_first(raw, settings, caplog):
     with caplog.at_level(logging.INFO):
         rows = read_index(raw, settings)
     tasks = rows.groupby("task").agg({"modality": "first", "class": "unique"})
     assert list(tasks["modality"]) == ["image", "image", "text"]
-    assert [sorted(names) for names in tasks["class"]] == [
-        sorted(BIRDS),
-        sorted(SEAS),
-        sorted(BIRDS),
-    ]
+    assert [*map(sorted, tasks["class"])] == [*map(sorted, (BIRDS, SEAS, BIRDS))]
     assert "task 2: images of seas, classes east sea, north sea" in caplog.text
     assert "task 3: texts of birds" in caplog.text
     assert rows["id"].str.match(r"[it]-(birds|seas)/").all()
 
 
-def test_a_picture_and_its_text_share_a_split(raw: Path, settings: DatasetSettings) -> None:
+def test_a_picture_and_its_text_share_a_split(raw, settings):
     index, skipped = make_index(raw, settings=settings, seed=0)
     birds = index[index["task"] != 2]
     assert birds.groupby("group").size().eq(2).all()
@@ -72,21 +66,16 @@ def test_a_picture_and_its_text_share_a_split(raw: Path, settings: DatasetSettin
     assert skipped.empty
 
 
-def test_tasks_are_read(raw: Path, settings: DatasetSettings, tmp_path_factory) -> None:
-    encoder = make_encoder(tmp_path_factory.mktemp("encoder"))
-    settings = settings_of("folder", raw=str(raw), image_size=8, encoder=str(encoder))
+def test_tasks_are_read(raw, encoder):
+    settings = settings_of("folder", raw=str(raw), image_size=8, encoder=encoder)
     index, _ = make_index(raw, settings=settings, seed=0)
-    common = {"settings": settings, "train_per_class": None, "seed": 0}
-    seas, _ = make_task(index, raw, task=2, members=[2], **common)
-    birds, _ = make_task(index, raw, task=3, members=[3], **common)
-    assert seas.classes == ("east sea", "north sea") and seas.train.values is not None
+    seas, birds = (task_of(index, raw, settings, task)[0] for task in (2, 3))
+    assert seas.classes == ("east sea", "north sea")
     assert seas.train.values.shape[1:] == (3, 8, 8)
-    assert birds.train.values is not None and birds.train.values.shape[1] == 5
+    assert birds.train.values.shape[1] == 5
 
 
-def test_what_is_no_sample_is_left_out_and_told(
-    raw: Path, settings: DatasetSettings, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_is_no_sample_is_left_out_or_refused(raw, settings, caplog):
     count = len(read_index(raw, settings))
     (raw / "images" / "birds" / "sparrow" / "notes.md").touch()
     (raw / "images" / "birds" / "sparrow" / ".hidden.jpg").touch()
@@ -94,9 +83,15 @@ def test_what_is_no_sample_is_left_out_and_told(
     (raw / "images" / "birds" / ".cache" / "0.jpg").touch()
     assert len(read_index(raw, settings)) == count
     assert "1 other files are left out, the first is images/birds/sparrow/notes.md" in caplog.text
+    write_picture(raw / "images" / "alone" / "one" / "0.jpg", 1, 1)
+    with pytest.raises(ValueError, match="task 'alone' of images has one class, 'one', not two"):
+        read_index(raw, settings)
+    (raw / "empty").mkdir()
+    with pytest.raises(ValueError, match=r"has no samples: wanted are images/<task>/<class>"):
+        read_index(raw / "empty", settings)
 
 
-def test_empty_files_are_skipped_with_a_reason(raw: Path) -> None:
+def test_empty_files_are_skipped_with_a_reason(raw):
     (raw / "images" / "birds" / "sparrow" / "0.jpg").write_bytes(b"")
     write_text(raw / "texts" / "birds" / "sparrow" / "1.txt", " \n")
     settings = settings_of("folder", raw=str(raw), max_skipped=0.1)
@@ -106,18 +101,6 @@ def test_empty_files_are_skipped_with_a_reason(raw: Path) -> None:
         "images/birds/sparrow/0.jpg": "unreadable image: the file is empty",
         "texts/birds/sparrow/1.txt": "empty caption",
     }
-
-
-def test_an_empty_folder_says_what_is_wanted(tmp_path: Path, settings: DatasetSettings) -> None:
-    (tmp_path / "empty").mkdir()
-    with pytest.raises(ValueError, match=r"has no samples: wanted are images/<task>/<class>"):
-        read_index(tmp_path / "empty", settings)
-
-
-def test_a_task_of_one_class_is_refused(raw: Path, settings: DatasetSettings) -> None:
-    write_picture(raw / "images" / "alone" / "one" / "0.jpg", 1, 1)
-    with pytest.raises(ValueError, match="task 'alone' of images has one class, 'one', not two"):
-        read_index(raw, settings)
 
 
 @pytest.fixture
@@ -142,34 +125,28 @@ def tabled(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
-def test_a_table_is_read(tabled: Path, table: pd.DataFrame, tmp_path: Path, ending: str) -> None:
+def test_a_table_is_read(tabled, table, encoder, ending):
     path = tabled / f"samples.{ending}"
     if ending == "csv":
         table.to_csv(path, index=False)
     else:
         table.replace("", None).to_parquet(path)
-    encoder = make_encoder(tmp_path / "encoder")
-    settings = settings_of("folder", raw=str(tabled), encoder=str(encoder))
+    settings = settings_of("folder", raw=str(tabled), encoder=encoder)
     index, _ = make_index(tabled, settings=settings, seed=0)
     assert index.groupby("group")["split"].nunique().eq(1).all()
     assert set(index["group"]) == {str(number) for number in range(10)}
-    common = {"settings": settings, "train_per_class": None, "seed": 0}
-    pictures, _ = make_task(index, tabled, task=1, members=[1], **common)
-    words, _ = make_task(index, tabled, task=2, members=[2], **common)
+    pictures, _ = task_of(index, tabled, settings, 1)
+    words, _ = task_of(index, tabled, settings, 2)
     lengths = {len(row[row > 0]) for row in words.train.values}
     assert pictures.modality == "image" and lengths <= {4, 6, 7}
 
 
-def test_a_column_of_splits_decides(tabled: Path, table: pd.DataFrame) -> None:
+def test_a_column_of_splits_decides_and_test_alone_leaves_the_rest_to_the_seed(tabled, table):
     wanted = ["train", "train", "validation", "test", "train"] * 8
-    table = table.sort_values(["task", "class"], kind="stable").assign(split=wanted, group="")
-    table.to_csv(tabled / "samples.csv", index=False)
-    settings = settings_of("folder", raw=str(tabled))
-    index, _ = make_index(tabled, settings=settings, seed=0)
+    whole = table.sort_values(["task", "class"], kind="stable").assign(split=wanted, group="")
+    whole.to_csv(tabled / "samples.csv", index=False)
+    index, _ = make_index(tabled, settings=settings_of("folder", raw=str(tabled)), seed=0)
     assert list(index["split"]) == wanted
-
-
-def test_a_test_split_alone_leaves_the_rest_to_the_seed(tabled: Path, table: pd.DataFrame) -> None:
     tests = table["group"].isin(["0", "1"])
     table.assign(split=tests.map({True: "test", False: ""})).to_csv(tabled / "samples.csv")
     index, _ = make_index(tabled, settings=settings_of("folder", raw=str(tabled)), seed=0)
@@ -186,28 +163,20 @@ def test_a_test_split_alone_leaves_the_rest_to_the_seed(tabled: Path, table: pd.
         ({"task": "words", "class": "one"}, "has one class, 'one'"),
     ],
 )
-def test_a_table_that_is_none_is_refused(
-    tabled: Path, table: pd.DataFrame, change: dict[str, str], problem: str
-) -> None:
+def test_a_table_that_is_none_is_refused(tabled, table, change, problem):
     table.assign(**change).to_csv(tabled / "samples.csv", index=False)
+    settings = settings_of("folder", raw=str(tabled))
     with pytest.raises(ValueError, match=problem):
-        read_index(tabled, settings_of("folder", raw=str(tabled)))
-
-
-def test_missing_columns_are_named(tabled: Path, table: pd.DataFrame) -> None:
+        read_index(tabled, settings)
     table[["group", "class"]].to_csv(tabled / "samples.csv", index=False)
     with pytest.raises(ValueError, match="samples.csv lacks the column task, path or text"):
-        read_index(tabled, settings_of("folder", raw=str(tabled)))
-
-
-def test_two_tables_are_one_too_many(tabled: Path, table: pd.DataFrame) -> None:
-    table.to_csv(tabled / "samples.csv", index=False)
+        read_index(tabled, settings)
     table.to_parquet(tabled / "samples.parquet")
     with pytest.raises(ValueError, match=r"has both samples\.csv and samples\.parquet"):
-        read_index(tabled, settings_of("folder", raw=str(tabled)))
+        read_index(tabled, settings)
 
 
-def test_a_missing_file_and_an_empty_text_are_skipped(tabled: Path, table: pd.DataFrame) -> None:
+def test_a_missing_file_and_an_empty_text_are_skipped(tabled, table):
     table.loc[39, "text"] = "  "
     table.to_csv(tabled / "samples.csv", index=False)
     (tabled / "p" / "3.jpg").unlink()
@@ -229,7 +198,5 @@ def test_files_of_any_modality_are_read(tmp_path, monkeypatch):
     settings = settings_of("folder", raw=str(tmp_path))
     index, _ = make_index(tmp_path, settings=settings, seed=0)
     assert set(index["modality"]) == {"signal"}
-    task, _ = make_task(
-        index, tmp_path, settings=settings, task=1, members=(1,), train_per_class=None, seed=0
-    )
+    task, _ = task_of(index, tmp_path, settings, 1)
     assert task.modality == "signal" and task.train.values.shape[1:] == (64,)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import os
 import threading
 
 import numpy as np
@@ -51,15 +50,6 @@ def test_every_format_becomes_a_square_of_the_wanted_size(kind):
     assert np.abs(np.array(corners(pixels)) - wanted).max() < 12
 
 
-def test_an_unchanged_size_keeps_every_pixel():
-    image = picture(1, 1, size=(32, 32))
-    assert np.array_equal(decode_picture(encoded(image), size=32), np.array(image))
-
-
-def test_a_smaller_picture_grows():
-    assert decode_picture(encoded(Image.new("RGB", (1, 1), RED)), size=8).shape == (8, 8, 3)
-
-
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "PA", "RGB", "RGBA", "I;16"])
 def test_white_stays_white_in_every_mode(mode):
     image = Image.new("RGBA", (8, 8), (255, 255, 255, 255))
@@ -70,15 +60,20 @@ def test_white_stays_white_in_every_mode(mode):
     assert corners(decode_picture(encoded(image, kind), size=4)) == [WHITE] * 4
 
 
-def test_grey_becomes_three_equal_channels():
-    pixels = decode_picture(encoded(Image.new("L", (8, 8), 77), "JPEG"), size=4)
-    assert (pixels == 77).all()
-
-
-def test_cmyk_becomes_rgb():
+def test_grey_and_cmyk_become_rgb():
+    assert (decode_picture(encoded(Image.new("L", (8, 8), 77), "JPEG"), size=4) == 77).all()
     cyan = Image.new("CMYK", (16, 16), (255, 0, 0, 0))
     red, green, blue = decode_picture(encoded(cyan, "JPEG"), size=4)[0, 0]
     assert red < 10 and green > 245 and blue > 245
+
+
+def test_a_size_is_kept_or_reached():
+    image = picture(1, 1, size=(32, 32))
+    pixels = np.array(image)
+    assert np.array_equal(decode_picture(encoded(image), size=32), pixels)
+    assert decode_picture(encoded(Image.new("RGB", (1, 1), RED)), size=8).shape == (8, 8, 3)
+    assert fit_picture(pixels, size=32) is pixels
+    assert fit_picture(pixels, size=8).shape == (8, 8, 3)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
@@ -88,16 +83,13 @@ def test_sixteen_bits_keep_their_upper_half(kind):
     assert pixels[..., 0].tolist() == [[0, 0x12], [0x80, 0xFF]]
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
-def test_transparency_is_laid_on_white(mode):
+@pytest.mark.parametrize(
+    ("mode", "options"),
+    [("RGBA", {}), ("LA", {}), ("P", {"transparency": 0}), ("RGB", {"transparency": (0, 0, 0)})],
+)
+def test_transparency_is_laid_on_white(mode, options):
     image = Image.new("RGBA", (8, 8), (0, 0, 0, 0)).convert(mode)
-    options = {"transparency": 0} if mode == "P" else {}
     assert corners(decode_picture(encoded(image, **options), size=4)) == [WHITE] * 4
-
-
-def test_a_transparent_colour_is_laid_on_white():
-    data = encoded(Image.new("RGB", (8, 8), RED), transparency=RED)
-    assert corners(decode_picture(data, size=4)) == [WHITE] * 4
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
@@ -122,18 +114,13 @@ def test_the_orientation_is_followed(orientation):
     assert np.array_equal(decode_picture(data, size=16), decode_picture(encoded(upright), size=16))
 
 
-def test_an_unknown_orientation_changes_nothing():
-    exif = Image.Exif()
-    exif[0x0112] = 99
+@pytest.mark.parametrize("exif", [b"Exif\0\0no TIFF header at all", {0x0112: 99}])
+def test_an_unknown_orientation_changes_nothing(exif):
+    if isinstance(exif, dict):
+        entries, exif = exif, Image.Exif()
+        exif.update(entries)
     pixels = decode_picture(encoded(quarters(), exif=exif), size=16)
     assert np.array_equal(pixels, decode_picture(encoded(quarters()), size=16))
-
-
-def test_damaged_exif_data_change_nothing():
-    data = encoded(quarters(), exif=b"Exif\0\0no TIFF header at all")
-    assert np.array_equal(
-        decode_picture(data, size=16), decode_picture(encoded(quarters()), size=16)
-    )
 
 
 def test_a_jpeg_is_decoded_at_a_reduced_scale():
@@ -167,7 +154,7 @@ def test_what_cannot_be_read_says_why(data, words):
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("seed", range(28))
 def test_flipped_bytes_never_stop_the_work(seed):
     random = np.random.default_rng(seed)
     kinds = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM"]
@@ -184,14 +171,11 @@ def test_giant_pictures_are_refused(monkeypatch, most):
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", most)
     with pytest.raises(ValueError, match="2400 pixels|60 x 40 pixels are more than"):
         decode_picture(encoded(quarters()), size=8)
+    if most == 2399:
+        with pytest.warns(Image.DecompressionBombWarning), pytest.raises(ValueError, match="60 x"):
+            decode_picture(encoded(quarters()), size=8)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2400)
     assert decode_picture(encoded(quarters()), size=8).shape == (8, 8, 3)
-
-
-def test_a_giant_picture_is_refused_even_where_warnings_are_shown(monkeypatch):
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2399)
-    with pytest.warns(Image.DecompressionBombWarning), pytest.raises(ValueError, match="60 x 40"):
-        decode_picture(encoded(quarters()), size=8)
 
 
 @pytest.fixture
@@ -236,24 +220,11 @@ def test_an_error_of_the_disk_is_no_reason_to_skip(folder):
         read_picture_files(folder, ["folder.jpg"], settings_of("cub"), threads=1)
 
 
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read every file")
-def test_a_file_that_may_not_be_read_is_an_error(folder):
-    (folder / "Ö0 ß.jpg").chmod(0)
-    with pytest.raises(PermissionError):
-        read_picture_files(folder, ["Ö0 ß.jpg"], settings_of("cub"), threads=1)
-
-
 def test_problems_that_need_no_decoding_are_seen(folder):
     (folder / "empty.jpg").touch()
     assert file_problem(folder / "Ö0 ß.jpg") == ""
     assert file_problem(folder / "empty.jpg") == "unreadable image: the file is empty"
     assert file_problem(folder / "nowhere.jpg") == "missing image file"
-
-
-def test_pixels_are_fitted_to_a_size():
-    pixels = np.array(picture(1, 1, size=(32, 32)))
-    assert fit_picture(pixels, size=32) is pixels
-    assert fit_picture(pixels, size=8).shape == (8, 8, 3)
 
 
 def test_pictures_of_one_size_are_stacked():

@@ -66,11 +66,13 @@ def test_another_seed_gives_another_split():
 
 
 @pytest.mark.parametrize("count", range(3, 60, 7))
-def test_single_samples_are_split_as_exactly_as_whole_samples_allow(count):
+@pytest.mark.parametrize("fractions", [(0.6, 0.2, 0.2), (0.5, 0.25, 0.25)])
+def test_single_samples_are_split_as_exactly_as_whole_samples_allow(count, fractions):
     frame = frame_of([(1, name, f"{name}{n}") for name in "ab" for n in range(count)])
-    counts = fractions_of(frame, split_by_group(frame, seed=0)) * count
-    wanted = {"train": 0.6 * count, "validation": 0.2 * count, "test": 0.2 * count}
-    assert (counts - pd.Series(wanted)).abs().max().max() < 1
+    split = split_by_group(frame, fractions=fractions, seed=0)
+    wanted = dict(zip(("train", "validation", "test"), fractions, strict=True))
+    deviation = fractions_of(frame, split) - pd.Series(wanted)
+    assert deviation.abs().max().max() * count < 1
 
 
 def test_pairs_of_modalities_are_split_exactly_and_stay_together():
@@ -90,22 +92,15 @@ def test_groups_across_many_classes_come_near_the_fractions():
         groups = random.choice(120, size=60, p=sizes / sizes.sum())
         rows += [(1 + name // 5, f"class {name}", f"set {group}") for group in groups]
     frame = frame_of(rows)
-    for seed in range(2):
-        deviation = (fractions_of(frame, split_by_group(frame, seed=seed)) - [0.2, 0.6, 0.2]).abs()
-        assert deviation.mean().mean() < 0.02
-        assert deviation.max().max() < 0.12
+    deviation = (fractions_of(frame, split_by_group(frame, seed=0)) - [0.2, 0.6, 0.2]).abs()
+    assert deviation.mean().mean() < 0.02
+    assert deviation.max().max() < 0.12
 
 
 def test_a_class_of_three_samples_has_one_in_each_split():
     # Nearest to 60/20/20 would be two for training and none for the test.
     frame = frame_of([(1, "a", "x"), (1, "a", "y"), (1, "a", "z")])
     assert sorted(split_by_group(frame, seed=0)) == ["test", "train", "validation"]
-
-
-def test_the_fractions_can_be_chosen():
-    frame = frame_of([(1, name, f"{name}{n}") for name in "ab" for n in range(40)])
-    split = split_by_group(frame, fractions=(0.5, 0.25, 0.25), seed=0)
-    assert split.value_counts().to_dict() == {"train": 40, "validation": 20, "test": 20}
 
 
 @pytest.mark.parametrize("fractions", [(0.6, 0.4, 0.0), (0.6, 0.2, 0.3), (1.2, -0.1, -0.1)])
@@ -130,9 +125,7 @@ def test_a_class_that_no_split_of_groups_can_serve_is_named():
 
 @pytest.fixture
 def sound() -> pd.DataFrame:
-    rows = [
-        (task, name, f"{name}{n}") for task, name in ((1, "null"), (1, "007")) for n in range(5)
-    ]
+    rows = [(1, name, f"{name}é{n}") for name in ("null", "007") for n in range(5)]
     return add_splits(frame_of(rows), seed=0)
 
 
@@ -173,16 +166,11 @@ def test_a_class_without_a_split_is_named(sound):
         check_index(sound[(sound["class"] == "null") | (sound["split"] != "test")])
 
 
-@pytest.mark.parametrize("column", [name for name in COLUMNS if name != "split"])
-def test_a_missing_column_is_named(sound, column):
-    with pytest.raises(ValueError, match=f"missing columns: {column}"):
-        check_index(sound.drop(columns=column))
-
-
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("id,task\n", "missing columns: class, modality, group, source"),
+        ("id\n", "task"),
+        ("task,split\n", "missing columns: id, class, modality, group, source"),
         (",".join(COLUMNS) + "\n", "0 samples"),
         (",".join(COLUMNS) + "\ni,one,a,image,train,g,s\n", "one"),
         (",".join(name for name in COLUMNS if name != "split") + "\ni,1,a,image,g,s\n", "split"),
@@ -194,18 +182,6 @@ def test_a_damaged_index_file_is_named(tmp_path, content, words):
         load_index(tmp_path / "index.csv")
     assert "index.csv is not a sound index" in str(caught.value)
     assert "remove it and run again" in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [("", "cut off"), ("one\n1,2\n3,4,5\n", "differ in length"), ("id,task\ni,", "cut off")],
-)
-def test_an_index_that_is_no_whole_table_is_named(tmp_path, content, words):
-    (tmp_path / "index.csv").write_text(content)
-    with pytest.raises(ValueError, match=rf"index\.csv is damaged .*{words}.*remove it and run"):
-        load_index(tmp_path / "index.csv")
-
-
-def test_a_missing_index_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"index\.csv"):
+    (tmp_path / "index.csv").write_text("")
+    with pytest.raises(ValueError, match=r"index\.csv is damaged .*cut off.*remove it and run"):
         load_index(tmp_path / "index.csv")

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from miniatures import make_oxford, settings_of
+from miniatures import make_oxford, settings_of, task_of
 from scipy.io import savemat
 
-from crossback_core.data import make_index, make_task
-from crossback_core.data.kinds import oxford
+from crossback_core.data import make_index
 from crossback_core.data.kinds.oxford import read_index
 
 SETTINGS = settings_of("oxford", groups=2)
@@ -22,15 +21,15 @@ TEST = [117, 117, 118, 118, 117, 118]
 
 
 @pytest.fixture
-def raw(tmp_path: Path) -> Path:
+def raw(tmp_path):
     return make_oxford(tmp_path / "oxford")
 
 
 @pytest.fixture
-def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def published(tmp_path, monkeypatch):
     """Labels as published, as if all images and captions were there."""
-    monkeypatch.setattr(oxford, "file_problem", lambda path: "")
-    monkeypatch.setattr(oxford, "caption_problem", lambda path: "")
+    for name in ("file_problem", "caption_problem"):
+        monkeypatch.setattr(f"crossback_core.data.paired.{name}", lambda path: "")
     return make_oxford(tmp_path / "oxford", published=True)
 
 
@@ -42,34 +41,24 @@ def test_groups_are_the_published_classes(raw):
     )
     assert names == {1: first, 2: second, 3: first, 4: second}
     assert index.groupby("task")["modality"].first().tolist() == ["image"] * 2 + ["text"] * 2
-
-
-def test_the_class_of_an_image_is_that_of_its_label(raw):
-    samples = read_index(raw, SETTINGS)
     labels = np.repeat([1, 51, 72, 82, 60, 77, 65, 58, 56], 10)
-    for row in samples.itertuples():
-        number = int(Path(row.source).stem.removeprefix("image_"))
-        assert row[3] == f"class_{labels[number - 1]:05}"
+    for name, source in zip(index["class"], index["source"], strict=True):
+        number = int(Path(source).stem.removeprefix("image_"))
+        assert name == f"class_{labels[number - 1]:05}"
 
 
-def test_the_counts_are_those_published(published):
+def test_the_split_is_as_published_with_a_fifth_for_validation(published):
     index = make_index(published, settings=PUBLISHED, seed=5)[0]
-    for first in (1, 7):
-        tests = Counter(index[index["split"] == "test"]["task"])
-        totals = Counter(index["task"])
-        assert [tests[task] for task in range(first, first + 6)] == TEST
-        assert [totals[task] - tests[task] for task in range(first, first + 6)] == TRAIN
+    tests, totals = Counter(index[index["split"] == "test"]["task"]), Counter(index["task"])
+    assert [tests[task] for task in range(1, 13)] == TEST * 2
+    assert [totals[task] - tests[task] for task in range(1, 13)] == TRAIN * 2
     assert index.groupby("group")["split"].nunique().max() == 1
-
-
-def test_validation_is_a_fifth_of_all(published):
-    index = make_index(published, settings=PUBLISHED, seed=5)[0]
     shares = index.groupby(["task", "class"])["split"].value_counts(normalize=True).unstack()
     assert (shares["validation"] - 0.2).abs().max() < 0.01
 
 
-def test_the_test_part_is_the_same_for_every_seed_and_the_rest_is_not(published):
-    one, two = (make_index(published, settings=PUBLISHED, seed=seed)[0] for seed in (0, 1))
+def test_the_test_part_is_the_same_for_every_seed_and_the_rest_is_not(raw):
+    one, two = (make_index(raw, settings=SETTINGS, seed=seed)[0] for seed in (0, 1))
     assert set(one[one["split"] == "test"]["id"]) == set(two[two["split"] == "test"]["id"])
     assert not one.equals(two)
 
@@ -98,9 +87,7 @@ def test_tasks_can_be_made(raw, encoder):
     settings = replace(SETTINGS, encoder=encoder)
     index = make_index(raw, settings=settings, seed=0)[0]
     for task, shape in ((2, (24, 3, 32, 32)), (4, (24, 16))):
-        data, skipped = make_task(
-            index, raw, settings=settings, task=task, members=(task,), train_per_class=None, seed=0
-        )
+        data, skipped = task_of(index, raw, settings, task)
         assert data.train.values.shape == shape and skipped.empty
 
 
@@ -124,14 +111,15 @@ def test_damaged_labels_are_named(raw, content):
         read_index(raw, SETTINGS)
 
 
-@pytest.mark.parametrize("labels", [np.ones((4, 4)), np.ones((1, 4)) / 2, np.ones((4, 1), int)])
-def test_labels_of_another_shape_are_refused(raw, labels):
-    savemat(raw / "imagelabels.mat", {"labels": labels})
-    with pytest.raises(ValueError, match=r"labels are .* not integers \(1, any\)"):
-        read_index(raw, SETTINGS)
-
-
-def test_labels_of_another_name_are_refused(raw):
-    savemat(raw / "imagelabels.mat", {"setid": np.ones((1, 4))})
-    with pytest.raises(ValueError, match="is not a MATLAB file with labels"):
+@pytest.mark.parametrize(
+    ("name", "labels", "words"),
+    [
+        ("labels", np.ones((4, 4), int), r"labels are int64 of \(4, 4\), not integers \(1, any\)"),
+        ("labels", np.ones((1, 4)) / 2, "labels are float64 .* not integers"),
+        ("setid", np.ones((1, 4)), "is not a MATLAB file with labels"),
+    ],
+)
+def test_labels_that_are_none_are_refused(raw, name, labels, words):
+    savemat(raw / "imagelabels.mat", {name: labels})
+    with pytest.raises(ValueError, match=words):
         read_index(raw, SETTINGS)

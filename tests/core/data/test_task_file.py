@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pickle
 from dataclasses import dataclass, replace
 
 import pytest
@@ -30,7 +29,9 @@ def test_a_task_comes_back_as_it_went(task, tmp_path):
     save_task(task, tmp_path / "task.pt")
     back = load_task(tmp_path / "task.pt")
     assert (back.task, back.modality, back.classes) == (task.task, task.modality, task.classes)
-    assert back.channels == task.channels
+    assert back.channels == task.channels == {"image": 3, "text": 4}[task.modality]
+    assert back.train.values.dtype == task.train.values.dtype
+    assert back.train.table is back.validation.table is back.test.table
     for name in SPLITS:
         before, after = getattr(task, name), getattr(back, name)
         assert after.ids == before.ids
@@ -43,18 +44,6 @@ def test_the_same_task_gives_the_same_bytes_under_any_name(task, tmp_path):
     save_task(task, tmp_path / "one.pt")
     save_task(load_task(tmp_path / "one.pt"), tmp_path / "another name.pt")
     assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "another name.pt").read_bytes()
-
-
-def test_the_splits_of_a_text_task_share_one_table(text_task, tmp_path):
-    save_task(text_task, tmp_path / "task.pt")
-    back = load_task(tmp_path / "task.pt")
-    assert back.train.table is back.validation.table is back.test.table
-
-
-def test_pixels_are_bytes_on_disk(image_task, tmp_path):
-    save_task(image_task, tmp_path / "task.pt")
-    payload = torch.load(tmp_path / "task.pt", weights_only=True)
-    assert payload["train"]["values"].dtype == torch.uint8
 
 
 @pytest.mark.parametrize("rows", [slice(1, 3), torch.tensor([4, 0]), torch.tensor([True] * 6)])
@@ -71,10 +60,6 @@ def test_inputs_of_texts_are_embeddings_and_a_mask(text_task):
     assert mask.tolist() == [[True, True, True], [True, False, False]]
     # Row r of the table is 4 r, 4 r + 1, ...; the first text is token 1 alone.
     assert values[1].tolist() == [[4, 5, 6, 7], [0, 0, 0, 0], [0, 0, 0, 0]]
-
-
-def test_channels_are_colours_or_the_width_of_the_embedding(image_task, text_task):
-    assert (image_task.channels, text_task.channels) == (3, 4)
 
 
 def labels(*values: int) -> torch.Tensor:
@@ -112,11 +97,14 @@ def test_a_split_refuses_what_does_not_belong_together(parts, words):
         Split(modality, labels(0, 1), IDS, *values)
 
 
+LARGE = torch.zeros(2, 3, 8, 8, dtype=torch.uint8)
+
+
 @pytest.mark.parametrize(
     ("wrong", "ids", "words"),
     [
         (labels(0, 1).int(), IDS, "labels are torch.int32"),
-        (labels(), (), r"labels are torch.float32|labels are torch.int64 of shape \(0,\)"),
+        (labels().long(), (), r"labels are torch.int64 of shape \(0,\)"),
         (labels(0, 1), ("x",), "2 labels and 1 ids"),
         (labels(0, 1)[None], IDS, r"labels are torch.int64 of shape \(1, 2\)"),
     ],
@@ -136,13 +124,10 @@ def test_a_split_refuses_wrong_labels_and_ids(wrong, ids, words):
         ({"classes": ("a", "a")}, r"classes \('a', 'a'\) are not two or more distinct names"),
         ({"classes": ("a",)}, "are not two or more distinct names"),
         (
-            {"test": Split(IMAGE, labels(0, 2), IDS, torch.zeros(2, 3, 8, 8, dtype=torch.uint8))},
+            {"test": Split(IMAGE, labels(0, 2), IDS, LARGE)},
             "labels 0 to 2 of split test are not all in 0 to 1",
         ),
-        (
-            {"test": Split(IMAGE, labels(-1, 1), IDS, torch.zeros(2, 3, 8, 8, dtype=torch.uint8))},
-            "labels -1 to 1 of split test",
-        ),
+        ({"test": Split(IMAGE, labels(-1, 1), IDS, LARGE)}, "labels -1 to 1 of split test"),
         (
             {"validation": Split(IMAGE, labels(0, 1), IDS, PIXELS)},
             r"samples of split validation have shape \(3, 4, 4\), those of train \(3, 8, 8\)",
@@ -155,47 +140,39 @@ def test_a_task_refuses_what_is_not_one_task(image_task, change, words):
 
 
 def test_a_missing_file_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=r"task_7\.pt does not exist: run .*prepare_task"):
+    with pytest.raises(FileNotFoundError, match=r"task_7\.pt does not exist: prepare"):
         load_task(tmp_path / "task_7.pt")
-
-
-def spoil(payload: dict, path: tuple[str, ...], value: object) -> dict:
-    """Return a deep copy with one entry replaced, or removed where the value is None."""
-    head, *rest = path
-    changed = dict(payload)
-    if rest:
-        changed[head] = spoil(changed[head], tuple(rest), value)
-    elif value is None:
-        del changed[head]
-    else:
-        changed[head] = value
-    return changed
 
 
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        (("format",), None, "entry format is missing"),
-        (("format",), 2, "format 2"),
-        (("format",), "1", "entry format is a str, not a int"),
-        (("task",), None, "entry task is missing"),
-        (("modality",), "sound", "modality 'sound'"),
-        (("modality",), "image", "split train: images have no table"),
-        (("classes",), ["a", 1], "entry classes holds 1, not only names"),
-        (("table",), None, "entry table is missing"),
-        (("table",), TABLE.double(), "split train: table are torch.float64"),
-        (("test",), None, "entry test is missing"),
-        (("test",), [], "entry test is a list, not a dict"),
-        (("test", "labels"), None, "entry labels is missing"),
-        (("test", "labels"), labels(0, 5), "labels 0 to 5 of split test"),
-        (("test", "labels"), labels(0, 1, 0), "split test: 3 labels and 2 ids"),
-        (("test", "ids"), ["x", None], "entry ids holds None"),
-        (("test", "values"), None, "entry values is missing"),
-        (("validation", "values"), TOKENS, "split validation: tokens are torch.int32 of shape"),
+        ("format", None, "entry format is missing"),
+        ("format", 2, "format 2"),
+        ("format", "1", "entry format is a str, not a int"),
+        ("task", None, "entry task is missing"),
+        ("modality", "sound", "modality 'sound'"),
+        ("modality", "image", "split train: images have no table"),
+        ("classes", ["a", 1], "entry classes holds 1, not only names"),
+        ("table", None, "entry table is missing"),
+        ("table", TABLE.double(), "split train: table are torch.float64"),
+        ("test", [], "entry test is a list, not a dict"),
+        ("test/labels", None, "entry labels is missing"),
+        ("test/labels", labels(0, 5), "labels 0 to 5 of split test"),
+        ("test/labels", labels(0, 1, 0), "split test: 3 labels and 2 ids"),
+        ("test/ids", ["x", None], "entry ids holds None"),
+        ("test/values", None, "entry values is missing"),
+        ("validation/values", TOKENS, "split validation: tokens are torch.int32 of shape"),
     ],
 )
 def test_each_fault_of_an_entry_is_named_with_the_file(payload, tmp_path, path, value, words):
-    torch.save(spoil(payload, path, value), tmp_path / "task.pt")
+    *above, key = path.split("/")
+    place = payload[above[0]] if above else payload
+    if value is None:
+        del place[key]
+    else:
+        place[key] = value
+    torch.save(payload, tmp_path / "task.pt")
     with pytest.raises(ValueError, match=words) as caught:
         load_task(tmp_path / "task.pt")
     assert "task.pt is not a task file of format 1 or is damaged" in str(caught.value)
@@ -221,15 +198,7 @@ def test_code_in_a_task_file_is_not_run(tmp_path, payload):
     assert not trace.exists()
 
 
-def test_a_plain_pickle_is_no_task_file(tmp_path):
-    trace = tmp_path / "trace"
-    (tmp_path / "task.pt").write_bytes(pickle.dumps(Malicious(str(trace))))
-    with pytest.raises(ValueError, match=r"task\.pt is not a task file .*remove it and run again"):
-        load_task(tmp_path / "task.pt")
-    assert not trace.exists()
-
-
-@pytest.mark.parametrize("part", [0.0, 0.1, 0.5, 0.9, 0.999])
+@pytest.mark.parametrize("part", [0.0, 0.5, 0.999])
 def test_a_truncated_file_is_damaged(text_task, tmp_path, part):
     path = tmp_path / "task.pt"
     save_task(text_task, path)
@@ -237,21 +206,3 @@ def test_a_truncated_file_is_damaged(text_task, tmp_path, part):
     path.write_bytes(whole[: int(part * len(whole))])
     with pytest.raises(ValueError, match=r"task\.pt is not a task file .*remove it and run again"):
         load_task(path)
-
-
-def test_one_flipped_bit_in_a_tensor_is_found(image_task, tmp_path):
-    path = tmp_path / "task.pt"
-    save_task(image_task, path)
-    whole = bytearray(path.read_bytes())
-    place = whole.find(image_task.train.values.numpy().tobytes())
-    assert place > 0
-    whole[place + 5] ^= 1
-    path.write_bytes(whole)
-    with pytest.raises(ValueError, match="the checksum of its part .* differs"):
-        load_task(path)
-
-
-def test_a_file_of_one_tensor_is_no_task_file(tmp_path):
-    torch.save(torch.zeros(3), tmp_path / "task.pt")
-    with pytest.raises(ValueError, match="it holds one Tensor"):
-        load_task(tmp_path / "task.pt")
