@@ -65,7 +65,7 @@ def scores_table(summary: pd.DataFrame) -> pd.DataFrame:
     ordered = by_size(summary[summary["candidates"] > 2].sort_values("regret"))
     return pd.DataFrame(
         {
-            "samples a class": ordered["size"],
+            "samples per class": ordered["size"],
             "picked by": ordered["picked_by"],
             "regret": _intervals(ordered, "regret", sign=""),
             "over random": _intervals(ordered, "over_random"),
@@ -84,7 +84,7 @@ def gains_table(gains: pd.DataFrame) -> pd.DataFrame:
     tried = gains[gains["kind"].notna()]
     return pd.DataFrame(
         {
-            "samples a class": tried["size"],
+            "samples per class": tried["size"],
             "target": tried["target_modality"],
             "from": tried["kind"] + " " + tried["modality"],
             "start": tried["start"],
@@ -107,7 +107,7 @@ def joint_table(candidates: pd.DataFrame) -> pd.DataFrame:
     rows = candidates[backbones]
     return pd.DataFrame(
         {
-            "samples a class": rows["size"],
+            "samples per class": rows["size"],
             "target": rows["target_modality"],
             "backbone": [f"{row.candidate} ({row.modality})" for row in rows.itertuples()],
             "targets": rows["targets"],
@@ -120,11 +120,11 @@ def joint_table(candidates: pd.DataFrame) -> pd.DataFrame:
 
 
 def baselines_table(gains: pd.DataFrame) -> pd.DataFrame:
-    """The two baselines of each modality."""
+    """Return the two baselines of each modality."""
     rows = gains[gains["kind"].isna()]
     return pd.DataFrame(
         {
-            "samples a class": rows["size"],
+            "samples per class": rows["size"],
             "target": rows["target_modality"],
             "training": rows["start"],
             "steps": rows["start"].map({"baseline": "as the target", "longer": "twice as many"}),

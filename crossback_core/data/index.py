@@ -156,7 +156,7 @@ def split_by_group(
 
 
 def _codes(values: pd.Series[str]) -> tuple[_Places, list[str]]:
-    """Number the distinct values in sorted order, so that the order of rows does not matter."""
+    """Give distinct values numbers in sorted order: the order of rows does not matter."""
     names, codes = np.unique(values.to_numpy(dtype=str), return_inverse=True)
     return codes.astype(np.int64), [str(name) for name in names]
 

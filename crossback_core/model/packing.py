@@ -32,7 +32,7 @@ def unpack_bits(packed: object, count: int) -> Mask:
 
 
 def pack_owners(owners: Codes) -> dict[str, Any]:
-    """Number the owners that occur; write as many bits per weight as these numbers need."""
+    """Write the owners that occur as numbers, in as few bits per weight as they need."""
     kinds, numbers = np.unique(owners, return_inverse=True)
     planes = [pack_bits((numbers.ravel() >> bit) & 1) for bit in range(_bits_needed(len(kinds)))]
     return {"owners": kinds.tolist(), "planes": planes}

@@ -16,7 +16,7 @@ TABLE_NAME = "embeddings.word_embeddings.weight"
 
 
 def load_tokenizer(encoder: Path) -> Tokenizer:
-    """The encoder's tokenizer, without truncation and padding."""
+    """Return the encoder's tokenizer, without truncation and padding."""
     tokenizer = Tokenizer.from_file(str(encoder / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
@@ -24,19 +24,19 @@ def load_tokenizer(encoder: Path) -> Tokenizer:
 
 
 def wordpieces(tokenizer: Tokenizer, text: str) -> list[str]:
-    """A text's wordpieces, without [CLS] and [SEP]."""
+    """Return a text's wordpieces, without [CLS] and [SEP]."""
     return list(tokenizer.encode(text, add_special_tokens=False).tokens)
 
 
 def vocabulary_of(tokenizer: Tokenizer, texts: Iterable[list[str]]) -> list[str]:
-    """The wordpieces that occur, in the encoder's order, after [PAD]; [UNK] and [MASK] always."""
+    """Return the wordpieces that occur, in the encoder's order, after [PAD]; [UNK] and [MASK] always."""
     pieces = {piece for pieces in texts for piece in pieces} | set(ALWAYS)
     order = tokenizer.get_vocab()
     return [PADDING, *sorted(pieces - {PADDING}, key=order.__getitem__)]
 
 
 def read_rows(encoder: Path, tokenizer: Tokenizer, vocabulary: list[str]) -> Table:
-    """The encoder's embeddings of the wordpieces of a vocabulary but for [PAD].
+    """Return the encoder's embeddings of the wordpieces of a vocabulary but for [PAD].
 
     Args:
         encoder: Folder with model.safetensors.
@@ -51,7 +51,7 @@ def read_rows(encoder: Path, tokenizer: Tokenizer, vocabulary: list[str]) -> Tab
 
 
 def _read_table(encoder: Path) -> Table:
-    """The encoder's word embeddings, (pieces, width).
+    """Return the encoder's word embeddings, (pieces, width).
 
     Raises:
         ValueError: There is no tensor of that name in model.safetensors, or more than one.

@@ -67,7 +67,7 @@ def hyponyms(nouns: Nouns, offset: str) -> list[Synset]:
 
 
 def definition(gloss: str) -> str:
-    """The definition part of a gloss: what comes before the first "; "."""
+    """Return the definition part of a gloss: what comes before the first "; "."""
     return gloss.partition("; ")[0].strip()
 
 
@@ -81,7 +81,7 @@ def plural_forms(word: str, plurals: Plurals) -> set[str]:
 
 
 def own_words(name: str, synset: Synset, plurals: Plurals) -> list[str]:
-    """What gives a class away: the words of its name and its synset's lemmas, with their plurals.
+    """Return what gives a class away: the words of its name and its synset's lemmas, with their plurals.
 
     Args:
         name: The class's name, one word or more.
@@ -97,7 +97,7 @@ def own_words(name: str, synset: Synset, plurals: Plurals) -> list[str]:
 
 
 def masked(text: str, words: Iterable[str]) -> str:
-    """A text with whole words replaced by [MASK], whatever their case."""
+    """Return a text with whole words replaced by [MASK], whatever their case."""
     pattern = "|".join(re.escape(word) for word in words)
     return re.sub(rf"(?<!\w)(?:{pattern})(?!\w)", MASK, text, flags=re.IGNORECASE)
 
@@ -108,7 +108,7 @@ def words_of(text: str) -> list[str]:
 
 
 def fingerprints(text: str) -> Iterator[tuple[str, ...]]:
-    """The words of a text, whole and with each one left out.
+    """Return the words of a text, whole and with each one left out.
 
     Two texts that differ in one word (another, one more or one fewer) share a fingerprint.
     """

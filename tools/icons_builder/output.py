@@ -87,7 +87,7 @@ def replace_folder(built: Path, target: Path) -> None:
 
 
 def differences(built: Path, committed: Path) -> list[str]:
-    """What is not the same in two builds.
+    """Return what is not the same in two builds.
 
     Files are compared byte for byte, but for the embeddings: principal components differ in the
     last bits from one linear algebra library to another, so their values may differ a little, and

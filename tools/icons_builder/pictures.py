@@ -72,7 +72,7 @@ def usable(info: dict[str, Any]) -> bool:
 
 
 def plain_name(name: str) -> str:
-    """An icon's name without the style words in front and at the end.
+    """Return an icon's name without the style words in front and at the end.
 
     Args:
         name: As in the set: "outline-bus-24", "bus-two-tone".
@@ -89,7 +89,7 @@ def plain_name(name: str) -> str:
 
 
 def svg_of(icon: dict[str, Any], icon_set: dict[str, Any]) -> str:
-    """An icon's body as a whole SVG file, its frame taken from the icon or else from its set."""
+    """Return an icon's body as a whole SVG file, its frame taken from the icon or else from its set."""
     left, top, width, height = (
         icon.get(key, icon_set.get(key, default))
         for key, default in (("left", 0), ("top", 0), ("width", 16), ("height", 16))
@@ -121,7 +121,7 @@ def is_blank(pixels: Pixels) -> bool:
 
 
 def thumbnail(pixels: Pixels) -> NDArray[np.float32]:
-    """A small grey version, flattened, values 0 to 1."""
+    """Return a small grey version, flattened, values 0 to 1."""
     image = (
         Image.fromarray(pixels).convert("L").resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
     )
@@ -147,7 +147,7 @@ def distinct(pictures: Iterable[Picture]) -> list[Picture]:
 
 
 def in_turns(queues: Iterable[Sequence[Picture]]) -> list[Picture]:
-    """The first of each queue, then the second of each, and so on."""
+    """Return the first of each queue, then the second of each, and so on."""
     turns = chain.from_iterable(zip_longest(*queues))
     return [picture for picture in turns if picture is not None]
 

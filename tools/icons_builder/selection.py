@@ -66,7 +66,7 @@ def read_icons(package: Path, names: frozenset[str]) -> tuple[SetInfo, dict[str,
 def picture_candidates(
     entry: ClassEntry, icons: dict[str, list[Icon]], classes: ClassList
 ) -> list[Picture]:
-    """A class's pictures: drawn, without the dropped, the blank and the near-duplicates.
+    """Return a class's pictures: drawn, without the dropped, the blank and the near-duplicates.
 
     Args:
         entry: The class.
@@ -116,7 +116,7 @@ def _definitions(nouns: Nouns, entry: ClassEntry) -> dict[str, str]:
 def choose_glosses(
     entry: ClassEntry, definitions: dict[str, str], own: list[str], *, seed: int
 ) -> list[Gloss]:
-    """A class's texts in a seeded order, masked, none a near-duplicate of an earlier one.
+    """Return a class's texts in a seeded order, masked, none a near-duplicate of an earlier one.
 
     Args:
         entry: The class.
@@ -139,7 +139,7 @@ def choose_glosses(
 
 
 def all_glosses(classes: ClassList, nouns: Nouns, plurals: Plurals) -> dict[str, list[Gloss]]:
-    """The texts of all classes; the wide classes count as one task, so that they can be united.
+    """Return the texts of all classes; the wide classes count as one task, so that they can be united.
 
     Args:
         classes: The class list.
