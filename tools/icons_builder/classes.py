@@ -52,7 +52,7 @@ class ClassList:
     tasks: tuple[Task, ...]
 
     def family(self, prefix: str) -> str:
-        """Return the family of an icon set: sets that draw the same designs; mostly the set alone."""
+        """Return the family of an icon set: the sets that draw the same designs, often one."""
         return self.families.get(prefix, prefix)
 
     def of(self, modality: str) -> list[Task]:
@@ -120,5 +120,5 @@ def _check_unique(classes: ClassList) -> None:
 
 
 def shuffle_key(seed: int, *parts: str) -> str:
-    """Return a sort key that shuffles reproducibly, whatever the machine and the order of the input."""
+    """Return a sort key that shuffles alike on any machine, whatever the order of the input."""
     return hashlib.sha256(" ".join((str(seed), *parts)).encode()).hexdigest()

@@ -29,7 +29,7 @@ def wordpieces(tokenizer: Tokenizer, text: str) -> list[str]:
 
 
 def vocabulary_of(tokenizer: Tokenizer, texts: Iterable[list[str]]) -> list[str]:
-    """Return the wordpieces that occur, in the encoder's order, after [PAD]; [UNK] and [MASK] always."""
+    """Return [PAD], [UNK], [MASK] and the wordpieces that occur, in the encoder's order."""
     pieces = {piece for pieces in texts for piece in pieces} | set(ALWAYS)
     order = tokenizer.get_vocab()
     return [PADDING, *sorted(pieces - {PADDING}, key=order.__getitem__)]

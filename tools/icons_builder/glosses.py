@@ -81,7 +81,7 @@ def plural_forms(word: str, plurals: Plurals) -> set[str]:
 
 
 def own_words(name: str, synset: Synset, plurals: Plurals) -> list[str]:
-    """Return what gives a class away: the words of its name and its synset's lemmas, with their plurals.
+    """Return what gives a class away: words of its name and its synset's lemmas, and plurals.
 
     Args:
         name: The class's name, one word or more.

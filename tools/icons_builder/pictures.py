@@ -89,7 +89,7 @@ def plain_name(name: str) -> str:
 
 
 def svg_of(icon: dict[str, Any], icon_set: dict[str, Any]) -> str:
-    """Return an icon's body as a whole SVG file, its frame taken from the icon or else from its set."""
+    """Return an icon's body as a whole SVG file, framed as the icon says, or else its set."""
     left, top, width, height = (
         icon.get(key, icon_set.get(key, default))
         for key, default in (("left", 0), ("top", 0), ("width", 16), ("height", 16))

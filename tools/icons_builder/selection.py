@@ -139,7 +139,7 @@ def choose_glosses(
 
 
 def all_glosses(classes: ClassList, nouns: Nouns, plurals: Plurals) -> dict[str, list[Gloss]]:
-    """Return the texts of all classes; the wide classes count as one task, so that they can be united.
+    """Return the texts of all classes; wide classes count as one task, so that they can be joined.
 
     Args:
         classes: The class list.
