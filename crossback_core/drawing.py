@@ -56,7 +56,8 @@ def write_cells(axes: Axes, values: Array, colours: Array, text: Callable[[float
     """
     for row, column in zip(*np.nonzero(~np.isnan(values)), strict=True):
         bright = colours[row, column, :3] @ (0.299, 0.587, 0.114) > 0.5
-        ink, words = "black" if bright else "white", text(values[row, column])
+        ink = "black" if bright else "white"
+        words = text(values[row, column])
         axes.text(column + 0.5, row + 0.5, words, color=ink, ha="center", va="center")
 
 

@@ -25,7 +25,9 @@ class Registry(Generic[_T]):
     """
 
     def __init__(self, what: str, *, package: str, attribute: str) -> None:
-        self.what, self.package, self.attribute = what, package, attribute
+        self.what = what
+        self.package = package
+        self.attribute = attribute
         self._added: dict[str, _T] = {}
 
     def add(self, name: str, thing: _T) -> None:

@@ -90,7 +90,8 @@ def _distinct(values: tuple[_T, ...]) -> tuple[_T, ...]:
     return values
 
 
-WHOLE, REAL = BeforeValidator(_whole), BeforeValidator(_real)
+WHOLE = BeforeValidator(_whole)
+REAL = BeforeValidator(_real)
 
 Count = Annotated[int, Field(ge=1, le=MOST), WHOLE]
 CountFromZero = Annotated[int, Field(ge=0, le=MOST), WHOLE]
@@ -194,7 +195,8 @@ def worded(error: ValidationError, kind: type[Any], path: str = "") -> Iterator[
 
 def _allowed(fault: ErrorDetails) -> str:
     """Word what is allowed in place of a value."""
-    value, context = fault["input"], fault.get("ctx", {})
+    value = fault["input"]
+    context = fault.get("ctx", {})
     if fault["type"] == "literal_error":
         return one_of(value, re.findall(r"'(.*?)'", context["expected"]))
     if fault["type"] == "string_type" and isinstance(value, int | float | date):

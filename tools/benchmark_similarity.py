@@ -38,7 +38,10 @@ from crossback_core.stages.similarity import measure_similarity
 CONFIG = Path(__file__).resolve().parents[1] / "config.yaml"
 SEED = 2
 CLASSES, LOW, FULL, HELD_OUT = 5, 50, 180, 60  # samples of a target and of a candidate of the icons
-PIXELS, TOKENS, EMBEDDING, WORDS = 32, 64, 128, 1000
+PIXELS = 32
+TOKENS = 64
+EMBEDDING = 128
+WORDS = 1000
 TARGET = 1
 
 Way = Callable[[Path, Sequence[int], Preset], pd.DataFrame]
@@ -52,7 +55,8 @@ def demo_preset() -> Preset:
 
 def random_split(count: int, modality: str, random: torch.Generator) -> Split:
     """Make samples of a size that the icons data have."""
-    labels, ids = torch.arange(count) % CLASSES, tuple(map(str, range(count)))
+    labels = torch.arange(count) % CLASSES
+    ids = tuple(map(str, range(count)))
     if modality == "image":
         shape = (count, 3, PIXELS, PIXELS)
         pixels = torch.randint(0, 256, shape, generator=random, dtype=torch.uint8)
@@ -135,7 +139,8 @@ def plain(folder: Path, candidates: Sequence[int], preset: Preset) -> pd.DataFra
 
 def measure(folder: Path, target: str, count: int) -> None:
     """Make a target and its candidates, half of them images, and time both ways."""
-    preset, candidates = demo_preset(), range(TARGET + 1, TARGET + 1 + count)
+    preset = demo_preset()
+    candidates = range(TARGET + 1, TARGET + 1 + count)
     write(folder, TARGET, target, LOW, preset)
     for task in candidates:
         write(folder, task, "image" if task % 2 else "text", FULL, preset)
@@ -150,9 +155,11 @@ def timed(
     name: str, way: Way, folder: Path, candidates: Sequence[int], preset: Preset
 ) -> tuple[pd.DataFrame, float]:
     """Score the candidates in one way; print and return the seconds of the processor."""
-    started, clock = time.process_time(), time.perf_counter()
+    started = time.process_time()
+    clock = time.perf_counter()
     table = way(folder, candidates, preset)
-    seconds, clock = time.process_time() - started, time.perf_counter() - clock
+    seconds = time.process_time() - started
+    clock = time.perf_counter() - clock
     print(
         f"{name}: {seconds:7.1f} s a row of {len(candidates)} candidates, "
         f"{seconds / len(candidates):6.3f} s a pair ({clock:.1f} s by the clock)",

@@ -27,7 +27,9 @@ from crossback_core.model.network import Network, TaskSpec
 from crossback_core.model.settings import ModelSettings
 
 CONFIG = Path(__file__).resolve().parents[1] / "config.yaml"
-BATCH, PIXELS, CLASSES = 32, 32, tuple("abcde")
+BATCH = 32
+PIXELS = 32
+CLASSES = tuple("abcde")
 
 Way = Callable[[], object]
 

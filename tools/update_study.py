@@ -20,7 +20,8 @@ from crossback_core.storage.files import read_csv, write_text
 from crossback_core.study.analysis import by_size
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGE, KEPT = ROOT / "docs" / "study.md", ROOT / "docs" / "study"
+PAGE = ROOT / "docs" / "study.md"
+KEPT = ROOT / "docs" / "study"
 MARKS = re.compile(r"(<!-- table: (\w+) -->\n)(?:.*?\n)??(<!-- end -->)", re.DOTALL)
 
 
@@ -44,7 +45,8 @@ def main() -> None:
 
 def with_tables(text: str, folder: Path) -> str:
     """Return a page with each marked table made from the tables in a folder."""
-    summary, gains = read_csv(folder / "summary.csv"), read_csv(folder / "gains.csv")
+    summary = read_csv(folder / "summary.csv")
+    gains = read_csv(folder / "gains.csv")
     candidates = read_csv(folder / "candidates.csv")
     tables: dict[str, Callable[[], pd.DataFrame]] = {
         "scores": lambda: scores_table(summary),
@@ -139,7 +141,8 @@ def _percent(values: pd.Series[float]) -> list[str]:
 
 
 def _on_the_way(rows: pd.DataFrame) -> list[str]:
-    quarter, half = rows["quarter_validation_accuracy"], rows["half_validation_accuracy"]
+    quarter = rows["quarter_validation_accuracy"]
+    half = rows["half_validation_accuracy"]
     return [f"{one:.1%}, {two:.1%}" for one, two in zip(quarter, half, strict=True)]
 
 

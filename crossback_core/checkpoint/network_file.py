@@ -91,7 +91,8 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
 
 def dense_bytes(network: Network, task: int) -> int:
     """Return the size of a task's own dense float32 network at width 1, in bytes."""
-    spec, body = network.tasks[task], network.ownership.body
+    spec = network.tasks[task]
+    body = network.ownership.body
     with torch.device("meta"):
         dense = Network(type(body)(body.settings))
         dense.add_task(TaskSpec(task, spec.modality, spec.classes, spec.channels))

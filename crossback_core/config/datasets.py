@@ -183,7 +183,8 @@ def _roles(
     problems: list[str],
 ) -> Roles | None:
     """Write out what "all" stands for, and find ids that cannot be what they are named for."""
-    count, tasks = kind.tasks(settings), plan.tasks
+    count = kind.tasks(settings)
+    tasks = plan.tasks
     if tasks is None and count is None:
         problems.append(
             f"{path}.tasks: 'all' is not allowed for a data set of kind {kind.name}, whose data"

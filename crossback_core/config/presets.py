@@ -131,7 +131,9 @@ def _base_problem(base: Any, chain: Sequence[str], given: Mapping[str, Any]) -> 
 
 def _contradictions(path: str, preset: Preset) -> Iterator[str]:
     """Find values that do not go together."""
-    pruning, target, candidates = preset.pruning, preset.target, preset.selection.candidates
+    pruning = preset.pruning
+    target = preset.target
+    candidates = preset.selection.candidates
     if target.pick_initial <= target.pick_threshold:
         yield (
             f"{path}.target.pick_initial: {target.pick_initial:g} is not allowed; it must be above"

@@ -38,7 +38,8 @@ def _problem(request: str, settings: Settings) -> str | None:
         return None
     if name not in settings.datasets:
         return unknown("data set", name, settings.datasets)
-    experiment, place = settings.datasets[name], "/".join(filter(None, rest))
+    experiment = settings.datasets[name]
+    place = "/".join(filter(None, rest))
     if rest[0] == "study" and not experiment.study:
         return f"data set {name} has no `study` in the configuration"
     if found := _ROLE.search(place):

@@ -102,7 +102,8 @@ def load_study(
 def _size(
     where: str, size: str, values: object, roles: Roles | None, problems: list[str]
 ) -> StudySize | None:
-    path, before = f"{where}.{size}", len(problems)
+    path = f"{where}.{size}"
+    before = len(problems)
     if size != ALL and not COUNT_TEXT.fullmatch(size):
         allowed = "it must be a number of training samples per class, or all"
         problems.append(refused(where, size, allowed))

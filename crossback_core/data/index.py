@@ -16,8 +16,10 @@ from crossback_core.storage.files import read_csv, write_csv
 COLUMNS = ["id", "task", "class", "modality", "split", "group", "source"]
 FRACTIONS = (0.6, 0.2, 0.2)
 
-_HOT, _COLD = 0.5, 0.005  # temperatures, in mean squared sizes of a group
-_STEPS_PER_GROUP, _MOST_STEPS = 2000, 250_000
+_HOT = 0.5  # temperatures, in mean squared sizes of a group
+_COLD = 0.005
+_STEPS_PER_GROUP = 2000
+_MOST_STEPS = 250_000
 
 _Floats = npt.NDArray[np.float64]
 _Places = npt.NDArray[np.int64]

@@ -112,7 +112,8 @@ def chosen_groups(
     Raises:
         ValueError: If more are asked for than there are.
     """
-    groups, size = settings.groups or len(published), settings.classes_per_group
+    groups = settings.groups or len(published)
+    size = settings.classes_per_group
     if groups > len(published) or size > min(map(len, published)):
         raise ValueError(
             f"{settings.kind} has {len(published)} groups of {min(map(len, published))} classes, "

@@ -49,7 +49,8 @@ def make_index(
         )
     samples, skipped = _without_problems(KINDS.find(settings.kind).index(raw, settings), settings)
     samples = samples.reset_index(drop=True)
-    test, validation = settings.test_fraction, settings.validation_fraction
+    test = settings.test_fraction
+    validation = settings.validation_fraction
     # Rounded, so that 1 - .2 - .2 is .6 to the last bit.
     fractions = (round(1 - validation - test, 12), validation, test)
     return add_splits(samples, fractions=fractions, seed=seed), skipped

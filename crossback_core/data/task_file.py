@@ -79,7 +79,8 @@ class TaskData:
             raise ValueError(
                 f"split {name} of task {self.task} ({self.modality}) holds {split.modality.name}s"
             )
-        low, high = int(split.labels.min()), int(split.labels.max())
+        low = int(split.labels.min())
+        high = int(split.labels.max())
         if low < 0 or high >= len(self.classes):
             raise ValueError(
                 f"labels {low} to {high} of split {name} are not all in 0 to "
@@ -154,7 +155,8 @@ def _split_from(
     payload: dict[str, Any], name: str, modality: Modality, table: Tensor | None
 ) -> Split:
     part = entry(payload, name, dict)
-    labels, values = entry(part, "labels", Tensor), entry(part, "values", Tensor)
+    labels = entry(part, "labels", Tensor)
+    values = entry(part, "values", Tensor)
     try:
         return Split(modality, labels, _names(part, "ids"), values, table)
     except ValueError as error:

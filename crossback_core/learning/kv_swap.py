@@ -43,7 +43,8 @@ def reconstruct(backbone: Network, baseline: Network, swapping: SwapSettings) ->
         ValueError: "never" where the backbone cannot read the target's modality; a baseline that
             cannot be continued in this backbone (see `Network.start_from`).
     """
-    source, spec = backbone.newest, baseline.newest
+    source = backbone.newest
+    spec = baseline.newest
     swapped = _is_swapped(source, spec, swapping.swap)
     reading = (baseline if swapped else backbone).input((spec if swapped else source).task)
     backbone.add_task(spec, like=source.task, reading=reading)

@@ -102,7 +102,8 @@ def fit(
     resume = resume or NoResume()
     rows = _restore(resume, network, optimisations)
     saving = _Saving(resume)
-    epochs, per_epoch = epoch_count(data, settings), steps_per_epoch(data, settings)
+    epochs = epoch_count(data, settings)
+    per_epoch = steps_per_epoch(data, settings)
     bar = tqdm(total=epochs, initial=len(rows), desc=label, disable=None, leave=False)
     for epoch in range(len(rows), epochs):
         started = time.perf_counter()
@@ -204,7 +205,8 @@ def _train_epoch(
     """Train one epoch; return its mean loss and accuracy and its last learning rate."""
     generator = _seed_epoch(seed, epoch)
     network.train()
-    loss_sum, correct = 0.0, 0
+    loss_sum = 0.0
+    correct = 0
     order = torch.randperm(len(split), generator=generator)
     for number, batch in enumerate(torch.split(order, settings.batch_size), start=1):
         loss, hits = _train_step(network, split, batch, settings, optimisations, generator)

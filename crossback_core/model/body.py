@@ -143,7 +143,8 @@ def classified(body: Body) -> Mapping[str, Kind]:
             not at all.
     """
     _check_registered(body)
-    kinds, tensors = body.kinds(), dict(named_tensors(body))
+    kinds = body.kinds()
+    tensors = dict(named_tensors(body))
     for name in tensors.keys() ^ kinds.keys():
         what = "has no kind" if name in tensors else "does not exist"
         raise ValueError(f"{name} of body {body.name} {what}: {body.name}.kinds must name each one")

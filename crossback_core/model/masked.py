@@ -100,7 +100,8 @@ class MaskedWeights(nn.Module):
         parts = zip(*map(self._layout.split, (self.own.data, self.owner)), strict=True)
         for weight, owner in parts:
             mine = (owner == self.newest).flatten()
-            own, free = int(mine.sum()), int((owner == FREE).sum())
+            own = int(mine.sum())
+            free = int((owner == FREE).sum())
             excess = max(0, round(sparsity * (own + free)) - free)
             magnitude = weight.abs().flatten().masked_fill(~mine, math.inf)
             smallest = torch.topk(magnitude, excess, largest=False).indices
@@ -205,7 +206,8 @@ class MaskedWeights(nn.Module):
         places = self._pickable
         if self.scores is None:
             places = (self._picked(self.newest) & self._earlier(self.newest)).nonzero().flatten()
-        frozen, mine = self.frozen.index_select(0, places), self.owner == self.newest
+        frozen = self.frozen.index_select(0, places)
+        mine = self.owner == self.newest
         parts = Effective.apply(  # type: ignore[no-untyped-call]
             self.own, mine, frozen, places, self.scores, self.threshold, self._layout
         )

@@ -77,7 +77,9 @@ class TaskModel(nn.Module):
     def __init__(self, spec: TaskSpec, input: TaskInput, body: Body, head: nn.Linear) -> None:
         super().__init__()
         self.spec = spec
-        self.input, self.body, self.head = input, body, head
+        self.input = input
+        self.body = body
+        self.head = head
         self.eval().requires_grad_(False)
 
     @property
@@ -120,7 +122,8 @@ class Network(nn.Module):
         super().__init__()
         self.specs: list[TaskSpec] = []
         self.ownership = Ownership(body)
-        self.inputs, self.heads = nn.ModuleList(), nn.ModuleList()
+        self.inputs = nn.ModuleList()
+        self.heads = nn.ModuleList()
 
     def add_task(
         self, spec: TaskSpec, *, like: int | None = None, reading: TaskInput | None = None
@@ -139,7 +142,8 @@ class Network(nn.Module):
         """
         if spec.task in self.tasks:
             raise ValueError(f"the network already has a task {spec.task}")
-        width, body = self.width, self.ownership.body
+        width = self.width
+        body = self.ownership.body
         position = None if like is None else self.position(like)
         if reading is None:
             reading = body.make_input(spec.modality, spec.channels)

@@ -89,11 +89,13 @@ class Ownership(nn.Module):
         if self.newest == MAX_TASKS:
             raise ValueError(f"a network holds at most {MAX_TASKS} tasks; it has {self.newest}")
         self.weights.refuse_while_picking()
-        copies, self._initial = self._initial, {}
+        copies = self._initial
+        self._initial = {}
         if self.newest:
             like = self.newest if like is None else like
             self.weights.check(like)
-            copies, given = self._copies(self.newest), self._copies(like)
+            copies = self._copies(self.newest)
+            given = self._copies(like)
             copies = {name: with_block(copies[name], given[name]) for name in copies}
             self._bodies.append(deepcopy(self.body))
         self.copies.append(Values(copies).to(self.weights.own.device))
@@ -135,7 +137,8 @@ class Ownership(nn.Module):
             ValueError: Training changed what is fixed for all tasks, which are now damaged.
         """
         self.weights.check(self.newest)
-        own, fixed = self._copies(self.newest), self.fixed.named()
+        own = self._copies(self.newest)
+        fixed = self.fixed.named()
         versions = {name: tensor._version for name, tensor in fixed.items()}
         values = self.weights.effective() | own | fixed
         features: Tensor = functional_call(self.body, values, (read,), strict=True)
@@ -158,7 +161,8 @@ class Ownership(nn.Module):
         Args:
             position: 1 for the first task learned, and so on.
         """
-        structure, values = self._body(position), self._values(position)
+        structure = self._body(position)
+        values = self._values(position)
         return deepcopy(structure, replacing(structure, values)).eval().requires_grad_(False)
 
     def grow(self, width: float) -> None:
@@ -193,7 +197,8 @@ class Ownership(nn.Module):
         Raises:
             ValueError: What does not fit, by name.
         """
-        masked, copies = packed["masked"], packed["copies"]
+        masked = packed["masked"]
+        copies = packed["copies"]
         values = {name: part["value"] for name, part in masked.items()}
         check_fit(self.weights.named(), values)
         check_fit(self.fixed.named(), packed["fixed"], path="fixed.")
@@ -237,7 +242,8 @@ class Ownership(nn.Module):
 
     def _check_growth(self, before: Body, grown: Body) -> None:
         """Refuse a grown body that does not hold what the body held."""
-        old, new = dict(named_tensors(before)), dict(named_tensors(grown))
+        old = dict(named_tensors(before))
+        new = dict(named_tensors(grown))
         for name in sorted(old.keys() | new.keys()):
             kept = name in old and name in new and has_block(new[name], old[name])
             if not kept or (self._kinds[name] == "fixed" and new[name].shape != old[name].shape):

@@ -44,7 +44,8 @@ def unpack_owners(packed: dict[str, Any], shape: Sequence[int], *, tasks: int) -
     Raises:
         ValueError: They do not fit together, or one is no task.
     """
-    kinds, planes = packed["owners"], packed["planes"]
+    kinds = packed["owners"]
+    planes = packed["planes"]
     if not kinds or len(planes) != _bits_needed(len(kinds)):
         raise ValueError(f"{len(planes)} bit planes cannot tell {len(kinds)} owners apart")
     if max(kinds) > tasks:
@@ -75,7 +76,8 @@ def unpack_picks(packed: Sequence[object], owners: Codes, *, tasks: int) -> list
         raise ValueError(f"{len(packed)} pick masks for {tasks} tasks")
     masks = []
     for position, bits in enumerate(packed, start=2):
-        mask, where = np.zeros(owners.shape, dtype=bool), earlier(owners, position)
+        mask = np.zeros(owners.shape, dtype=bool)
+        where = earlier(owners, position)
         mask[where] = unpack_bits(bits, int(where.sum()))
         masks.append(mask)
     return masks

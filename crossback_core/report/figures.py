@@ -19,7 +19,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 # Colours stand for roles: the page's style sheet gives each a light and a dark value.
-_INK, _GRID, _QUIET, _ACCENT, _MARK = "#010201", "#010202", "#010203", "#010204", "#010205"
+_INK = "#010201"
+_GRID = "#010202"
+_QUIET = "#010203"
+_ACCENT = "#010204"
+_MARK = "#010205"
 _ROLES = {
     _INK: "currentColor",
     _GRID: "var(--grid)",
@@ -150,7 +154,10 @@ def _task_names(pairs: pd.DataFrame, task: str, modality: str) -> list[str]:
 
 
 def _frame_cell(axes: Axes, column: int, row: int) -> None:
-    left, right, top, bottom = column + 0.04, column + 0.96, row + 0.06, row + 0.94
+    left = column + 0.04
+    right = column + 0.96
+    top = row + 0.06
+    bottom = row + 0.94
     corners = [(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]
     axes.plot(*zip(*corners, strict=True), color=_MARK, linewidth=2.5)
 

@@ -76,7 +76,8 @@ def format_table(frame: pd.DataFrame, *, folder: str, joint: Mapping[int, str]) 
 def verdict_sentence(frame: pd.DataFrame) -> str:
     """Say whom the backbone helps by validation, and how far the test accuracies can be trusted."""
     helped, hurt = (int((frame["verdict"] == verdict).sum()) for verdict in ("helps", "hurts"))
-    low, high = int(frame["test_samples"].min()), int(frame["test_samples"].max())
+    low = int(frame["test_samples"].min())
+    high = int(frame["test_samples"].max())
     samples = f"{low}" if low == high else f"{low} to {high}"
     error = float(standard_error(frame["test_accuracy"], frame["test_samples"]).mean())
     return (

@@ -45,7 +45,8 @@ def own_gpu() -> torch.device:
     """
     folder = Path(tempfile.gettempdir()) / f"crossback-gpus-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    names, share = visible_gpus(), processes_per_gpu()
+    names = visible_gpus()
+    share = processes_per_gpu()
     if not names:
         raise ValueError("torch sees no GPU: set device to auto or cpu")
     while (taken := take_free(names, folder, share)) is None:

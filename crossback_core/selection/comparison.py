@@ -35,8 +35,10 @@ class Target:
     """
 
     def __init__(self, trained: Trained, settings: ProbeSettings, *, seed: int) -> None:
-        self.model, self.data = trained.model, trained.data
-        self.settings, self.seed = settings, seed
+        self.model = trained.model
+        self.data = trained.data
+        self.settings = settings
+        self.seed = seed
         self._features = split_features(self.model, self.data.train).double()
         self._probes: dict[int, tuple[ProbeHalf, Tensor]] = {}
 
@@ -52,7 +54,8 @@ class Target:
 
     def view(self, candidate: Trained) -> View:
         """Compute what scores of a candidate are made of."""
-        train, validation = self.data.train, self.data.validation
+        train = self.data.train
+        validation = self.data.validation
         model = self._as_swapped(candidate.model)
         features, held_out = (split_features(model, split) for split in (train, validation))
         with torch.no_grad():

@@ -158,7 +158,8 @@ def draw_mutations(probes: Probes, *, rounds: int, seed: int) -> list[Mutation]:
 
 def _mutation(probes: Probes, half: int, row: int, fraction: float) -> Mutation:
     """Turn a fraction in [0, 1) of an input's real coordinates into a position."""
-    values, mask = probes.halves[half].values, probes.halves[half].mask
+    values = probes.halves[half].values
+    mask = probes.halves[half].mask
     if mask is None:
         return Mutation(half, row, int(fraction * values[row].numel()))
     width = values[row, 0].numel()  # coordinates per token
@@ -207,7 +208,8 @@ def _stretches(mutations: list[Mutation]) -> Iterator[list[Mutation]]:
     for mutation in mutations:
         if (mutation.half, mutation.row) in touched:
             yield stretch
-            stretch, touched = [], set()
+            stretch = []
+            touched = set()
         stretch.append(mutation)
         touched.add((mutation.half, mutation.row))
     if stretch:
@@ -259,7 +261,8 @@ class _Search:
             if score > self.score:
                 row = self.probes.halves[mutation.half].values[mutation.row]
                 row.view(-1)[mutation.position] += sign * self.step
-                self.now, self.score = moved, score
+                self.now = moved
+                self.score = score
                 return
 
 

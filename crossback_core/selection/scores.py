@@ -124,7 +124,8 @@ def label_cka(view: View) -> float:
 
 
 def _linear_cka(first: Tensor, second: Tensor) -> float:
-    first, second = _centred(first), _centred(second)
+    first = _centred(first)
+    second = _centred(second)
     own = torch.linalg.matrix_norm(first.T @ first) * torch.linalg.matrix_norm(second.T @ second)
     shared = torch.linalg.matrix_norm(first.T @ second).square()
     return min(1.0, float(shared / own)) if own > 0 else 0.0  # rounding may leave 1 + 2e-16

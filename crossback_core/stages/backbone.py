@@ -49,7 +49,9 @@ def prune_backbone(
     resume: StrPath,
 ) -> None:
     """Prune a task's network along the ladder of sparsities (rule prune_backbone)."""
-    data, where, resume = load_task(task_file), resolve_device(device), Path(resume)
+    data = load_task(task_file)
+    where = resolve_device(device)
+    resume = Path(resume)
     network = network_of(baseline).to(where)
     key = training_key(task_file, baseline, settings=(pruning, training), seed=seed, device=where)
     rows: list[dict[str, Any]] = []
@@ -90,7 +92,8 @@ def choose_sparsity(
 
     The dense baseline is the answer where every level lost too much.
     """
-    ladder, dense = read_csv(table), read_record(BaselineRecord, baseline_metrics)
+    ladder = read_csv(table)
+    dense = read_record(BaselineRecord, baseline_metrics)
     accuracies = dict(zip(ladder["sparsity"], ladder["validation_accuracy"], strict=True))
     files = dict(zip(ladder["sparsity"], levels, strict=True)) | {DENSE: baseline}
     sparsity = highest_sparsity(

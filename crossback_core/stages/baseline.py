@@ -41,7 +41,8 @@ def train_baseline(
     resume: StrPath,
 ) -> None:
     """Train one task from scratch (rule train_baseline)."""
-    data, where = load_task(task_file), resolve_device(device)
+    data = load_task(task_file)
+    where = resolve_device(device)
     network = _new_network(data, model, seed).to(where)
     steps = step_count(data, training)
     key = training_key(task_file, settings=(model, training), seed=seed, device=where)

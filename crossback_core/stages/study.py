@@ -59,12 +59,12 @@ def train_pair(
     The network does not grow, so that all trainings of a target take equally many steps. One that
     continues its baseline has the baseline's steps behind it, as the longer baseline has.
     """
-    data, where, network = load_task(task_file), resolve_device(device), network_of(backbone)
-    source, sparsity, own = (
-        network.newest,
-        network.ownership.weights.sparsity(),
-        network_of(baseline),
-    )
+    data = load_task(task_file)
+    where = resolve_device(device)
+    network = network_of(backbone)
+    source = network.newest
+    sparsity = network.ownership.weights.sparsity()
+    own = network_of(baseline)
     apart = own.stored_values() + network.stored_values()
     # a stream a training: a control that comes out odd by chance must not do so for all targets
     torch.manual_seed((seed << 32) + zlib.crc32(f"{data.task} {start} {source.task}".encode()))
@@ -176,7 +176,8 @@ def summarize_study(
     # without "all" among them, sizes are read as numbers
     rows, scores = (read_csv(path).astype({"size": str}) for path in (trainings, score_table))
     table = with_gains(rows, joint=joint)
-    judged, grouped = judge_scores(table, scores, joint=joint), gains_by_group(table)
+    judged = judge_scores(table, scores, joint=joint)
+    grouped = gains_by_group(table)
     write_csv(judged, summary)
     write_csv(grouped, gains)
     write_csv(gains_by_candidate(table), candidates)

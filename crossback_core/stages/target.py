@@ -55,7 +55,8 @@ def swap_kv(
     seed: int,
 ) -> None:
     """Let a backbone read its target's modality (rule swap_kv)."""
-    choice, network = read_record(SelectionRecord, selection), network_of(backbone)
+    choice = read_record(SelectionRecord, selection)
+    network = network_of(backbone)
     if network.newest.task != choice.backbone:
         raise ValueError(
             f"{backbone} holds task {network.newest.task}, but {selection} chose"
@@ -86,9 +87,12 @@ def train_target(
     resume: StrPath,
 ) -> None:
     """Train a target on its backbone and compare it with its baseline (rule train_target)."""
-    data, where, folder = load_task(task_file), resolve_device(device), Path(resume)
+    data = load_task(task_file)
+    where = resolve_device(device)
+    folder = Path(resume)
     own = read_record(BaselineRecord, baseline_metrics)
-    choice, start = read_record(SelectionRecord, selection), load_checkpoint(initial)
+    choice = read_record(SelectionRecord, selection)
+    start = load_checkpoint(initial)
     made = from_values(StartRecord, start.record, initial)
     target = target.at_rate_for(continued=made.continued)
     key = training_key(task_file, initial, settings=(target, training), seed=seed, device=where)

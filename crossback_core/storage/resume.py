@@ -30,7 +30,8 @@ class ResumeFile:
             return None
         try:
             payload = load_archive(self.path)
-            key, state = entry(payload, "key", str), entry(payload, "state", dict)
+            key = entry(payload, "key", str)
+            state = entry(payload, "state", dict)
         except ValueError as error:
             logger.warning("%s cannot be resumed from (%s): starting again", self.path, error)
             return None

@@ -23,7 +23,10 @@ from crossback_core.study.settings import Start
 
 CELL = ["size", "target", "seed"]
 COLUMNS = (*SCORES, "sparsity")
-RANDOM, VALIDATION, OTHER_SEEDS, ORACLE = "random", "validation", "other_seeds", "oracle"
+RANDOM = "random"
+VALIDATION = "validation"
+OTHER_SEEDS = "other_seeds"
+ORACLE = "oracle"
 
 Floats = npt.NDArray[np.float64]
 

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from matplotlib.collections import QuadMesh
     from matplotlib.figure import Figure
 
-ACCENT, MARK, QUIET = "#2b6cb0", "#c05621", "#8a8f98"
+ACCENT = "#2b6cb0"
+MARK = "#c05621"
+QUIET = "#8a8f98"
 _NOT_TRAINED = "#d5d8dd"
 _STYLE: dict[Any, Any] = {**STYLE, "grid.color": "#e2e4e8", "savefig.dpi": 130}
 
@@ -162,7 +164,8 @@ def draw_sizes(gains: pd.DataFrame) -> Figure:
     return figure
 
 
-_SAME, _OTHER = "modality == target_modality", "modality != target_modality"
+_SAME = "modality == target_modality"
+_OTHER = "modality != target_modality"
 _LINES = (
     ("joint, same modality", f"start == 'backbone' and kind == 'joint' and {_SAME}", "o-", ACCENT),
     ("joint, other modality", f"start == 'backbone' and kind == 'joint' and {_OTHER}", "s--", MARK),
@@ -189,7 +192,8 @@ def _draw_intervals(
     axes: Axes, part: pd.DataFrame, column: str, colours: Any, names: list[str]
 ) -> None:
     places = np.arange(len(part))
-    low, high = (part[column] - part[f"{column}_low"], part[f"{column}_high"] - part[column])
+    low = part[column] - part[f"{column}_low"]
+    high = part[f"{column}_high"] - part[column]
     low, high = (side.clip(lower=0) for side in (low, high))  # rounding may leave -1e-17
     for place, colour, value, *errors in zip(places, colours, part[column], low, high, strict=True):
         axes.errorbar(value, place, xerr=np.array(errors)[:, None], ecolor=colour, elinewidth=1.4)

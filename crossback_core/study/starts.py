@@ -47,7 +47,8 @@ def _shuffle(network: Network, made: Reconstruction) -> None:
 
 def _forget_projection(network: Network, made: Reconstruction) -> None:
     """Take a fresh key/value projection: neither the backbone's nor the target's."""
-    spec, body = network.newest, network.ownership.body
+    spec = network.newest
+    body = network.ownership.body
     fresh = body.make_input(spec.modality, spec.channels)
     fresh.fit(body.input_shape)
     network.input(spec.task).load_state_dict(fresh.state_dict())

@@ -87,7 +87,8 @@ def _groups(images: pd.DataFrame, raw: Path, settings: Cifar100Settings) -> list
     if twice.any():
         raise ValueError(f"{raw}: class {pairs['class'][twice].iloc[0]} is in two superclasses")
     found = [sorted(group) for _, group in sorted(pairs.groupby("superclass")["class"])]
-    wanted, size = settings.groups or len(found), settings.classes_per_group
+    wanted = settings.groups or len(found)
+    size = settings.classes_per_group
     groups = [group[: size or None] for group in found[:wanted]]
     if len(groups) < wanted or any(len(group) < size for group in groups):
         raise ValueError(
@@ -104,7 +105,8 @@ def _read_part(raw: Path, part: str) -> pd.DataFrame:
     pixels = _pixels(content, raw, part)
     columns = {}
     for column, kind in (("class", b"fine"), ("superclass", b"coarse")):
-        labels, words = content[kind + b"_labels"], names[kind + b"_label_names"]
+        labels = content[kind + b"_labels"]
+        words = names[kind + b"_label_names"]
         if len(labels) != len(pixels) or any(
             type(label) is not int or not 0 <= label < len(words) for label in labels
         ):

@@ -60,7 +60,8 @@ GROUPS = (
 )
 _PUBLISHED = {"train2017": 118_287, "val2017": 5_000}  # images in the annotations
 
-_HOST, _PAGE = "http://images.cocodataset.org", "https://cocodataset.org/#download"
+_HOST = "http://images.cocodataset.org"
+_PAGE = "https://cocodataset.org/#download"
 FILES = (
     RemoteFile(
         name="train2017.zip",

@@ -115,7 +115,9 @@ def _read_pairs(path: Path) -> dict[str, str]:
 
 def _groups(images: pd.DataFrame, raw: Path, settings: CubSettings) -> list[list[str]]:
     """Return the classes of each group."""
-    wanted, size, samples = settings.groups, settings.classes_per_group, settings.samples_per_class
+    wanted = settings.groups
+    size = settings.classes_per_group
+    samples = settings.samples_per_class
     counts = images["class"].value_counts()
     names = sorted(counts[(counts == samples) | (samples == 0)].index)
     size = size or len(names)

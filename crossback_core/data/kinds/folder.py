@@ -75,7 +75,8 @@ def read_index(raw: Path, settings: FolderSettings) -> pd.DataFrame:
 def _check_tasks(rows: pd.DataFrame) -> None:
     """Log the number of each task, and refuse a task of one class."""
     for task, part in rows.groupby("task"):
-        modality, name = part["modality"].iloc[0], part["name"].iloc[0]
+        modality = part["modality"].iloc[0]
+        name = part["name"].iloc[0]
         classes = list(part["class"].unique())
         logger.info("task %s: %ss of %s, classes %s", task, modality, name, ", ".join(classes))
         if len(classes) < 2:
@@ -90,7 +91,8 @@ def _find_table(raw: Path) -> Path | None:
 
 
 def _folder_rows(raw: Path) -> pd.DataFrame:
-    rows, others = [], []
+    rows = []
+    others = []
     for modality in map(MODALITIES.find, MODALITIES.names()):
         for path in sorted((raw / modality.folder).glob("*/*/*")):
             task, name = path.parts[-3:-1]

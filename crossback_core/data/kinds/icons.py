@@ -86,7 +86,8 @@ def _read_tasks(path: Path) -> list[dict[str, Any]]:
 def _is_task(task: Any) -> bool:
     if not isinstance(task, dict):
         return False
-    number, classes = task.get("task"), task.get("classes")
+    number = task.get("task")
+    classes = task.get("classes")
     return (
         type(number) is int
         and number > 0

@@ -126,8 +126,10 @@ class ImageAdapter(Adapter):
 
     def __init__(self, settings: ImageModel) -> None:
         super().__init__()
-        self.bands, self.max_frequency = settings.frequency_bands, settings.max_frequency
-        self.mean, self.std = settings.image_mean, settings.image_std
+        self.bands = settings.frequency_bands
+        self.max_frequency = settings.max_frequency
+        self.mean = settings.image_mean
+        self.std = settings.image_std
         self.channels = COLOURS + 2 * (2 * self.bands + 1)
 
     def encode(self, values: Tensor) -> Tensor:

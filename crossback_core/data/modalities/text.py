@@ -60,7 +60,8 @@ class Text(Modality):
         table = _needed(table)
         check_tensor("tokens", values, torch.int32, (count, None))
         check_tensor("table", table, torch.float16, (None, None))
-        low, high = int(values.min()), int(values.max())
+        low = int(values.min())
+        high = int(values.max())
         if low < 0 or high >= len(table):
             raise ValueError(
                 f"tokens {low} to {high} are not rows of the table, 0 to {len(table) - 1}"

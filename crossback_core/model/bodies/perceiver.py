@@ -51,7 +51,8 @@ class Linear(nn.Linear):
         self.weight = nn.Parameter(weight)
         if self.bias is not None:
             self.bias = nn.Parameter(functional.pad(self.bias.detach(), (0, out_features - rows)))
-        self.in_features, self.out_features = in_features, out_features
+        self.in_features = in_features
+        self.out_features = out_features
 
 
 def _bounds(inputs: int) -> tuple[float, float]:
@@ -71,9 +72,12 @@ class Attention(nn.Module):
 
     def __init__(self, *, dim: int, heads: int, head_dim: int, dropout: float) -> None:
         super().__init__()
-        self.heads, self.head_dim, self.dropout = heads, head_dim, dropout
+        self.heads = heads
+        self.head_dim = head_dim
+        self.dropout = dropout
         inner = heads * head_dim
-        self.norm, self.context_norm = nn.LayerNorm(dim), nn.LayerNorm(dim)
+        self.norm = nn.LayerNorm(dim)
+        self.context_norm = nn.LayerNorm(dim)
         self.query = Linear(dim, inner, bias=False)
         self.key = Linear(dim, inner, bias=False)
         self.value = Linear(dim, inner, bias=False)
@@ -114,7 +118,9 @@ class InputAttention(nn.Module):
 
     def __init__(self, *, dim: int, heads: int, head_dim: int, dropout: float) -> None:
         super().__init__()
-        self.heads, self.head_dim, self.dropout = heads, head_dim, dropout
+        self.heads = heads
+        self.head_dim = head_dim
+        self.dropout = dropout
         self.norm = nn.LayerNorm(dim)
         self.query = Linear(dim, heads * head_dim, bias=False)
         self.out = Linear(heads * head_dim, dim)
@@ -147,7 +153,8 @@ class FeedForward(nn.Module):
 
     def __init__(self, *, dim: int, hidden: int, dropout: float) -> None:
         super().__init__()
-        self.hidden, self.dropout = hidden, dropout
+        self.hidden = hidden
+        self.dropout = dropout
         self.norm = nn.LayerNorm(dim)
         self.value = Linear(dim, hidden)
         self.gate = Linear(dim, hidden)
@@ -183,7 +190,8 @@ class Perceiver(Body):
         super().__init__()
         self.settings = settings
         self.features = dim = settings.latent_dim
-        dropout, hidden = settings.dropout, dim * settings.feedforward_factor
+        dropout = settings.dropout
+        hidden = dim * settings.feedforward_factor
         cross = {"heads": settings.cross_attention_heads, "head_dim": settings.cross_head_dim}
         inner = {"heads": settings.attention_heads, "head_dim": settings.head_dim}
         self.reader = InputAttention(dim=dim, dropout=dropout, **cross)
