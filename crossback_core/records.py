@@ -271,5 +271,7 @@ def from_values(kind: type[_Known], values: object, path: str | Path) -> _Known:
         # as JSON: a list stands for a tuple there, and a mapping for a part
         return TypeAdapter(kind).validate_json(json.dumps(fields))
     except ValidationError as error:
+        if error.errors()[0]["type"] == "json_invalid":
+            raise ValueError(f"{path} is damaged: remove it and run again") from error
         problems = "; ".join(worded(error, kind))
         raise ValueError(f"{path} holds no {kind.__name__} ({problems}): remove it") from error

@@ -185,6 +185,8 @@ def worded(error: ValidationError, kind: type[Any], path: str = "") -> Iterator[
         where = ".".join([*([path] if path else []), *map(str, fault["loc"])])
         if fault["type"] == "missing":
             yield f"{where}: is missing"
+        elif fault["type"] == "unexpected_keyword_argument" and len(fault["loc"]) > 1:
+            yield f"{where}: is an unknown key"  # of a part, whose keys `kind` does not tell
         elif fault["type"] == "unexpected_keyword_argument":
             yield f"{where}: {unknown('key', fault['loc'][-1], keys_of(kind))}"
         elif fault["type"] == "value_error" and "more than once" in str(fault["ctx"]["error"]):

@@ -57,8 +57,8 @@ rule choose_sparsity:
         mem_mb=grows(1000),
         runtime=grows(5),
     params:
+        **computed(seed=None, allowed_loss="preset.pruning.allowed_loss"),
         levels=ladder_levels,
-        allowed_loss=setting("preset.pruning.allowed_loss"),
     message:
         "Choose the sparsity of backbone {wildcards.task} of {wildcards.dataset}"
     script:

@@ -1,8 +1,7 @@
-"""What all rules share: the checked configuration, and how rules get their params and inputs."""
+"""What all rules share: the checked configuration, and how rules get their params."""
 
 import shutil
 import sys
-import time
 from collections.abc import Callable
 from operator import attrgetter
 from pathlib import Path
@@ -12,11 +11,14 @@ from snakemake.exceptions import WorkflowError
 from snakemake.iocontainers import Wildcards
 
 from crossback_core import NUMERICS
+from crossback_core.checkpoint import CHECKPOINT_FORMAT
 from crossback_core.config import Experiment, Settings, load_settings
 from crossback_core.config.plain import check_files
 from crossback_core.config.requests import check_requests
+from crossback_core.records import RECORD_FORMAT
 
 ROOM = 256 * 1024  # bytes that Snakemake's records of a run take at least
+FORMATS = f"numerics {NUMERICS}, checkpoints {CHECKPOINT_FORMAT}, records {RECORD_FORMAT}"
 
 
 class Refused(WorkflowError):
@@ -28,7 +30,7 @@ class Refused(WorkflowError):
 def asked_for() -> list[str]:
     """Return the targets of the command line, read by Snakemake's own parser.
 
-    Snakemake reads the workflow before it tells it its targets.
+    Snakemake reads the workflow before it tells it its targets. Called from Python it has none.
     """
     program = Path(sys.argv[0])
     if "snakemake" not in (program.name, program.parent.name):
@@ -61,8 +63,6 @@ check_room()
 SETTINGS = checked_settings()
 GPUS = int(SETTINGS.device == "cuda")  # of a training job
 TRAINING_MB = 8000 if GPUS else 2000  # of main memory
-STARTED = time.time()
-
 Param = Callable[[Wildcards], object]
 
 
@@ -92,16 +92,17 @@ def setting(path: str) -> Param:
     return lambda wildcards: attrgetter(path)(experiment_of(wildcards))
 
 
-def computed(*also: Param, seed: int | Param = SETTINGS.seed, **given: str | Param) -> dict:
-    """Return the params of a rule that computes numbers, with the text that it reruns by.
+def computed(*also: Param, seed: int | Param | None = SETTINGS.seed, **given: str | Param) -> dict:
+    """Return the params of a rule whose results last, with the text that it reruns by.
 
     Snakemake reruns a job when the set of its params changes, but it skips values that are not
-    built in (our settings) and cannot tell a changed seed from an equal task id. So a param
-    without a name, which no script passes on, lists in one text all that determines a result.
+    built in (our settings) and cannot tell a changed seed from an equal task id. So one text lists
+    all that determines a result. Under the empty name it is a param without any, which scripts do
+    not pass on.
 
     Args:
         also: Params functions of what determines the result but is not passed on.
-        seed: Source of all randomness.
+        seed: Source of all randomness; None for a rule without any.
         given: What determines the result: settings by their path, or params functions.
     """
     passed = {name: setting(it) if isinstance(it, str) else it for name, it in given.items()}
@@ -109,9 +110,9 @@ def computed(*also: Param, seed: int | Param = SETTINGS.seed, **given: str | Par
     def rerun_by(wildcards: Wildcards) -> str:
         values = [function(wildcards) for function in (*also, *passed.values())]
         own_seed = seed(wildcards) if callable(seed) else seed
-        return "\n".join([f"numerics {NUMERICS}, seed {own_seed}", *map(repr, values)])
+        return "\n".join([FORMATS, f"seed {own_seed}", *map(repr, values)])
 
-    return {"": rerun_by, "seed": seed, **passed}
+    return {"": rerun_by, **passed} | ({} if seed is None else {"seed": seed})
 
 
 def grows(amount: int) -> Callable[[Wildcards, int], int]:

@@ -1,4 +1,4 @@
-# Data sets, from published files or a folder to one tensor file a task. Where the configuration names
+# Data sets, from published files or a folder to one tensor file per task. Where the configuration names
 # a folder (`raw`), nothing is downloaded or unpacked. Downloads run where Snakemake does: nodes of a
 # cluster often have no network.
 

@@ -71,9 +71,12 @@ checkpoint select_backbone:
         mem_mb=grows(1000),
         runtime=grows(5),
     params:
+        **computed(
+            seed=None,
+            candidates="preset.selection.candidates",
+            score="preset.selection.score",
+        ),
         target=target_id,
-        candidates=setting("preset.selection.candidates"),
-        score=setting("preset.selection.score"),
     message:
         "Select the backbone of target {wildcards.target} of {wildcards.dataset}"
     script:

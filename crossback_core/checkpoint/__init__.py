@@ -1,1 +1,3 @@
 """Networks as files, and as their users see them."""
+
+CHECKPOINT_FORMAT = 3  # raised whenever a checkpoint of before cannot be read any more

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from fnmatch import fnmatchcase
 from typing import Any
 
 from crossback_core.config.datasets import Known, load_experiment
@@ -14,11 +13,11 @@ from crossback_core.config.presets import load_presets
 from crossback_core.section import build, unknown
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
-_RENAMED = {  # keys of version 0.1
-    "datasets.*.wide": "joint",
-    "presets.*.model.heads": "attention_heads",
-    "presets.*.model.cross_heads": "cross_attention_heads",
-    "presets.*.selection.metric": "score",
+_RENAMED = {  # keys of version 0.1, within a data set or a preset
+    ("datasets", "wide"): "joint",
+    ("presets", "model.heads"): "attention_heads",
+    ("presets", "model.cross_heads"): "cross_attention_heads",
+    ("presets", "selection.metric"): "score",
 }
 
 
@@ -56,9 +55,10 @@ def _old_names(values: object, path: str = "") -> Iterator[str]:
     """Find keys that an older version called by other names."""
     for key, value in values.items() if isinstance(values, Mapping) else ():
         where = f"{path}{key}"
-        for pattern, name in _RENAMED.items():
-            if fnmatchcase(where, pattern):
-                yield f"{where}: is called {name} now; rename it"
+        group, _, rest = where.partition(".")
+        _, _, own = rest.partition(".")  # past the name of the data set or preset
+        if name := _RENAMED.get((group, own)):
+            yield f"{where}: is called {name} now; rename it"
         yield from _old_names(value, f"{where}.")
 
 

@@ -61,7 +61,7 @@ class PruningCurve:
 
 @dataclass(frozen=True)
 class TrainingCurve:
-    """A training: columns loss and validation_accuracy, one row an epoch.
+    """A training: columns loss and validation_accuracy, one row per epoch.
 
     Attributes:
         epochs: The rows.

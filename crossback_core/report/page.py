@@ -32,7 +32,7 @@ class ReportInputs:
         records: The targets' records.
         summary: What `summary_table` makes of them.
         joint: Names of the joint networks, by id.
-        matrix: One row a pair: target, target_modality, candidate, modality (the candidate's),
+        matrix: One row per pair: target, target_modality, candidate, modality (the candidate's),
             similarity, selected (bool).
         pruning: Ladder of each pruned backbone.
         histories: Training curves by title, such as "target 3".

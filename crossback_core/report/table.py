@@ -14,7 +14,7 @@ _TEXT_WIDTH = 120
 
 
 def summary_table(records: Sequence[TargetRecord]) -> pd.DataFrame:
-    """Return one row a target, in the order of their ids.
+    """Return one row per target, in the order of their ids.
 
     Raises:
         ValueError: If there is no record.

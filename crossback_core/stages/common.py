@@ -10,7 +10,8 @@ from typing import Any
 import torch
 
 from crossback_core import NUMERICS
-from crossback_core.checkpoint.network_file import CHECKPOINT_FORMAT, load_checkpoint
+from crossback_core.checkpoint import CHECKPOINT_FORMAT
+from crossback_core.checkpoint.network_file import load_checkpoint
 from crossback_core.data.task_file import TaskData
 from crossback_core.learning.evaluation import split_accuracy
 from crossback_core.learning.training import Row

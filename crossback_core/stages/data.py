@@ -1,4 +1,4 @@
-"""Stages of rules/data.smk: from published files or a folder to one tensor file a task."""
+"""Stages of rules/data.smk: from published files or a folder to one tensor file per task."""
 
 from __future__ import annotations
 

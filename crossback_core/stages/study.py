@@ -66,7 +66,7 @@ def train_pair(
     sparsity = network.ownership.weights.sparsity()
     own = network_of(baseline)
     apart = own.stored_values() + network.stored_values()
-    # a stream a training: a control that comes out odd by chance must not do so for all targets
+    # a stream per training: a control that comes out odd by chance must not do so for all targets
     torch.manual_seed((seed << 32) + zlib.crc32(f"{data.task} {start} {source.task}".encode()))
     made = begin(network, own, start=start, swapping=target.swapping)
     target = target.at_rate_for(continued=made.continued)

@@ -108,10 +108,12 @@ def train_target(
         resume=lambda width: ResumeFile(folder / f"width_{width:g}.pt", (*key, width)),
     )
     tried = _tried(outcome, data, choice, made)
-    kept_baseline = target.keep_better and _verdict(tried, own) == "hurts"
+    verdict = _verdict(tried, own)
+    kept_baseline = target.keep_better and verdict == "hurts"
     product = network_of(baseline) if kept_baseline else outcome.kept.network.cpu()
     record = ProductRecord(
         **_comparison(choice, tried, own, kept_baseline=kept_baseline),
+        verdict=verdict,
         sparsity=None if kept_baseline else network_of(backbone).ownership.weights.sparsity(),
         **_weights(product, data.task),
         seconds=seconds_of([row for attempt in outcome.tried for row in attempt.rows]),
@@ -160,7 +162,6 @@ def _comparison(
         "backbone_modality": None if kept_baseline else choice.backbone_modality,
         "similarity": None if kept_baseline else choice.similarity,
         "score": choice.score,
-        "verdict": _verdict(tried, own),
         "validation_accuracy": product.validation_accuracy,
         "test_accuracy": product.test_accuracy,
         "baseline_validation_accuracy": own.validation_accuracy,

@@ -118,7 +118,7 @@ def judge_scores(
 
     Args:
         trainings: As of `with_gains`.
-        scores: As of `collect_study`: a row a target and candidate, a column a score.
+        scores: As of `collect_study`: a row per target and candidate, a column per score.
         joint: Candidates trained on many classes; the same-modality ones are the planted useful
             backbones.
 

@@ -1,5 +1,9 @@
 """What a run makes and shows; inputs and params of its report."""
 
+import time
+
+STARTED = time.time()
+
 
 def requested_results() -> list[str]:
     """List what plain `snakemake` makes."""

@@ -6,7 +6,10 @@ from crossback_core.records import SelectionRecord, read_record
 def selected_backbone(dataset: str, target: int | str) -> int:
     """Read which backbone was selected for a target, once it has been."""
     found = checkpoints.select_backbone.get(dataset=dataset, target=target)
-    return read_record(SelectionRecord, found.output.selection).backbone
+    try:
+        return read_record(SelectionRecord, found.output.selection).backbone
+    except ValueError as error:
+        raise Refused(str(error)) from None
 
 
 def of_backbone(pattern: str) -> Callable[[Wildcards], str]:

@@ -3,17 +3,20 @@
 import ast
 import inspect
 import re
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
 import pytest
+from snakemake.api import SnakemakeApi
+from snakemake.rules import Rule
+from snakemake.settings.types import ResourceSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = {path.stem: path.read_text() for path in (ROOT / "workflow_scripts").glob("*.py")}
 DIRECTIVES = ["input", "output", "log", "benchmark", "group", "conda", "threads", "resources"]
 DIRECTIVES += ["params", "message", "script"]
-OPTIONAL = {"download_file": {"input", "group"}}  # which has none to wait for
+UNCOMPARED = {"raw", "dataset", "device", "resume", "levels"}  # params that determine no result, or
+UNCOMPARED |= {"task", "target", "start"}  # that a path tells as well
 SCRIPT = """from crossback_core.runtime.run_log import run_log
 
 with run_log(snakemake.log[0]):
@@ -23,82 +26,74 @@ with run_log(snakemake.log[0]):
 """
 
 
-@dataclass(frozen=True)
-class Rule:
-    """A rule as written: its file, what its script calls, the text of each directive."""
-
-    name: str
-    theme: str
-    stage: str
-    directives: dict[str, str]
-
-    def names(self, directive: str) -> list[str]:
-        """Keywords of a directive: `metrics` of `metrics="..."`."""
-        text = self.directives.get(directive, "")
-        found = re.findall(r"(\w+)=" if directive == "params" else r"^        (\w+)=", text, re.M)
-        return found + ["seed"] * ("computed(" in text and "seed" not in found)
-
-
 def read_rules() -> list[Rule]:
-    rules: dict[str, Rule] = {}
-    for path in sorted((ROOT / "rules").glob("*.smk")):
-        blocks = re.findall(
-            r"^(?:rule|checkpoint|use rule (\w+) as) (\w+)(?: with)?:\n((?:    .*\n|\n)+)",
-            path.read_text(),
-            re.MULTILINE,
-        )
-        for base, name, body in blocks:
-            inherited = rules[base] if base else Rule("", path.stem, name, {})
-            parts = re.split(r"^    (\w+):", body, flags=re.MULTILINE)
-            own = dict(zip(parts[1::2], parts[2::2], strict=True))
-            rules[name] = Rule(name, inherited.theme, inherited.stage, inherited.directives | own)
-    return [rule for rule in rules.values() if rule.name != "study"]  # it only asks for files
+    with SnakemakeApi() as api:
+        workflow = api.workflow(ResourceSettings(cores=1), snakefile=ROOT / "Snakefile")
+        return [rule for rule in workflow._workflow.rules if rule.script]
 
 
 RULES = read_rules()
 each_rule = pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.name)
 
 
+def stage_of(rule: Rule) -> str:
+    return Path(rule.script).stem
+
+
+def theme_of(rule: Rule) -> str:
+    return Path(rule.snakefile).stem if stage_of(rule) == rule.name else _themes[stage_of(rule)]
+
+
+_themes = {rule.name: Path(rule.snakefile).stem for rule in RULES}
+
+
 def test_every_script_belongs_to_a_rule() -> None:
-    assert SCRIPTS.keys() == {rule.stage for rule in RULES}
+    assert SCRIPTS.keys() == {stage_of(rule) for rule in RULES}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "rules").glob("*.smk")), ids=lambda path: path.stem)
+def test_directives_come_in_one_order(path: Path) -> None:
+    for rule in re.split(r"^(?:rule|checkpoint|use rule) ", path.read_text(), flags=re.M)[1:]:
+        found = re.findall(r"^    (\w+):", rule, re.MULTILINE)
+        assert found == sorted(found, key=[*DIRECTIVES, "default_target"].index)
 
 
 @each_rule
-def test_directives_come_in_one_order_and_carry_the_name_of_the_rule(rule: Rule) -> None:
-    expected = [name for name in DIRECTIVES if name in rule.directives]
-    assert list(rule.directives) == expected
-    optional = {"params", "group"} | OPTIONAL.get(rule.name, set())
-    assert set(DIRECTIVES) - set(rule.directives) <= optional
-    assert f'"../workflow_scripts/{rule.stage}.py"' in rule.directives["script"]
-    assert f'"logs/{rule.name}/' in rule.directives["log"]
-    assert f'"benchmarks/{rule.name}/' in rule.directives["benchmark"]
+def test_logs_and_benchmarks_carry_the_name_of_the_rule(rule: Rule) -> None:
+    assert [str(log).split("/")[:2] for log in rule.log] == [["logs", rule.name]]
+    assert str(rule.benchmark).split("/")[:2] == ["benchmarks", rule.name]
+    assert rule.message and rule.conda_env
 
 
 @each_rule
 def test_inputs_outputs_and_params_are_the_arguments_of_the_stage(rule: Rule) -> None:
-    given = [name for part in ("input", "output", "params") for name in rule.names(part)]
-    given += ["threads"] if "threads=" in SCRIPTS[rule.stage] else []
-    stage = getattr(import_module(f"crossback_core.stages.{rule.theme}"), rule.stage)
+    given = [*rule.input.keys(), *rule.output.keys(), *rule.params.keys()]
+    given += ["threads"] if "threads=" in SCRIPTS[stage_of(rule)] else []
+    stage = getattr(import_module(f"crossback_core.stages.{theme_of(rule)}"), stage_of(rule))
     assert sorted(given) == sorted(inspect.signature(stage).parameters)
 
 
 @each_rule
-def test_what_determines_numbers_is_listed_for_reruns(rule: Rule) -> None:
-    """Snakemake skips settings when it compares params: `computed` says them in words."""
-    compared = re.sub(r"computed\(.*?\),\n", "", rule.directives.get("params", ""), flags=re.S)
-    uncompared = set(re.findall(r'=setting\("([\w.]+)"\)', compared))
-    plain = {"dataset.raw", "preset.pruning.allowed_loss"}
-    plain |= {"preset.selection.candidates", "preset.selection.score"}
-    assert uncompared <= plain | {"dataset"}  # that in parts, by index_settings and samples_of
+def test_all_that_determines_a_result_is_in_the_text_that_it_reruns_by(rule: Rule) -> None:
+    named = dict(rule.params.items())
+    unnamed = [each for each in rule.params if all(each is not value for value in named.values())]
+    if unnamed:
+        (rerun_by,) = unnamed
+        closure = dict(zip(rerun_by.__code__.co_freevars, rerun_by.__closure__, strict=True))
+        told = {"seed", *closure["passed"].cell_contents}
+        assert named.keys() - told <= UNCOMPARED
+    else:
+        assert "seed" not in named
+        assert named.keys() <= {"source", "sources", "joint"}  # plain values
 
 
 @each_rule
 def test_a_script_does_nothing_but_call_its_stage(rule: Rule) -> None:
-    docstring, _, code = SCRIPTS[rule.stage].partition("\n\n")
-    assert docstring.endswith(f'(rule {rule.stage})."""')
-    more = ", **snakemake.params" if "params" in rule.directives else ""
+    docstring, _, code = SCRIPTS[stage_of(rule)].partition("\n\n")
+    assert docstring.endswith(f'(rule {stage_of(rule)})."""')
+    more = ", **snakemake.params" if rule.params else ""
     more += ", threads=snakemake.threads" if "threads=" in code else ""
-    expected = SCRIPT.format(theme=rule.theme, name=rule.stage, more=more)
+    expected = SCRIPT.format(theme=theme_of(rule), name=stage_of(rule), more=more)
     assert ast.dump(ast.parse(code)) == ast.dump(ast.parse(expected))
 
 

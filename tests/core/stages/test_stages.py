@@ -19,7 +19,7 @@ import crossback_core
 from crossback_core import NUMERICS
 from crossback_core.checkpoint.network_file import load_checkpoint, save_checkpoint
 from crossback_core.data.task_file import TaskData, save_task
-from crossback_core.records import SelectionRecord, read_record
+from crossback_core.records import SelectionRecord, TargetRecord, read_record
 from crossback_core.selection.scores import SCORES
 from crossback_core.selection.settings import ProbeSettings
 from crossback_core.stages import backbone, baseline, report, similarity, target
@@ -239,6 +239,22 @@ def test_the_backbones_task_is_as_it_was(chain):
             "logits_identical": True,
         }
     ]
+
+
+def test_a_task_that_changed_is_found_by_the_files_on_disk(crossing, tmp_path):
+    checkpoint = load_checkpoint(crossing.path("pruned.pt"))
+    with torch.no_grad():
+        checkpoint.network.heads[0].bias += torch.tensor([5.0, 0.0, 0.0])
+    other = chain_of(tmp_path, "image to text")
+    for path in crossing.folder.glob("*.*"):
+        if not path.name.startswith(("target", "kept", "grown")):
+            other.path(path.name).write_bytes(path.read_bytes())
+    save_checkpoint(checkpoint.network, other.path("pruned.pt"), checkpoint.record)
+    other.train_target()
+    (task,) = read_record(TargetRecord, other.path("target_1.json")).earlier_tasks
+    assert not task.logits_identical
+    (sound,) = read_record(TargetRecord, crossing.path("target_1.json")).earlier_tasks
+    assert task.test_accuracy_after == sound.test_accuracy_after != task.test_accuracy_before
 
 
 def test_the_product_serves_both_tasks(chain):
