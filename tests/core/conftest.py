@@ -1,7 +1,5 @@
 """Tasks that most tests of the core work on; `tiny` makes the rest."""
 
-from __future__ import annotations
-
 import math
 
 import pytest

@@ -1,7 +1,5 @@
 """Bodies that the project does not ship: what ownership promises must hold on any architecture."""
 
-from __future__ import annotations
-
 from copy import deepcopy
 from typing import Self
 
@@ -39,6 +37,19 @@ class TokenInput(TaskInput):
         assert shape == (self.map.out_features,)
 
 
+class TokenBody(Body):
+    """A body that reads tokens of its own width."""
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Width of a token."""
+        return (self.settings.dim,)
+
+    def make_input(self, modality: str, channels: int) -> TaskInput:
+        """Map tokens to the body's width."""
+        return TokenInput(channels, self.settings.dim)
+
+
 @dataclass(frozen=True, config=STRICT)
 class EncoderSettings:
     """Shape of an `Encoder`."""
@@ -49,7 +60,7 @@ class EncoderSettings:
     dropout: FractionBelowOne = 0.2
 
 
-class Encoder(Body):
+class Encoder(TokenBody):
     """PyTorch's own Transformer encoder: the weights of three projections lie in no Linear."""
 
     name = "test_encoder"
@@ -65,11 +76,6 @@ class Encoder(Body):
         self.encoder = nn.TransformerEncoder(layer, settings.layers, enable_nested_tensor=False)
         self.register_buffer("scale", torch.tensor(0.5), persistent=False)
 
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Width of a token."""
-        return (self.settings.dim,)
-
     def kinds(self) -> dict[str, Kind]:
         """Mask what has rows and columns."""
         kinds: dict[str, Kind] = {
@@ -77,10 +83,6 @@ class Encoder(Body):
             for name, parameter in self.named_parameters()
         }
         return kinds | {"scale": "fixed"}
-
-    def make_input(self, modality: str, channels: int) -> TaskInput:
-        """Map tokens to the body's width."""
-        return TokenInput(channels, self.settings.dim)
 
     def grown(self, width: float) -> Self:
         """Refuse."""
@@ -108,7 +110,7 @@ class NormedSettings:
     hidden: Count = 10
 
 
-class Normed(Body):
+class Normed(TokenBody):
     """Batch normalisation: training moves buffers. It grows."""
 
     name = "test_normed"
@@ -121,27 +123,10 @@ class Normed(Body):
         self.norm = nn.BatchNorm1d(settings.hidden)
         self.down = nn.Linear(settings.hidden, settings.dim, bias=False)
 
-    @property
-    def input_shape(self) -> tuple[int, ...]:
-        """Width of a token."""
-        return (self.settings.dim,)
-
     def kinds(self) -> dict[str, Kind]:
         """Mask two layers; statistics belong to tasks, also the count of batches."""
-        return {
-            "up.weight": "masked",
-            "up.bias": "per_task",
-            "norm.weight": "per_task",
-            "norm.bias": "per_task",
-            "norm.running_mean": "per_task",
-            "norm.running_var": "per_task",
-            "norm.num_batches_tracked": "per_task",
-            "down.weight": "masked",
-        }
-
-    def make_input(self, modality: str, channels: int) -> TaskInput:
-        """Map tokens to the body's width."""
-        return TokenInput(channels, self.settings.dim)
+        masked = ("up.weight", "down.weight")
+        return {name: "masked" if name in masked else "per_task" for name in self.state_dict()}
 
     def grown(self, width: float) -> Self:
         """Return a copy with more hidden channels."""

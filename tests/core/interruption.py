@@ -1,7 +1,5 @@
 """A training that is cut off between two epochs."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

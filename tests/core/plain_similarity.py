@@ -4,8 +4,6 @@ Every pair is worked out on its own, and every round of the mutation reads all p
 ModelDiff's description has it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

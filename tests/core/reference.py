@@ -1,7 +1,5 @@
 """The network in plain NumPy and float64, written from the papers: what the real one must equal."""
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

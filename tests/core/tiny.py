@@ -1,7 +1,5 @@
 """Tiny networks, tasks and settings that the tests of the core share."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import torch
@@ -11,7 +9,7 @@ from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.task_file import Split, TaskData
 from crossback_core.learning.evaluation import split_logits
 from crossback_core.learning.settings import LadderSettings, TargetSettings, TrainingSettings
-from crossback_core.learning.target import Attempt, pick_and_grow
+from crossback_core.learning.target import Attempt, train_at
 from crossback_core.learning.training import (
     NoResume,
     Resume,
@@ -122,10 +120,9 @@ def train(
     resume: Resume | None = None,
 ) -> list[Row]:
     """Train the newest task's weights."""
-    optimisation = weight_optimisation(
-        trained.trainable_parameters(), settings, step_count(data, settings)
-    )
-    return fit(trained, data, settings, [optimisation], seed=seed, label="test", resume=resume)
+    parameters, steps = trained.trainable_parameters(), step_count(data, settings)
+    weights = weight_optimisation(parameters, settings, steps)
+    return fit(trained, data, settings, [weights], seed=seed, label="test", resume=resume)
 
 
 def train_target(
@@ -134,19 +131,9 @@ def train_target(
     settings: TrainingSettings = ADAMW,
     *,
     target: TargetSettings = TARGET,
-    resume: Resume | None = None,
 ) -> Attempt:
     """Train the newest task's weights and picks at the present width, in place."""
-    outcome = pick_and_grow(
-        lambda: initial,
-        data,
-        goal=1.0,
-        target=replace(target, max_width=1.0),
-        training=settings,
-        seed=3,
-        resume=lambda width: resume or NoResume(),
-    )
-    return outcome.kept
+    return train_at(initial, initial.width, data, target, settings, 3, NoResume())
 
 
 def disturb(changed: Network, scale: float = 0.3) -> None:

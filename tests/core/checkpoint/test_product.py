@@ -1,7 +1,5 @@
 """What a user does with a finished network."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest
@@ -16,16 +14,11 @@ from crossback_core.data.task_file import save_task
 
 
 @pytest.fixture(scope="module")
-def path(tmp_path_factory, images, texts):
+def product(tmp_path_factory, images, texts) -> Product:
     network = tiny.network(images, texts)
     tiny.disturb(network)
     path = tmp_path_factory.mktemp("product") / "target_2.pt"
     save_checkpoint(network, path, {"seed": 2})
-    return path
-
-
-@pytest.fixture
-def product(path) -> Product:
     return crossback_core.load(path)
 
 
@@ -92,10 +85,6 @@ def test_data_that_does_not_fit(product, images, tmp_path):
         product.evaluate(replace(images, task=7))
     with pytest.raises(ValueError, match="task 1 has classes .*'x'.*, the network .*'class 0'"):
         product.evaluate(replace(images, classes=("x", "y", "z")))
-    with pytest.raises(FileNotFoundError, match="none.pt does not exist"):
-        product.evaluate(tmp_path / "none.pt")
-
-
-def test_what_is_no_checkpoint(tmp_path):
-    with pytest.raises(FileNotFoundError, match="none.pt does not exist"):
-        crossback_core.load(str(tmp_path / "none.pt"))
+    for read in (product.evaluate, crossback_core.load):
+        with pytest.raises(FileNotFoundError, match="none.pt does not exist"):
+            read(str(tmp_path / "none.pt"))

@@ -1,7 +1,5 @@
 """Evaluation and prediction change nothing of a network."""
 
-from __future__ import annotations
-
 import pytest
 import tiny
 import torch

@@ -1,7 +1,5 @@
 """The widths that a target tries."""
 
-from __future__ import annotations
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

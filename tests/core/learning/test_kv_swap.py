@@ -1,7 +1,5 @@
 """The key/value swap changes exactly the one modality's projection, and that survives a file."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 import pytest
@@ -29,9 +27,7 @@ def baseline(modality: str) -> Network:
     return network
 
 
-AUTO = SwapSettings("auto", "backbone")
 CONTINUED = SwapSettings("always", "baseline")
-OTHER = replace(tiny.MODEL, blocks=2)
 CASES = [
     ("image", "text", "auto", True),
     ("text", "image", "auto", True),
@@ -56,13 +52,14 @@ def test_the_swap_changes_exactly_the_projection(source, target, swap, swapped, 
     assert network.newest == tiny.spec(tiny.task_data(2, target))
 
     save_checkpoint(network, tmp_path / "swapped.pt")
+    tiny.disturb(network)  # its values are its own
     loaded = load_checkpoint(tmp_path / "swapped.pt").network
     assert torch.equal(tiny.logits_of(loaded, data)[0], logits)
     assert tiny.same_state(tiny.snapshot(own), untouched)
     assert tiny.same_state(*(loaded.settled(task).body.state_dict() for task in (1, 2)))
-    head = network.heads[1].weight
+    head = loaded.heads[1].weight
     assert head.shape == (2, 8)
-    others = (network.heads[0].weight[:2], own.heads[0].weight)
+    others = (loaded.heads[0].weight[:2], own.heads[0].weight)
     assert not any(torch.equal(head, other) for other in others), "the head is fresh"
 
     expected = untouched if swapped else before
@@ -110,6 +107,29 @@ def test_a_dense_backbone_leaves_no_room_to_continue_in():
     assert tiny.same_state(*(network.settled(task).body.state_dict() for task in (1, 2)))
 
 
+def test_networks_that_do_not_fit_together_are_refused():
+    wider, task = baseline("text"), tiny.task_data(2, "text")
+    wider.grow(1.5)
+    never = SwapSettings("never", "backbone")
+    alike = "task 2 cannot start .*their {} are .*; train both alike"
+    cannot_read = (
+        "target.swap is never, but backbone task 1 reads images of 3 channels and target task 2"
+        " texts of 8: set target.swap to auto, or selection.candidates to same_modal"
+    )
+    for own, swap, message in (
+        (tiny.network(tiny.task_data(2, "text", classes=3)), None, alike.format("classes")),
+        (tiny.network(task, settings=replace(tiny.MODEL, blocks=2)), None, alike.format("bodies")),
+        (wider, None, "network of width 1.5: this one has 1.0; grow it first"),
+        (baseline("text"), never, cannot_read),
+    ):
+        network = backbone("image")
+        with pytest.raises(ValueError, match=message):
+            if swap:
+                reconstruct(network, own, swap)
+            network.add_task(tiny.spec(task))
+            network.start_from(own)
+
+
 def test_a_target_continues_its_baseline_in_a_grown_backbone():
     """As if the baseline had grown to the same width: that changes nothing of what it computes."""
     network, own, data = backbone("image"), baseline("text"), tiny.task_data(2, "text")
@@ -121,43 +141,3 @@ def test_a_target_continues_its_baseline_in_a_grown_backbone():
     logits = [tiny.logits_of(each, data)[0] for each in (network, own)]
     assert torch.allclose(*logits, atol=1e-5)
     assert tiny.same_state(tiny.snapshot(own), before)
-
-
-@pytest.mark.parametrize(
-    ("own", "message"),
-    [
-        (tiny.network(tiny.task_data(2, "text", classes=3)), "their classes are "),
-        (tiny.network(tiny.task_data(2, "text"), settings=OTHER), "their bodies are "),
-    ],
-)
-def test_a_network_of_another_body_or_task_cannot_be_continued(own, message):
-    network = backbone("image")
-    network.add_task(tiny.spec(tiny.task_data(2, "text")))
-    with pytest.raises(ValueError, match=f"task 2 cannot start .*{message}.*; train both alike"):
-        network.start_from(own)
-
-
-def test_a_wider_network_cannot_be_continued():
-    network, own = backbone("image"), baseline("text")
-    network.add_task(own.newest)
-    own.grow(1.5)
-    message = "network of width 1.5: this one has 1.0; grow it first"
-    with pytest.raises(ValueError, match=message):
-        network.start_from(own)
-
-
-def test_copies_are_not_shared(texts):
-    network, own = backbone("image"), baseline("text")
-    reconstruct(network, own, AUTO)
-    before = tiny.snapshot(own)
-    tiny.disturb(network)
-    assert tiny.same_state(tiny.snapshot(own), before)
-
-
-def test_a_projection_that_cannot_read_the_target_is_refused():
-    message = (
-        "target.swap is never, but backbone task 1 reads images of 3 channels and target task 2"
-        " texts of 8: set target.swap to auto, or selection.candidates to same_modal"
-    )
-    with pytest.raises(ValueError, match=message):
-        reconstruct(backbone("image"), baseline("text"), SwapSettings("never", "backbone"))

@@ -1,7 +1,5 @@
 """No task ever changes, on any body: the project's own and two that it does not ship."""
 
-from __future__ import annotations
-
 from concurrent.futures import ThreadPoolExecutor
 from copy import deepcopy
 from dataclasses import replace
@@ -66,7 +64,6 @@ def learn(network: Network, data: TaskData, settings) -> None:
 
 
 def three(body: Body, settings=tiny.ADAMW) -> Network:
-    """A network of three tasks."""
     network = first(body, settings)
     for data in TASKS[1:]:
         learn(network, data, settings)

@@ -1,7 +1,5 @@
 """The whole network against NumPy, and what holds for its tasks."""
 
-from __future__ import annotations
-
 import math
 import re
 from dataclasses import replace
@@ -16,6 +14,7 @@ from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.network import Network, TaskSpec
 
 OTHER = tiny.task_data(9, "image")
+SPEC = tiny.spec(OTHER)
 THIRD = TaskSpec(3, "image", ("a", "b"), 3)
 WIDE = tiny.network(OTHER)
 WIDE.grow(2.0)
@@ -35,17 +34,12 @@ def both(images, texts) -> Network:
 def test_logits_equal_the_network_written_out(both, images, texts):
     for data in (images, texts):
         values, mask = data.test.inputs()
-        model = both.settled(data.task)
-        expected = reference.batch_logits(model, values, mask)
-        got = reference.array(model(values, mask))
-        assert got.shape == (6, len(data.classes))
-        assert got == pytest.approx(expected, abs=1e-4)
+        settled = both.settled(data.task)(values, mask)
+        expected = reference.batch_logits(both.settled(data.task), values, mask)
+        assert settled.shape == (6, len(data.classes))
+        assert reference.array(settled) == pytest.approx(expected, abs=1e-4)
         assert expected.std(axis=0).min() > 0.01, "the case should tell inputs apart"
-
-
-def test_the_network_in_training_computes_what_its_settled_task_does(both, texts):
-    got = both(*texts.test.inputs())
-    assert torch.allclose(got, both.settled(texts.task)(*texts.test.inputs()), atol=1e-6)
+    assert torch.allclose(both(values, mask), settled, atol=1e-6), "in training as well"
 
 
 @pytest.mark.parametrize("modality", ["image", "text"])
@@ -60,38 +54,31 @@ def test_every_parameter_of_a_first_task_receives_a_gradient(modality):
 
 
 def test_every_parameter_of_a_later_task_and_every_pick_receives_a_gradient(both, texts):
-    scores = both.ownership.weights.start_picking(initial=0.01, threshold=0.005)
+    weights = both.ownership.weights
+    scores = weights.start_picking(initial=0.01, threshold=0.005)
     both(*texts.train.inputs()).square().sum().backward()
-    trained = [*both.trainable_parameters(), scores]
-    assert all(parameter.grad.any() for parameter in trained)
-    masked = both.ownership.weights._layout
-    assert len(masked.shapes) == 16
-    assert all(each.any() for each in masked.split(both.ownership.weights.own.grad))
-    picked = torch.zeros_like(both.ownership.weights.frozen)
-    picked[both.ownership.weights._earlier(2)] = scores.grad
-    assert all(each.any() for each in masked.split(picked))
-    newest = {id(parameter) for parameter in trained}
-    others = [parameter for parameter in both.parameters() if id(parameter) not in newest]
-    assert others
-    assert not any(parameter.requires_grad or parameter.grad is not None for parameter in others)
+    assert all(parameter.grad.any() for parameter in (*both.trainable_parameters(), scores))
+    picked = torch.zeros_like(weights.frozen)
+    picked[weights._earlier(2)] = scores.grad
+    for gradient in (weights.own.grad, picked):
+        parts = weights._layout.split(gradient)
+        assert len(parts) == 16 and all(part.any() for part in parts)
+    newest = {id(parameter) for parameter in (*both.trainable_parameters(), scores)}
+    trained = {id(parameter) for parameter in both.parameters() if parameter.requires_grad}
+    assert trained == newest
 
 
-def test_padding_never_changes_the_logits(both, texts):
+def test_real_tokens_and_their_order_change_the_logits_and_padding_never(both, texts):
     model, (values, mask) = both.settled(texts.task), texts.test.inputs()
     expected = model(values, mask)
-    assert not mask.all()
     spoiled = values.masked_fill(~mask[:, :, None], 1e4)
     assert torch.equal(model(spoiled, mask), expected)
     longer = functional.pad(values, (0, 0, 0, 3), value=9.0)
     assert torch.allclose(model(longer, functional.pad(mask, (0, 3))), expected, atol=1e-5)
-
-
-def test_real_tokens_and_their_order_do_change_the_logits(both, texts):
-    model, (values, mask) = both.settled(texts.task), texts.test.inputs(torch.tensor([4]))
-    assert mask.all()
-    before = model(values, mask)
-    assert not torch.allclose(model(values.flip(1), mask), before, atol=1e-3)
-    assert not torch.allclose(model(values, ~mask | (mask.cumsum(1) < 5)), before)
+    assert mask[4].all() and not mask.all()
+    whole, before = (values[4:5], mask[4:5]), expected[4:5]
+    assert not torch.allclose(model(whole[0].flip(1), whole[1]), before, atol=1e-3)
+    assert not torch.allclose(model(whole[0], whole[1].cumsum(1) < 5), before)
 
 
 def test_raw_and_encoded_pixels_give_the_same_logits(both, images):
@@ -113,9 +100,6 @@ def test_reading_through_another_networks_input(images, texts):
     assert torch.equal(network.settled(images.task)(values, mask), got)
 
 
-# tasks
-
-
 def test_a_task_like_another_starts_with_copies_and_a_fresh_head(images):
     network = tiny.network(images)
     tiny.disturb(network)
@@ -130,11 +114,6 @@ def test_a_task_like_another_starts_with_copies_and_a_fresh_head(images):
     assert all(torch.equal(old[name], kept[name]) for name in old)
     differ = [name for name in kept if not torch.equal(kept[name], moved[name])]
     assert len(differ) == 31  # key, value, latents, query, nine biases, eight norms and a head of 2
-
-
-def test_tasks_in_the_order_of_learning(both, images, texts):
-    assert both.tasks == {1: tiny.spec(images), 2: tiny.spec(texts)}
-    assert (both.newest.task, both.position(1), both.position(2)) == (2, 1, 2)
 
 
 @pytest.mark.parametrize(
@@ -154,16 +133,15 @@ def test_what_describes_no_task(values, message):
         TaskSpec(**{"task": 1, "modality": "image", "classes": ("a", "b"), "channels": 3} | values)
 
 
-# growth
-
-
 def test_growth_changes_shapes_and_keeps_every_task(both, images, texts):
     before = tiny.logits_of(both, images, texts)
     both.grow(1.5)
     after = tiny.logits_of(both, images, texts)
     assert torch.equal(after[0], before[0])
     assert torch.allclose(after[1], before[1], atol=1e-5)
-    assert both.width == both.tasks[2].width == 1.5 and both.tasks[1].width == 1.0
+    assert both.tasks == {1: tiny.spec(images), 2: tiny.spec(texts, width=1.5)}
+    assert (both.newest.task, both.position(1), both.position(2)) == (2, 1, 2)
+    assert both.width == 1.5
     body = both.ownership.body
     assert body.feedforwards[0].value.weight.shape == (24, 8)
     assert body.attentions[0].out.weight.shape == (8, 3 * 4)
@@ -186,9 +164,6 @@ def test_growth_stays_on_the_device(both):
     assert {tensor.device.type for tensor in tensors} == {"meta"}
 
 
-# what is refused
-
-
 @pytest.mark.parametrize(
     ("act", "message"),
     [
@@ -199,7 +174,7 @@ def test_growth_stays_on_the_device(both):
         (lambda n: n.grow(0.5), "cannot change the width of the network from 1.0 to 0.5"),
         (lambda n: n.grow(math.inf), "cannot change the width of the network from 1.0 to inf"),
         (
-            lambda n: n.add_task(tiny.spec(OTHER), reading=WIDE.input(9)),
+            lambda n: n.add_task(SPEC, reading=WIDE.input(9)),
             "cannot shrink a projection from 16 to 8 channels",
         ),
     ],

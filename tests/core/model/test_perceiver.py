@@ -1,7 +1,5 @@
 """The blocks of the Perceiver against the formulas written out in NumPy."""
 
-from __future__ import annotations
-
 import pytest
 import tiny
 import torch
@@ -63,10 +61,10 @@ def test_new_rows_are_random_and_new_columns_zero():
     assert layer.bias.tolist() == [0.0] * 4
 
 
-@pytest.mark.parametrize("size", [(2, 2), (3, 1)])
-def test_a_layer_never_shrinks(size):
-    with pytest.raises(ValueError, match=f"cannot shrink a layer from 2 x 3 to {size[1]} x"):
-        Linear(3, 2).widen(*size)
+def test_a_layer_never_shrinks():
+    for size in ((2, 2), (3, 1)):
+        with pytest.raises(ValueError, match=f"cannot shrink a layer from 2 x 3 to {size[1]} x"):
+            Linear(3, 2).widen(*size)
 
 
 @pytest.mark.parametrize("width", [1.0, 1.5])

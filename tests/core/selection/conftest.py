@@ -1,7 +1,5 @@
 """Tiny probes and models for the tests of the selection."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

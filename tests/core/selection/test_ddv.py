@@ -1,7 +1,5 @@
 """Decision distance vectors against scipy and numbers worked out by hand."""
 
-from __future__ import annotations
-
 import logging
 
 import numpy as np

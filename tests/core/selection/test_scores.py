@@ -1,10 +1,9 @@
 """Every score against an independent implementation, hand-worked cases, and what it is for."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from dataclasses import replace
+from itertools import product
 
 import numpy as np
 import pytest
@@ -55,9 +54,6 @@ def informative(spread: float) -> View:
     )
 
 
-# the registry
-
-
 @pytest.mark.parametrize("name", SCORES)
 def test_a_score_is_a_finite_number_and_leaves_its_view_alone(name):
     seen, same = view(), view()
@@ -72,21 +68,16 @@ def test_a_score_is_a_finite_number_and_leaves_its_view_alone(name):
     "name", ["label_cka", "knn", "logme", "h_score", "linear_classifier", "cka", "leep"]
 )
 def test_the_order_of_samples_and_the_names_of_classes_do_not_matter(name):
-    seen = informative(2.0)
+    seen, names = informative(2.0), torch.tensor([7, 2, 4])
     order = torch.randperm(SAMPLES, generator=torch.Generator().manual_seed(1))
-    names = torch.tensor([7, 2, 4])
-    other = view(
-        seen.features[order],
+    parts = ("features", "own_features", "probabilities")
+    other = replace(
+        seen,
         labels=names[seen.labels[order]],
-        own_features=seen.own_features[order],
-        probabilities=seen.probabilities[order],
-        held_out=seen.held_out,
         held_out_labels=names[seen.held_out_labels],
+        **{part: getattr(seen, part)[order] for part in parts},
     )
     assert SCORES[name].compute(other) == pytest.approx(SCORES[name].compute(seen), abs=1e-9)
-
-
-# decision distances
 
 
 def test_decision_distances_of_the_right_probes():
@@ -95,9 +86,6 @@ def test_decision_distances_of_the_right_probes():
         for suffix, answers in (("", seen.mutated), ("_plain", seen.drawn)):
             vectors = [decision_distances(outputs, name) for outputs in answers]
             assert SCORES[f"ddv_{name}{suffix}"].compute(seen) == similarity(*vectors)
-
-
-# linear CKA
 
 
 def hsic(first: np.ndarray, second: np.ndarray) -> float:
@@ -115,9 +103,6 @@ def test_cka_is_normalised_hsic(offset):
     for found, other in ((scores.cka(seen), y), (scores.label_cka(seen), classes)):
         assert found == pytest.approx(hsic(x, other) / math.sqrt(hsic(x, x) * hsic(other, other)))
         assert 0 < found < 1
-
-
-# nearest neighbours
 
 
 def plain_knn(features: np.ndarray, labels: np.ndarray, k: int) -> float:
@@ -151,15 +136,8 @@ def test_knn_by_hand():
     assert scores.knn(view(features, labels=labels)) == pytest.approx(6 / 10)
 
 
-# LogME
-
-
 def negative_evidence(logarithms: np.ndarray, features: np.ndarray, target: np.ndarray) -> float:
-    """Minus the log density of a class's indicator under its Gaussian, far from its peak as well.
-
-    scipy's density refuses a covariance that it takes for singular, and where that is depends on
-    the kernel of the processor.
-    """
+    """Minus the log density of a class's indicator; scipy's refuses what it takes for singular."""
     alpha, beta = np.exp(logarithms)
     covariance = np.eye(len(target)) / beta + features @ features.T / alpha
     volume = np.linalg.slogdet(2 * np.pi * covariance).logabsdet
@@ -168,15 +146,11 @@ def negative_evidence(logarithms: np.ndarray, features: np.ndarray, target: np.n
 
 def plain_logme(features: np.ndarray, labels: np.ndarray) -> float:
     """Maximise the evidence over alpha and beta from many starts."""
+    starts, bounds = list(product([-4, 0, 4], repeat=2)), [(-12, 25), (-12, 12)]
     evidences = []
     for label in np.unique(labels):
-        target = (labels == label).astype(float)
-        found = [
-            optimize.minimize(
-                negative_evidence, start, args=(features, target), bounds=[(-12, 25), (-12, 12)]
-            ).fun
-            for start in np.array(np.meshgrid([-4, 0, 4], [-4, 0, 4])).reshape(2, -1).T
-        ]
+        known = features, (labels == label).astype(float)
+        found = [optimize.minimize(negative_evidence, x, known, bounds=bounds).fun for x in starts]
         evidences.append(-min(found) / len(labels))
     return float(np.mean(evidences))
 
@@ -198,12 +172,8 @@ def test_logme_by_hand():
 
 
 def test_logme_of_features_without_noise_is_finite():
-    labels = torch.arange(SAMPLES) % 3
-    exact = scores.logme(view(torch.eye(3, dtype=torch.float64)[labels]))
+    exact = scores.logme(view(torch.eye(3, dtype=torch.float64)[torch.arange(SAMPLES) % 3]))
     assert math.isfinite(exact) and exact > scores.logme(informative(0.5))
-
-
-# LEEP
 
 
 def plain_leep(probabilities: np.ndarray, labels: np.ndarray) -> float:
@@ -227,16 +197,10 @@ def test_leep_by_loops():
 
 
 def test_leep_by_hand():
-    labels = torch.tensor([0, 0, 1, 1])
-    certain = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0], [0.0, 1.0]]).double()
-    features = normal(4, 6, seed=1)
-    assert scores.leep(view(features, labels=labels, probabilities=certain)) == 0.0
-    undecided = torch.full((4, 2), 0.5).double()
-    found = scores.leep(view(features, labels=labels, probabilities=undecided))
-    assert found == pytest.approx(math.log(0.5))
-
-
-# H-score and probe
+    labels, features = torch.tensor([0, 0, 1, 1]), normal(4, 6, seed=1)
+    for probabilities, expected in ((torch.eye(2)[labels], 0.0), (torch.full((4, 2), 0.5), -1.0)):
+        seen = view(features, labels=labels, probabilities=probabilities.double())
+        assert scores.leep(seen) == pytest.approx(expected * math.log(2))
 
 
 def plain_shrinkage(features: np.ndarray) -> tuple[np.ndarray, float]:
@@ -279,10 +243,10 @@ def test_h_score_by_class_means(dim):
 @pytest.mark.parametrize(("dim", "spread"), [(6, 3.0), (40, 1.0)])
 def test_probe_by_densities(dim, spread):
     """The class of highest density times frequency, from scipy; the classes are not balanced."""
-    labels = torch.tensor([0] * 12 + [1] * 8 + [2] * 4)
-    centres, held_out = normal(3, dim, seed=1), torch.arange(30) % 3
+    labels, held_out = torch.tensor([0] * 12 + [1] * 8 + [2] * 4), torch.arange(30) % 3
+    centres = normal(3, dim, seed=1)
     features = (centres[labels] + spread * normal(SAMPLES, dim, seed=2)).numpy()
-    others = (centres[held_out] + spread * normal(30, dim, seed=3)).numpy()
+    others = centres[held_out] + spread * normal(30, dim, seed=3)
     means = [features[labels == label].mean(axis=0) for label in range(3)]
     covariance, _ = plain_shrinkage(features - np.stack(means)[labels])
     densities = [
@@ -290,29 +254,13 @@ def test_probe_by_densities(dim, spread):
         for mean, frequency in zip(means, (1 / 2, 1 / 3, 1 / 6), strict=True)
     ]
     expected = (np.argmax(densities, axis=0) == held_out.numpy()).mean()
-    seen = view(
-        torch.tensor(features),
-        labels=labels,
-        held_out=torch.tensor(others),
-        held_out_labels=held_out,
-    )
+    seen = view(torch.tensor(features), labels=labels, held_out=others, held_out_labels=held_out)
     assert scores.linear_classifier(seen) == pytest.approx(expected)
 
 
 def test_a_class_that_never_trained_is_never_guessed():
     seen = replace(informative(0.1), held_out_labels=torch.full((9,), 3))
     assert scores.linear_classifier(seen) == 0.0
-
-
-# nothing of the target
-
-
-def test_what_a_candidate_brings_along():
-    assert scores.accuracy(view()) == 0.75
-    assert scores.classes(view()) == 4.0
-
-
-# degenerate views
 
 
 @pytest.mark.parametrize("noise", [0.0, 1e-8], ids=["constant", "but for rounding"])
@@ -324,18 +272,11 @@ def test_constant_features_are_worth_nothing(name, noise):
 
 
 @pytest.mark.parametrize("name", SCORES)
-@pytest.mark.parametrize(
-    "features",
-    [
-        torch.full((SAMPLES, 6), 0.3),
-        torch.zeros(SAMPLES, 6),
-        torch.eye(3)[torch.arange(SAMPLES) % 3],
-    ],
-    ids=["constant", "zero", "the classes themselves"],
-)
-def test_degenerate_features_have_finite_scores(name, features):
-    features = features.double()
-    assert math.isfinite(SCORES[name].compute(view(features, held_out=features[:9])))
+def test_degenerate_features_have_finite_scores(name):
+    classes = torch.eye(3)[torch.arange(SAMPLES) % 3]
+    for features in (torch.full((SAMPLES, 6), 0.3), torch.zeros(SAMPLES, 6), classes):
+        seen = view(features.double(), held_out=features[:9].double())
+        assert math.isfinite(SCORES[name].compute(seen))
 
 
 def test_a_constant_candidate_guesses_the_most_frequent_class():

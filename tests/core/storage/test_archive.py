@@ -1,10 +1,7 @@
 """Archives hold plain values and tensors, and nothing that runs."""
 
-from __future__ import annotations
-
 import os
 import pickle
-import re
 import subprocess
 import sys
 from collections import Counter
@@ -25,13 +22,19 @@ PAYLOAD = {
 
 
 def test_values_and_tensors_come_back(tmp_path):
-    save_archive(PAYLOAD, tmp_path / "one.pt")
-    back = load_archive(tmp_path / "one.pt")
+    path, other = tmp_path / "one.pt", tmp_path / "another name.pt"
+    for each in (path, other):
+        save_archive(PAYLOAD, each)
+    assert path.read_bytes() == other.read_bytes()
+    back = load_archive(path)
+    path.write_bytes(b"\0" * path.stat().st_size)  # that would kill a process that maps the file
     assert back.keys() == PAYLOAD.keys()
     assert (back["name"], back["numbers"]) == (PAYLOAD["name"], PAYLOAD["numbers"])
     assert torch.equal(back["nested"]["weights"], PAYLOAD["nested"]["weights"])
     assert torch.equal(back["nested"][7], PAYLOAD["nested"][7])
     assert back["half"].dtype == torch.float16
+    with pytest.raises(FileNotFoundError):
+        load_archive(tmp_path / "none.pt")
 
 
 INTERRUPTIONS = """
@@ -74,27 +77,9 @@ def test_an_interruption_at_any_moment_of_saving_is_an_interruption(tmp_path):
     assert len(load_archive(tmp_path / "file")) == 20
 
 
-def test_the_same_payload_gives_the_same_bytes_under_any_name(tmp_path):
-    for name in ("one.pt", "another name.pt"):
-        save_archive(PAYLOAD, tmp_path / name)
-    assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "another name.pt").read_bytes()
-
-
-def test_what_was_read_does_not_hang_on_the_file(tmp_path):
-    """A mapped file that another job replaces would kill the process."""
-    path = tmp_path / "one.pt"
-    save_archive(PAYLOAD, path)
-    back = load_archive(path)
-    path.write_bytes(b"\0" * path.stat().st_size)
-    assert torch.equal(back["nested"]["weights"], PAYLOAD["nested"]["weights"])
-
-
-def save_bare(value, path):
-    """Write a pickle that is no archive."""
-    path.write_bytes(pickle.dumps(value))
-
-
-@pytest.mark.parametrize("save", [torch.save, save_bare])
+@pytest.mark.parametrize(
+    "save", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value))]
+)
 def test_code_is_never_run(save, tmp_path):
     mark, path = tmp_path / "mark", tmp_path / "one.pt"
     save({"weights": Malicious(mark)}, path)
@@ -130,19 +115,9 @@ def test_compressed_parts_are_refused(tmp_path):
         load_archive(path)
 
 
-def test_a_missing_file_is_no_damaged_file(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        load_archive(tmp_path / "none.pt")
-
-
-@pytest.mark.parametrize(
-    ("key", "kind", "message"),
-    [
-        ("age", int, "entry age is missing"),
-        ("name", int, "entry name is a str, not a int"),
-    ],
-)
-def test_entries_are_checked(key, kind, message):
-    with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        entry(PAYLOAD, key, kind)
+def test_entries_are_checked():
     assert entry(PAYLOAD, "name", str) == "Läufer"
+    with pytest.raises(ValueError, match="^entry age is missing$"):
+        entry(PAYLOAD, "age", int)
+    with pytest.raises(ValueError, match="^entry name is a str, not a int$"):
+        entry(PAYLOAD, "name", int)

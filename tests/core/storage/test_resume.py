@@ -1,7 +1,5 @@
 """The state of an interrupted training is taken up only where it fits."""
 
-from __future__ import annotations
-
 import logging
 from dataclasses import replace
 
