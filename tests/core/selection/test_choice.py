@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import asdict
 
 import pandas as pd
 import pytest
@@ -43,7 +44,7 @@ def test_the_most_similar_candidate_is_chosen(target, candidates, backbone):
 
 
 def test_the_choice_says_why_in_json():
-    choice = json.loads(json.dumps(choose().to_dict(), allow_nan=False))
+    choice = json.loads(json.dumps(asdict(choose()), allow_nan=False))
     assert [tuple(ranked.values()) for ranked in choice.pop("ranking")] == [
         (15, "text", 0.90),
         (16, "text", 0.90),
