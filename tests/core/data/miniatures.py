@@ -12,7 +12,7 @@ import shutil
 import struct
 import tarfile
 import zipfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -99,29 +99,17 @@ def _write(path: Path, lines: Iterable[str]) -> None:
     path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
 
 
-def make_cub(
-    folder: Path,
-    *,
-    groups: int = 2,
-    classes_per_group: int = 5,
-    images_per_class: int = 10,
-    names: Sequence[str] = (),
-) -> Path:
-    """Write CUB-200-2011 with its captions.
+def make_cub(folder: Path, *, names: Sequence[str] = ()) -> Path:
+    """Write CUB-200-2011 with its captions: two groups of five classes of ten images.
 
-    There is one class more than the groups need, and one with an image too few: both are left out.
-    `names` are those of the first classes, without their number.
-
-    Returns:
-        The folder.
+    There is one class more than the groups need, and the second has an image too few: both are left
+    out. `names` are those of the first classes, without their number.
     """
-    count = groups * classes_per_group + 2
-    words = [*names, *(f"Bird_{number}" for number in range(len(names) + 1, count + 1))]
+    words = [*names, *(f"Bird_{number}" for number in range(len(names) + 1, 13))]
     classes = [f"{number:03}.{word}" for number, word in enumerate(words, 1)]
     images: list[tuple[int, str]] = []
     for kind, name in enumerate(classes, 1):
-        # The second class is the small one, so that the groups go on after it.
-        for number in range(1, images_per_class + (kind != 2)):
+        for number in range(1, 10 + (kind != 2)):
             stem = f"{name}/{words[kind - 1]}_{number:04}_{kind * 1000 + number}"
             images.append((kind, f"{stem}.jpg"))
             _save(folder / "CUB_200_2011" / "images" / f"{stem}.jpg", kind, number)
@@ -139,25 +127,16 @@ def write_cub_tables(
     _write(inner / "classes.txt", (f"{n} {name}" for n, name in enumerate(classes, 1)))
     _write(inner / "images.txt", (f"{n} {path}" for n, (_, path) in numbered))
     _write(inner / "image_class_labels.txt", (f"{n} {kind}" for n, (kind, _) in numbered))
-    _write(inner / "train_test_split.txt", (f"{n} {n % 2}" for n, _ in numbered))
-    _write(inner / "bounding_boxes.txt", (f"{n} 1.0 1.0 40.0 30.0" for n, _ in numbered))
-    _write(inner / "README", ["The Caltech-UCSD Birds-200-2011 Dataset"])
     _write(folder / "attributes.txt", ["1 has_bill_shape::curved_(up_or_down)"])
 
 
-def make_oxford(
-    folder: Path, *, groups: int = 2, images_per_class: int = 10, published: bool = False
-) -> Path:
-    """Write Oxford-102 flowers with its captions, or `published` labels without either.
-
-    Returns:
-        The folder.
-    """
+def make_oxford(folder: Path, *, groups: int = 2, published: bool = False) -> Path:
+    """Write Oxford-102 flowers with its captions, or `published` labels without either."""
     from scipy.io import savemat
 
     kinds = [kind for group in OXFORD_GROUPS[:groups] for kind in group]
     # Class after class, as published, with one class that no group has.
-    labels = np.repeat([1, *kinds], images_per_class)
+    labels = np.repeat([1, *kinds], 10)
     if published:
         labels = np.repeat(list(FLOWERS), list(FLOWERS.values()))
     folder.mkdir(parents=True, exist_ok=True)
@@ -177,21 +156,16 @@ FLOWERS = {
 }
 
 
-def make_coco(
-    folder: Path, *, groups: int = 2, train_per_class: int = 10, val_per_class: int = 1
-) -> Path:
-    """Write MSCOCO 2017: images, instances and captions.
+def make_coco(folder: Path, *, val_per_class: int = 1) -> Path:
+    """Write MSCOCO 2017, two groups of it: images, instances and captions.
 
     Each image has a second annotation of another category, and there are an image without
     annotations and one of a category that no group has.
-
-    Returns:
-        The folder.
     """
     names = ["person", *(name for group in COCO_GROUPS for name in group)]
-    kinds = [names.index(name) + 1 for group in COCO_GROUPS[:groups] for name in group]
+    kinds = [names.index(name) + 1 for group in COCO_GROUPS[:2] for name in group]
     first = 9  # COCO's numbers are neither dense nor sorted
-    for part, count in (("train2017", train_per_class), ("val2017", val_per_class)):
+    for part, count in (("train2017", 10), ("val2017", val_per_class)):
         images = [(first + 7 * i, kind) for i, kind in enumerate([*kinds * count, 1, 0])]
         first = images[-1][0] + 1
         for number, kind in images:
@@ -204,60 +178,36 @@ def _write_coco_tables(
     folder: Path, part: str, images: Sequence[tuple[int, int]], names: Sequence[str]
 ) -> None:
     """Write the two annotation files of a part; kind 0 stands for an image without annotation."""
-    head = {"info": {"year": 2017}, "licenses": [{"id": 1, "name": "none", "url": ""}]}
-    entries = [
-        {"license": 1, "file_name": f"{n:012}.jpg", "height": 40, "width": 48, "id": n}
-        for n, _ in images
+    entries = [{"license": 1, "file_name": f"{n:012}.jpg", "id": n} for n, _ in images]
+    head = {"licenses": [{"id": 1, "name": "none", "url": ""}], "images": entries}
+    marked = [(n, kind) for n, kind in images if kind]
+    pairs = marked + [(n, 1 + kind % len(names)) for n, kind in marked]
+    outline = {"segmentation": [[1.0, 1.0, 9.5, 1.0, 9.5, 7.25]], "bbox": [1.0, 1.0, 8.5, 6.25]}
+    annotations = [
+        outline | {"image_id": n, "category_id": kind, "id": 100 * n + kind} for n, kind in pairs
     ]
-    annotations = [_annotation(n, kind) for n, kind in images if kind]
-    annotations += [_annotation(n, 1 + kind % len(names)) for n, kind in images if kind]
-    categories = [
-        {"supercategory": "thing", "id": number, "name": name}
-        for number, name in enumerate(names, 1)
-    ]
+    categories = [{"id": number, "name": name} for number, name in enumerate(names, 1)]
     texts = [
         {"image_id": n, "id": 10 * n + line, "caption": text}
         for n, kind in images
         for line, text in enumerate(captions(kind, n, 5))
     ]
-    lists = {"images": entries, "annotations": annotations, "categories": categories}
-    folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / f"instances_{part}.json", [json.dumps(head | lists)])
-    lists = {"images": entries, "annotations": texts}
-    _write(folder / f"captions_{part}.json", [json.dumps(head | lists)])
+    for file, lists in (
+        ("instances", {"annotations": annotations, "categories": categories}),
+        ("captions", {"annotations": texts}),
+    ):
+        _write(folder / f"{file}_{part}.json", [json.dumps(head | lists)])
 
 
-def _annotation(number: int, kind: int) -> dict[str, object]:
-    return {
-        "segmentation": [[1.0, 1.0, 9.5, 1.0, 9.5, 7.25]],
-        "area": 30.25,
-        "iscrowd": 0,
-        "image_id": number,
-        "bbox": [1.0, 1.0, 8.5, 6.25],
-        "category_id": kind,
-        "id": 100 * number + kind,
+def make_cifar100(folder: Path, *, groups: int = 3) -> Path:
+    """Write CIFAR-100; its classes, five a group, are numbered across the groups, as published."""
+    count = groups * 5
+    meta = {
+        "fine_label_names": [f"class_{n:02}" for n in range(count)],
+        "coarse_label_names": [f"group_{n:02}" for n in range(groups)],
     }
-
-
-def make_cifar100(
-    folder: Path,
-    *,
-    groups: int = 3,
-    classes_per_group: int = 5,
-    train_per_class: int = 8,
-    test_per_class: int = 2,
-) -> Path:
-    """Write CIFAR-100; its classes are numbered across the superclasses, as published.
-
-    Returns:
-        The folder.
-    """
-    count = groups * classes_per_group
-    fine_names = [f"class_{n:02}" for n in range(count)]
-    coarse_names = [f"group_{n:02}" for n in range(groups)]
-    meta = {"fine_label_names": fine_names, "coarse_label_names": coarse_names}
     write_python2_pickle(folder / "cifar-100-python" / "meta", meta)
-    for part, images in (("train", train_per_class), ("test", test_per_class)):
+    for part, images in (("train", 8), ("test", 2)):
         fine = np.random.default_rng(images).permutation(np.repeat(np.arange(count), images))
         tiles = [picture(int(k), n, size=(32, 32)) for n, k in enumerate(fine)]
         content = {
@@ -302,11 +252,7 @@ def write_python2_pickle(path: Path, content: object) -> None:
 
 
 def pack(kind: str, raw: Path, folder: Path) -> dict[str, Path]:
-    """Make the published archives of a miniature; single files are copied.
-
-    Returns:
-        The path of each archive by its published name.
-    """
+    """Make the published archives of a miniature, by name; single files are copied."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, members in ARCHIVES[kind].items():
         write = _pack_zip if name.endswith(".zip") else _pack_tar
@@ -329,29 +275,18 @@ def _pack_zip(path: Path, raw: Path, members: Sequence[str]) -> None:
                 archive.write(file, file.relative_to(raw))
 
 
-def make_encoder(folder: Path, *, words: Sequence[str] = (), **config: int) -> Path:
-    """Write a tiny BERT with random weights that knows the words of the captions, and `words`.
-
-    Returns:
-        The folder.
-    """
+def make_encoder(folder: Path) -> Path:
+    """Write a tiny BERT with random weights that knows the words of the captions."""
     import torch
     from transformers import BertConfig, BertModel, BertTokenizer
 
-    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *COLOURS, "##s", *words]
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *WORDS, *COLOURS, "##s"]
     tokenizer = BertTokenizer(vocab={word: number for number, word in enumerate(vocabulary)})
-    sizes: Mapping[str, int] = {
-        "vocab_size": len(vocabulary),
-        "hidden_size": 16,
-        "num_hidden_layers": 1,
-        "num_attention_heads": 2,
-        "intermediate_size": 32,
-        "max_position_embeddings": 64,
-        **config,
-    }
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    sizes |= {"vocab_size": len(vocabulary), "intermediate_size": 32}
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        model = BertModel(BertConfig(**sizes))
+        model = BertModel(BertConfig(max_position_embeddings=64, **sizes))
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

@@ -38,24 +38,16 @@ def instances(raw: Path, part: str = "train2017", name: str = "instances") -> Pa
 def test_groups_are_the_published_categories(raw):
     index = make_index(raw, settings=SETTINGS, seed=0)[0]
     names = index.groupby("task")["class"].unique().map(list).to_dict()
+    assert set(index["class"].value_counts()) == {22}  # no image without annotation
     accessory = ["handbag", "umbrella", "backpack", "tie"]
     animals = ["bird", "sheep", "cow", "horse"]
     assert names == {1: accessory, 2: animals, 3: accessory, 4: animals}
-    assert index.groupby("task")["modality"].first().tolist() == ["image"] * 2 + ["text"] * 2
-    assert index.groupby("group")["split"].nunique().max() == 1
-    assert set(index["group"].value_counts()) == {2}
 
 
 def test_an_image_belongs_to_the_category_of_its_first_annotation(raw):
     assert read_index(raw, SETTINGS).set_index("id")["class"]["i-000000000009"] == "handbag"
     change(instances(raw), lambda content: content["annotations"].reverse())
     assert read_index(raw, SETTINGS).set_index("id")["class"]["i-000000000009"] == "umbrella"
-
-
-def test_images_of_no_group_and_without_annotation_are_left_out(raw):
-    samples = read_index(raw, SETTINGS)
-    assert Counter(samples["class"]) == {name: 22 for name in samples["class"].unique()}
-    assert len(list((raw / "train2017").iterdir())) == 82
 
 
 def test_the_test_part_is_val2017_and_as_many_more_as_make_a_fifth(raw):
@@ -74,12 +66,6 @@ def test_a_large_enough_val2017_stays_as_it_is(tmp_path):
     images = index[index["modality"] == "image"]
     of_val = images["source"].str.startswith("val2017")
     assert (images["split"] == "test").equals(of_val)
-
-
-def test_the_test_part_is_the_same_for_every_seed(raw):
-    one, two = (make_index(raw, settings=SETTINGS, seed=seed)[0] for seed in (0, 1))
-    assert set(one[one["split"] == "test"]["id"]) == set(two[two["split"] == "test"]["id"])
-    assert not one.equals(two)
 
 
 def test_all_captions_of_an_image_are_one_text(raw, encoder):
@@ -126,15 +112,14 @@ def test_the_published_sizes_need_all_images(raw):
         read_index(raw, replace(SETTINGS, groups=3))
 
 
-@pytest.mark.parametrize("part", ["train2017", "val2017"])
 @pytest.mark.parametrize("name", ["instances", "captions"])
-def test_a_truncated_or_missing_file_is_named(raw, name, part):
-    path = instances(raw, part, name)
+def test_a_truncated_or_missing_file_is_named(raw, name):
+    path = instances(raw, "val2017", name)
     path.write_bytes(path.read_bytes()[:-500])
-    with pytest.raises(ValueError, match=rf"{name}_{part}\.json is damaged or not JSON"):
+    with pytest.raises(ValueError, match=rf"{name}_val2017\.json is damaged or not JSON"):
         read_index(raw, SETTINGS)
     path.unlink()
-    with pytest.raises(FileNotFoundError, match=rf"{name}_{part}\.json does not exist"):
+    with pytest.raises(FileNotFoundError, match=rf"{name}_val2017\.json does not exist"):
         read_index(raw, SETTINGS)
 
 
@@ -149,14 +134,14 @@ def test_a_list_that_is_not_as_published_is_named(raw, key, value):
         read_index(raw, SETTINGS)
 
 
-def test_an_unknown_category_is_named(raw):
-    change(instances(raw), lambda content: content["categories"].pop())
-    change(instances(raw), lambda content: content["annotations"][0].update(category_id=999))
-    with pytest.raises(ValueError, match="of the unknown category 999"):
-        read_index(raw, SETTINGS)
-
-
-def test_a_path_is_no_file_name(raw):
-    change(instances(raw), lambda content: content["images"][0].update(file_name="../../x.jpg"))
-    with pytest.raises(ValueError, match=r"'\.\./\.\./x\.jpg' is not the name of an image file"):
+@pytest.mark.parametrize(
+    ("key", "entry", "words"),
+    [
+        ("annotations", {"category_id": 999}, "of the unknown category 999"),
+        ("images", {"file_name": "../../x.jpg"}, r"'\.\./\.\./x\.jpg' is not the name of an image"),
+    ],
+)
+def test_a_wrong_entry_is_named(raw, key, entry, words):
+    change(instances(raw), lambda content: content[key][0].update(entry))
+    with pytest.raises(ValueError, match=words):
         read_index(raw, SETTINGS)

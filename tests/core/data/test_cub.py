@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,33 +30,15 @@ def index(raw):
     return make_index(raw, settings=SETTINGS, seed=0)[0]
 
 
-def replace_line(path: Path, number: int, line: str | None) -> None:
-    """Replace a line of a file, or remove it."""
-    lines = path.read_text().splitlines()
-    lines[number : number + 1] = [] if line is None else [line]
-    path.write_text("".join(line + "\n" for line in lines))
-
-
 def test_groups_are_classes_with_exactly_so_many_images_in_order_of_their_folders(index):
     first = ["001.Black_footed_Albatross", "003.Ænhänger", *(f"00{n}.Bird_{n}" for n in (4, 5, 6))]
     second = [f"{n:03}.Bird_{n}" for n in range(7, 12)]
     names = index.groupby("task")["class"].unique().map(list).to_dict()
     assert names == {1: first, 2: second, 3: first, 4: second}
     assert index.groupby("task")["modality"].first().tolist() == ["image"] * 2 + ["text"] * 2
-
-
-def test_an_image_and_its_caption_share_a_split(index):
-    assert index.groupby("group")["split"].nunique().max() == 1
-    assert set(index["group"].value_counts()) == {2}
-    assert index.groupby("group")["modality"].nunique().min() == 2
-
-
-def test_sixty_images_a_class_are_split_as_published(tmp_path):
-    raw = make_cub(tmp_path, groups=1, classes_per_group=2, images_per_class=60)
-    settings = replace(SETTINGS, groups=1, classes_per_group=2, samples_per_class=60)
-    index = make_index(raw, settings=settings, seed=3)[0]
-    for _, part in index.groupby(["task", "class"]):
-        assert Counter(part["split"]) == {"train": 36, "validation": 12, "test": 12}
+    pairs = index.groupby("group")
+    assert pairs["split"].nunique().max() == 1 and set(pairs.size()) == {2}
+    assert pairs["modality"].nunique().min() == 2
 
 
 def test_a_task_of_images_has_their_pixels(raw, index):
@@ -70,11 +51,10 @@ def test_a_task_of_images_has_their_pixels(raw, index):
             assert np.array_equal(pixels.permute(1, 2, 0), wanted)
 
 
-@pytest.mark.parametrize("representation", ["tokens", "contextual"])
-def test_a_task_of_captions_has_their_tokens(raw, index, encoder, representation):
+def test_a_task_of_captions_has_their_tokens(raw, index, encoder):
     from transformers import AutoTokenizer
 
-    settings = replace(SETTINGS, encoder=encoder, representation=representation, text_length=16)
+    settings = replace(SETTINGS, encoder=encoder)
     data, _ = task_of(index, raw, settings, 4)
     assert (data.modality, data.channels, data.train.values.shape) == ("text", 16, (30, 16))
     assert (data.train.values > 0).all()  # ten lines are longer than any text may be
@@ -85,33 +65,33 @@ def test_a_task_of_captions_has_their_tokens(raw, index, encoder, representation
         ids = tokenizer(text, truncation=True, max_length=16)["input_ids"]
         for token, row in zip(ids, tokens, strict=True):
             assert rows.setdefault(row, token) == token
-    if representation == "contextual":
-        assert len(data.train.table) == 1 + 50 * 16
 
 
-def test_fewer_groups_of_other_sizes_can_be_asked_for(raw):
-    def tasks(**changes: int) -> dict[int, int]:
-        samples = read_index(raw, replace(SETTINGS, **changes))
-        return samples.groupby("task")["class"].nunique().to_dict()
+# Settings (groups, classes per group, images per class), and the classes of each task they give.
+SIZES = [
+    ((1, 5, 10), [5] * 2),
+    ((0, 5, 10), [5] * 4),
+    ((0, 3, 10), [3] * 6),
+    ((0, 0, 10), [11] * 2),
+    ((1, 0, 0), [12] * 2),
+    ((1, 1, 9), [1] * 2),
+    ((3, 5, 10), "11 of 12 classes have exactly 10 images, which makes 2 groups of 5; 3 are"),
+    ((0, 5, 1), "0 of 12 .* some are asked for: change groups"),
+]
 
-    assert tasks(groups=1) == {1: 5, 2: 5}
-    assert tasks(groups=0) == {1: 5, 2: 5, 3: 5, 4: 5}
-    assert tasks(groups=0, classes_per_group=3) == {task: 3 for task in range(1, 7)}
-    assert tasks(groups=0, classes_per_group=0) == {1: 11, 2: 11}
-    assert tasks(groups=1, classes_per_group=0, samples_per_class=0) == {1: 12, 2: 12}
-    assert tasks(groups=1, classes_per_group=1, samples_per_class=9) == {1: 1, 2: 1}
 
-
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"groups": 3}, "11 of 12 classes have exactly 10 images, which makes 2 groups of 5; 3 "),
-        ({"groups": 0, "samples_per_class": 1}, "0 of 12 .* some are asked for: change groups"),
-    ],
-)
-def test_too_few_groups_are_refused(raw, changes, words):
-    with pytest.raises(ValueError, match=words):
-        read_index(raw, replace(SETTINGS, **changes))
+@pytest.mark.parametrize(("sizes", "wanted"), SIZES)
+def test_other_sizes_can_be_asked_for_while_there_are_enough_classes(raw, sizes, wanted):
+    groups, classes, samples = sizes
+    settings = replace(
+        SETTINGS, groups=groups, classes_per_group=classes, samples_per_class=samples
+    )
+    if isinstance(wanted, str):
+        with pytest.raises(ValueError, match=wanted):
+            read_index(raw, settings)
+    else:
+        found = read_index(raw, settings).groupby("task")["class"].nunique()
+        assert found.to_dict() == dict(enumerate(wanted, 1))
 
 
 def test_with_the_published_sizes_there_are_exactly_28_groups(tmp_path):
@@ -139,26 +119,34 @@ def test_a_missing_or_empty_table_is_named(raw, name):
         read_index(raw, SETTINGS)
 
 
-@pytest.mark.parametrize("line", ["", "one two", "7", "2 again"])
-def test_a_damaged_line_is_shown(raw, line):
-    replace_line(raw / TABLES / "classes.txt", 0, line)
-    with pytest.raises(ValueError, match=r"classes.txt: '.*' is not a number of its own and a val"):
-        read_index(raw, SETTINGS)
-
-
-def test_tables_of_different_images_are_refused(raw):
-    replace_line(raw / TABLES / "image_class_labels.txt", 4, None)
-    with pytest.raises(ValueError, match=r"image 5 is in only one of images\.txt and image_class"):
-        read_index(raw, SETTINGS)
+ALBATROSS = "image 1 is .*, but its class in .* is '001.Black_footed"
 
 
 @pytest.mark.parametrize(
-    "path",
-    ["003.Ænhänger/a.jpg", "a.jpg", "../001.Black_footed_Albatross/a.jpg", "/etc/passwd", "x/"],
+    ("name", "line", "words"),
+    [
+        *(
+            ("classes", line, r"classes.txt: '.*' is not a number of its own and a val")
+            for line in ("", "one two", "7", "2 again")
+        ),
+        *(
+            ("images", f"1 {path}", ALBATROSS)
+            for path in (
+                "003.Ænhänger/a.jpg",
+                "a.jpg",
+                "../001.Black_footed_Albatross/a.jpg",
+                "/etc/passwd",
+                "x/",
+            )
+        ),
+        ("image_class_labels", None, r"image 1 is in only one of images\.txt and image_class"),
+    ],
 )
-def test_an_image_in_the_folder_of_another_class_is_shown(raw, path):
-    replace_line(raw / TABLES / "images.txt", 0, f"1 {path}")
-    with pytest.raises(ValueError, match="image 1 is .*, but its class in .* is '001.Black_footed"):
+def test_a_table_with_a_wrong_first_line_is_refused(raw, name, line, words):
+    path = raw / TABLES / f"{name}.txt"
+    rest = path.read_text().splitlines()[1:]
+    path.write_text("\n".join(rest if line is None else [line, *rest]))
+    with pytest.raises(ValueError, match=words):
         read_index(raw, SETTINGS)
 
 
@@ -212,7 +200,7 @@ def test_a_long_list_of_what_cannot_be_used_is_cut(raw):
     for path in (raw / TABLES / "images").glob("*/*.jpg"):
         path.unlink()
     with pytest.raises(ValueError, match=r"100 of 200 samples cannot be used.*; \.\.\.$") as caught:
-        make_index(raw, settings=replace(SETTINGS, max_skipped=0.2), seed=0)
+        make_index(raw, settings=SETTINGS, seed=0)
     assert str(caught.value).count("missing image file") == 5
 
 

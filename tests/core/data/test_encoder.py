@@ -97,11 +97,10 @@ def test_the_encoder_of_an_encoder_and_decoder_is_used(settings, tmp_path):
     assert encode(TEXTS, settings).embeddings.shape[1] == 8
 
 
-@pytest.mark.parametrize("length", [1, 2])
 @pytest.mark.parametrize("representation", ["tokens", "contextual"])
-def test_too_short_a_text_length_is_refused(settings, representation, length):
-    settings = replace(settings, text_length=length, representation=representation)
-    with pytest.raises(ValueError, match=f"text_length is {length}: encoder .* takes texts of 3"):
+def test_too_short_a_text_length_is_refused(settings, representation):
+    settings = replace(settings, text_length=2, representation=representation)
+    with pytest.raises(ValueError, match="text_length is 2: encoder .* takes texts of 3"):
         encode(TEXTS, settings)
 
 
@@ -130,32 +129,28 @@ def test_hidden_states_need_positions(settings):
         encode(TEXTS, replace(settings, representation="contextual"))
 
 
-def test_an_encoder_that_is_not_there_is_named_with_what_to_do(settings, tmp_path):
+@pytest.mark.parametrize("name", ["absent", "../nowhere", "damaged"])
+def test_an_encoder_that_is_not_there_is_named_with_what_to_do(settings, tmp_path, name):
     damaged = make_encoder(tmp_path / "damaged")
     (damaged / "model.safetensors").write_bytes(b"damaged")
-    for name in (str(tmp_path / "nowhere"), "../nowhere", str(damaged)):
-        with pytest.raises(OSError, match="could not be loaded") as caught:
-            encode(TEXTS, replace(settings, encoder=name))
-        for words in (repr(name), "HF_HUB_OFFLINE", "local folder", "config.json"):
-            assert words in str(caught.value)
+    encoder = name if name.startswith("..") else str(tmp_path / name)
+    words = f"{encoder!r} could not be loaded.*HF_HUB_OFFLINE.*local folder.*config.json"
+    with pytest.raises(OSError, match=words):
+        encode(TEXTS, replace(settings, encoder=encoder))
 
 
 def test_offline_mode_is_respected(tmp_path):
     """The variable is read at import, so a process of its own is needed."""
-    lines = [
-        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})",
-        "from miniatures import settings_of",
-        "from crossback_core.data.encoder import encode",
-        "encode(['a'], settings_of('cub', encoder='bert-base-uncased'))",
-    ]
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join(lines)],
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)},
-        cwd=Path(__file__).parents[3],
-        capture_output=True,
-        text=True,
-        timeout=120,
+    code = (
+        f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
+        "from miniatures import settings_of\n"
+        "from crossback_core.data.encoder import encode\n"
+        "encode(['a'], settings_of('cub', encoder='bert-base-uncased'))"
     )
+    environment = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    command = [sys.executable, "-c", code]
+    root = Path(__file__).parents[3]
+    done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True)
     assert "OSError: encoder 'bert-base-uncased' could not be loaded" in done.stderr
     assert "Retry" not in done.stderr
 
@@ -197,23 +192,14 @@ def real_encoder():
 
 @pytest.mark.published
 def test_a_trained_encoder_knows_what_is_alike(real_encoder):
-    texts = [
-        "That is a happy person",
-        "That is a happy dog",
-        "That is a very happy person",
-        "Today is a sunny day",
-    ]
+    texts = ["That is a happy person", "That is a happy dog", "That is a very happy person"]
     settings = settings_of("cub", encoder=real_encoder, representation="contextual")
-    encoded = encode(texts, settings)
+    encoded = encode([*texts, "Today is a sunny day"], settings)
     table = encoded.embeddings.astype(np.float32)
     means = np.stack([table[ids].mean(axis=0) for ids in encoded.ids])
     means /= np.linalg.norm(means, axis=1, keepdims=True)
     # The similarities that the model's page shows.
     assert means[1:] @ means[0] == pytest.approx([0.695, 0.943, 0.257], abs=2e-3)
-
-
-@pytest.mark.published
-def test_token_embeddings_of_a_trained_encoder(real_encoder):
-    texts = encode(["a bird", "a Bird"], settings_of("cub", encoder=real_encoder))
+    texts = encode(["a bird", "a Bird"], replace(settings, representation="tokens"))
     assert texts.ids[0] == texts.ids[1] == [101, 1037, 4743, 102]
     assert texts.embeddings.shape == (30522, 384)

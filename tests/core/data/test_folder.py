@@ -1,5 +1,6 @@
 import logging
 from importlib import import_module
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -16,34 +17,29 @@ BIRDS = {"sparrow": 1, "Ärger & Söhne": 2}
 SEAS = {"north sea": 3, "east sea": 4}
 
 
-def write_picture(path: Path, kind: int, number: int) -> None:
+def write(path: Path, content: tuple[int, int] | str) -> None:
+    """Write a picture (class, number) or a text."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture(kind, number).save(path)
-
-
-def write_text(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
+    if isinstance(content, str):
+        path.write_text(content, encoding="utf-8")
+    else:
+        picture(*content).save(path)
 
 
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
     """Two image tasks and a text task; pictures and texts of the birds belong together."""
     for task, classes in (("birds", BIRDS), ("seas", SEAS)):
-        for name, kind in classes.items():
-            for number in range(8):
-                ending = ("jpg", "PNG", "webp", "jpeg")[number % 4]
-                path = tmp_path / "images" / task / name / f"{number}.{ending}"
-                write_picture(path, kind, number)
-    for name in BIRDS:
-        for number in range(8):
-            write_text(tmp_path / "texts" / "birds" / name / f"{number}.txt", "a red wing")
+        for (name, kind), number in product(classes.items(), range(8)):
+            ending = ("jpg", "PNG", "webp", "jpeg")[number % 4]
+            write(tmp_path / "images" / task / name / f"{number}.{ending}", (kind, number))
+    for name, number in product(BIRDS, range(8)):
+        write(tmp_path / "texts" / "birds" / name / f"{number}.txt", "a red wing")
     return tmp_path
 
 
 @pytest.fixture
 def settings(raw: Path) -> DatasetSettings:
-    """Settings of that folder."""
     return settings_of("folder", raw=str(raw), image_size=8)
 
 
@@ -77,13 +73,13 @@ def test_tasks_are_read(raw, encoder):
 
 def test_what_is_no_sample_is_left_out_or_refused(raw, settings, caplog):
     count = len(read_index(raw, settings))
-    (raw / "images" / "birds" / "sparrow" / "notes.md").touch()
-    (raw / "images" / "birds" / "sparrow" / ".hidden.jpg").touch()
-    (raw / "images" / "birds" / ".cache").mkdir()
-    (raw / "images" / "birds" / ".cache" / "0.jpg").touch()
+    birds = raw / "images" / "birds"
+    (birds / ".cache").mkdir()
+    for name in ("sparrow/notes.md", "sparrow/.hidden.jpg", ".cache/0.jpg"):
+        (birds / name).touch()
     assert len(read_index(raw, settings)) == count
     assert "1 other files are left out, the first is images/birds/sparrow/notes.md" in caplog.text
-    write_picture(raw / "images" / "alone" / "one" / "0.jpg", 1, 1)
+    write(raw / "images" / "alone" / "one" / "0.jpg", (1, 1))
     with pytest.raises(ValueError, match="task 'alone' of images has one class, 'one', not two"):
         read_index(raw, settings)
     (raw / "empty").mkdir()
@@ -93,7 +89,7 @@ def test_what_is_no_sample_is_left_out_or_refused(raw, settings, caplog):
 
 def test_empty_files_are_skipped_with_a_reason(raw):
     (raw / "images" / "birds" / "sparrow" / "0.jpg").write_bytes(b"")
-    write_text(raw / "texts" / "birds" / "sparrow" / "1.txt", " \n")
+    write(raw / "texts" / "birds" / "sparrow" / "1.txt", " \n")
     settings = settings_of("folder", raw=str(raw), max_skipped=0.1)
     _, skipped = make_index(raw, settings=settings, seed=0)
     reasons = dict(zip(skipped["source"], skipped["reason"], strict=True))
@@ -119,8 +115,8 @@ def table() -> pd.DataFrame:
 def tabled(tmp_path: Path) -> Path:
     """The files that the table names."""
     for number in range(20):
-        write_picture(tmp_path / "p" / f"{number}.jpg", number % 2, number)
-        write_text(tmp_path / "p" / f"{number}.txt", "the beak")
+        write(tmp_path / "p" / f"{number}.jpg", (number % 2, number))
+        write(tmp_path / "p" / f"{number}.txt", "the beak")
     return tmp_path
 
 
@@ -186,7 +182,6 @@ def test_a_missing_file_and_an_empty_text_are_skipped(tabled, table):
 
 
 def test_files_of_any_modality_are_read(tmp_path, monkeypatch):
-    """A modality says where its files lie, how they end and how they are read."""
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "workflow" / "signals"))
     signals = import_module("signals")
     monkeypatch.setitem(MODALITIES._added, "signal", signals.SIGNAL)

@@ -10,7 +10,7 @@ import torch
 from miniature import TASKS, WIDTH, WORDS, gloss, tile
 from miniatures import settings_of
 
-from crossback_core.data import make_index, make_task, save_task
+from crossback_core.data import make_index, make_task
 
 SETTINGS = settings_of("icons")
 SPLITS = ("train", "validation", "test")
@@ -97,12 +97,6 @@ def test_the_choice_of_a_class_is_the_same_in_a_joint_task(make):
     assert joint.train.ids == ids
 
 
-def test_a_task_is_the_same_each_time(make, tmp_path):
-    for name in ("one", "two"):
-        save_task(make(3, train_per_class=3), tmp_path / name)
-    assert (tmp_path / "one").read_bytes() == (tmp_path / "two").read_bytes()
-
-
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -118,11 +112,8 @@ def test_a_task_that_cannot_be_made_says_why(make, arguments, words):
         make(**arguments)
 
 
-def test_a_data_set_that_is_not_there_is_named(tmp_path):
+def test_a_data_set_that_is_not_there_or_of_an_unknown_kind_is_named(raw, tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere is not a folder"):
         make_index(tmp_path / "nowhere", settings=SETTINGS, seed=0)
-
-
-def test_an_unknown_kind_is_named_with_those_allowed(raw):
     with pytest.raises(ValueError, match="unknown kind of data set 'bird'; known: cifar100, coco"):
         make_index(raw, settings=replace(SETTINGS, kind="bird"), seed=0)

@@ -32,41 +32,31 @@ def test_each_line_is_the_wordpiece_of_its_row(files):
     assert np.array_equal(vocabulary.embeddings, TABLE)
 
 
+DAMAGED = "is not a NumPy array file or is damaged"
+
+
 @pytest.mark.parametrize(
     ("content", "words"),
     [
         ("a\n[PAD]\n", r"vocabulary\.txt: line 1 is 'a', it has to be \[PAD\]"),
         ("[PAD]\na\nb\na\n", r"vocabulary\.txt: wordpiece 'a' is listed twice"),
+        (TABLE[:3], r"embeddings\.npy has 3 rows, the vocabulary has 4 wordpieces"),
+        (TABLE.astype(np.float32), r"\.npy is float32 of shape \(4, 2\), not float16"),
+        (TABLE[0], r"\.npy is float16 of shape \(2,\)"),
+        (TABLE[:, :0], r"\.npy is float16 of shape \(4, 0\)"),
+        (np.where(TABLE == 5, np.nan, TABLE), r"\.npy: row 2 holds NaN"),
+        (np.where(TABLE == 6, np.inf, TABLE), r"\.npy: row 3 holds NaN or an infinite"),
+        (np.array([{}, 1], dtype=object), rf"\.npy {DAMAGED}"),
+        *((kept, rf"\.npy {DAMAGED}") for kept in (0, 5, 70, 135)),
     ],
 )
-def test_a_faulty_vocabulary_is_named(files, content, words):
-    files[0].write_text(content)
-    with pytest.raises(ValueError, match=words):
-        read_vocabulary(*files)
-
-
-@pytest.mark.parametrize(
-    ("table", "words"),
-    [
-        (TABLE[:3], "has 3 rows, the vocabulary has 4 wordpieces"),
-        (TABLE.astype(np.float32), r"is float32 of shape \(4, 2\), not float16"),
-        (TABLE[0], r"is float16 of shape \(2,\)"),
-        (TABLE[:, :0], r"is float16 of shape \(4, 0\)"),
-        (np.where(TABLE == 5, np.nan, TABLE).astype(np.float16), "row 2 holds NaN"),
-        (np.where(TABLE == 6, np.inf, TABLE).astype(np.float16), "row 3 holds NaN or an infinite"),
-        (np.array([{}, 1], dtype=object), "is not a NumPy array file or is damaged"),
-    ],
-)
-def test_a_faulty_table_is_named(files, table, words):
-    np.save(files[1], table, allow_pickle=True)
-    with pytest.raises(ValueError, match=rf"embeddings\.npy:? {words}"):
-        read_vocabulary(*files)
-
-
-@pytest.mark.parametrize("kept", [0, 5, 70, 135])
-def test_a_truncated_table_is_named(files, kept):
-    files[1].write_bytes(files[1].read_bytes()[:kept])
-    words = r"embeddings\.npy is not a NumPy array file or is damaged"
+def test_a_faulty_file_is_named(files, content, words):
+    if isinstance(content, str):
+        files[0].write_text(content)
+    elif isinstance(content, int):
+        files[1].write_bytes(files[1].read_bytes()[:content])
+    else:
+        np.save(files[1], content, allow_pickle=True)
     with pytest.raises(ValueError, match=words):
         read_vocabulary(*files)
 
