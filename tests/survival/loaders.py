@@ -31,9 +31,10 @@ from crossback_core.data.unpack import Limits, unpack
 from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.network import Network, TaskSpec
 from crossback_core.model.settings import ModelSettings
+from crossback_core.records import RECORD_FORMAT, SelectionRecord, read_record
 from crossback_core.storage import archive
 from crossback_core.storage.archive import load_archive
-from crossback_core.storage.files import read_csv, read_json
+from crossback_core.storage.files import read_csv
 from crossback_core.storage.resume import ResumeFile
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -297,13 +298,19 @@ class Index(OneFile):
 
 
 class Json(OneFile):
-    """`read_json`."""
+    """`read_record`."""
 
     def make(self) -> bytes:
-        return json.dumps({"backbone": 3, "scores": [0.5, 1e-3, None], "name": "täsk"}).encode()
+        ranking = [{"candidate": 3, "modality": "image", "similarity": 0.5}]
+        ranking.append({"candidate": 17, "modality": "täxt", "similarity": None})
+        choice = {"target": 1, "modality": "image", "backbone": 3, "backbone_modality": "image"}
+        choice |= {"similarity": 0.5, "score": "knn", "candidates": "all", "ranking": ranking}
+        made_of = {"versions": {"numerics": 1, "torch": "2.13.0"}, "settings": {"score": "knn"}}
+        made_of["parents"] = {"similarity": {"path": "a.csv", "sha256": "0" * 64}}
+        return json.dumps({"format": RECORD_FORMAT} | choice | made_of).encode()
 
     def load(self) -> None:
-        read_json(self.path)
+        read_record(SelectionRecord, self.path)
 
 
 class Table(OneFile):
