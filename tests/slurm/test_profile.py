@@ -5,18 +5,23 @@ from pathlib import Path
 
 import pytest
 from slurm_records import slurm_project
-from test_rules import Rule, each_rule
+from snakemake.rules import Rule
+from test_rules import each_rule
 
 
 @each_rule
 def test_who_trains_asks_for_a_gpu(rule: Rule) -> None:
-    assert ("device" in rule.names("params")) == ("gpu=GPUS" in rule.directives["resources"])
+    assert ("device" in dict(rule.params.items())) == ("gpu" in rule.resources)
 
 
 @each_rule
 def test_a_job_says_its_memory_and_time_and_is_tried_again_with_more(rule: Rule) -> None:
-    asked = re.findall(r"(\w+)=grows\(", rule.directives["resources"])
-    assert asked == ["mem_mb", "runtime"]
+    for name in ("mem_mb", "runtime"):
+        asked = [
+            rule.resources[name].evaluate({}, input=None, attempt=attempt, rulename=rule.name).value
+            for attempt in (1, 2, 3)
+        ]
+        assert asked == [asked[0], 2 * asked[0], 3 * asked[0]] and asked[0] > 0
 
 
 @pytest.mark.slow
