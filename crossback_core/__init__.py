@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from crossback_core.version import NUMERICS, __version__
+
 if TYPE_CHECKING:
     from crossback_core.checkpoint.product import Product
 
-__version__ = "0.2.0"
-NUMERICS = 1  # raised whenever results change in any digit: Snakemake then makes all of them again
+__all__ = ["NUMERICS", "__version__", "load"]
 
 
 def load(path: str | Path) -> Product:

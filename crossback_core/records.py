@@ -17,12 +17,12 @@ from typing import Any, Literal, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
-from crossback_core import NUMERICS, __version__
 from crossback_core.lazy import Lazy
 from crossback_core.section import STRICT, keys_of, worded
 from crossback_core.selection.choice import Choice
 from crossback_core.storage.files import read_json, sha256, write_json
 from crossback_core.study.settings import Start
+from crossback_core.version import NUMERICS, __version__
 
 torch = Lazy("torch")
 

@@ -10,14 +10,13 @@ from snakemake.cli import get_argument_parser
 from snakemake.exceptions import WorkflowError
 from snakemake.iocontainers import Wildcards
 
-from crossback_core import NUMERICS
+from crossback_core.version import NUMERICS
 from crossback_core.checkpoint import CHECKPOINT_FORMAT
 from crossback_core.config import Experiment, Settings, load_settings
 from crossback_core.config.plain import check_files
 from crossback_core.config.requests import check_requests
 from crossback_core.records import RECORD_FORMAT
 
-ROOM = 256 * 1024  # bytes that Snakemake's records of a run take at least
 FORMATS = f"numerics {NUMERICS}, checkpoints {CHECKPOINT_FORMAT}, records {RECORD_FORMAT}"
 
 
@@ -52,7 +51,7 @@ def checked_settings() -> Settings:
 def check_room() -> None:
     """Refuse to start on a full disk, on which Snakemake's own records end with a traceback."""
     disk = shutil.disk_usage(".")
-    if disk.total and disk.free < ROOM:
+    if disk.total and disk.free < 256 * 1024:  # what Snakemake's records of a run take at least
         raise Refused(
             f"the disk is full: {Path.cwd()} has {disk.free // 1024} KiB left; what was written "
             "earlier is whole: make room and run the same command again"

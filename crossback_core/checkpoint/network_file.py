@@ -17,13 +17,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from crossback_core import __version__
 from crossback_core.checkpoint import CHECKPOINT_FORMAT
 from crossback_core.model.body import BODIES, Body, describe, read_settings
 from crossback_core.model.flat import check_fit, detached
 from crossback_core.model.network import Network, TaskSpec
 from crossback_core.model.ownership import MAX_TASKS
 from crossback_core.storage.archive import entry, load_archive, save_archive
+from crossback_core.version import __version__
 
 _WRITERS = {1: "0.1", 2: "0.2 before its release"}  # which version wrote an older format
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from crossback_core import NUMERICS
 from crossback_core.checkpoint import CHECKPOINT_FORMAT
 from crossback_core.checkpoint.network_file import load_checkpoint
 from crossback_core.data.task_file import TaskData
@@ -17,6 +16,7 @@ from crossback_core.learning.evaluation import split_accuracy
 from crossback_core.learning.training import Row
 from crossback_core.model.network import Network
 from crossback_core.storage.files import sha256
+from crossback_core.version import NUMERICS
 
 StrPath = str | Path
 
