@@ -99,13 +99,13 @@ def _write(path: Path, lines: Iterable[str]) -> None:
     path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
 
 
-def make_cub(folder: Path, *, names: Sequence[str] = ()) -> Path:
-    """Write CUB-200-2011 with its captions: two groups of five classes of ten images.
+def make_cub(folder: Path, *, groups: int = 2, names: Sequence[str] = ()) -> Path:
+    """Write CUB-200-2011 with its captions: groups of five classes of ten images.
 
     There is one class more than the groups need, and the second has an image too few: both are left
     out. `names` are those of the first classes, without their number.
     """
-    words = [*names, *(f"Bird_{number}" for number in range(len(names) + 1, 13))]
+    words = [*names, *(f"Bird_{number}" for number in range(len(names) + 1, 5 * groups + 3))]
     classes = [f"{number:03}.{word}" for number, word in enumerate(words, 1)]
     images: list[tuple[int, str]] = []
     for kind, name in enumerate(classes, 1):
