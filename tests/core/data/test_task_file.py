@@ -106,7 +106,7 @@ SMALL = Split(IMAGE, LABELS, IDS, PIXELS)
         ({"classes": ("a",)}, "are not two or more distinct names"),
         (
             {"test": replace(SMALL, labels=2 * LABELS)},
-            "labels 0 to 2 of split test are not all in 0",
+            "labels 0 to 2 of split test are not all in 0 to 1",
         ),
         ({"test": replace(SMALL, labels=LABELS - 1)}, "labels -1 to 0 of split test"),
         ({"validation": SMALL}, r"validation have shape \(3, 4, 4\), those of train \(3, 8, 8\)"),
