@@ -32,8 +32,8 @@ def asked_for() -> list[str]:
     Snakemake reads the workflow before it tells it its targets. Called from Python it has none.
     """
     program = Path(sys.argv[0])
-    if "snakemake" not in (program.name, program.parent.name):
-        return []
+    if "snakemake" not in (program.name, program.parent.name) or "--target-jobs" in sys.argv:
+        return []  # the latter is a job of a run whose targets were checked
     return sorted(get_argument_parser().parse_known_args(sys.argv[1:])[0].targets)
 
 

@@ -28,8 +28,10 @@ def load_settings(config: Mapping[str, Any]) -> Settings:
         ValueError: One line for each problem found: the key's path, its value, what was allowed.
     """
     plain = normalised(config)
-    if problems := list(_old_names(plain)):
-        raise ValueError(_told(problems))  # alone: other problems would follow from them
+    renamed = list(_old_names(plain))
+    if renamed:
+        raise ValueError(_told(renamed))  # alone: other problems would follow from them
+    problems: list[str] = []
     top = build(TopSettings, plain, "", problems)
     given = _named(plain, "presets", problems)
     known = Known(load_presets(given, problems), tuple(given), top.seed if top else None)
