@@ -55,8 +55,7 @@ class Victim:
 
     def _lines(self) -> set[str]:
         files = [self.output, *(self.project.folder / "logs").rglob("*.log")]
-        texts = [path.read_text(errors="replace") for path in files if path.is_file()]
-        return {line for text in texts for line in text.splitlines()}
+        return {line for path in files for line in _text(path).splitlines()}
 
     def end(self, process: subprocess.Popen[bytes], *, disturbed: bool = False) -> bool:
         """Look at what a process that has ended left; tell whether the workflow is complete.
@@ -75,8 +74,8 @@ class Victim:
 
     def _count_resumed(self) -> int:
         """Count the logs of trainings that went on, and mark them as counted."""
-        logs = [path for path in (self.project.folder / "logs").rglob("*.log") if path.is_file()]
-        found = [path for path in logs if "resumed after epoch" in path.read_text(errors="replace")]
+        logs = (self.project.folder / "logs").rglob("*.log")
+        found = [path for path in logs if "resumed after epoch" in _text(path)]
         for path in found:
             path.write_text("counted\n")
         return len(found)
@@ -111,6 +110,14 @@ def test_thirty_interruptions_change_nothing(
     assert victim.resumed > 0
     assert victim.unlocked > 0
     assert [path for path in _files(results) if path.suffix == ".tmp"] == []
+
+
+def _text(path: Path) -> str:
+    """Read a file of a workflow that is running, which may remove it at any time."""
+    try:
+        return path.read_text(errors="replace")
+    except FileNotFoundError:
+        return ""
 
 
 def _files(folder: Path) -> list[Path]:
