@@ -13,8 +13,8 @@ include: "rules/common.smk"
 
 wildcard_constraints:
     dataset="|".join(SETTINGS.datasets),
-    task=one_of("networks"),
-    target=one_of("targets"),
+    task="[^/]+",
+    target="[^/]+",
 
 
 include: "rules/data.smk"

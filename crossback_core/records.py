@@ -26,7 +26,7 @@ from crossback_core.version import NUMERICS, __version__
 
 torch = Lazy("torch")
 
-RECORD_FORMAT = 1  # raised whenever a key of any record is added, renamed or removed
+RECORD_FORMAT = 2  # raised whenever a key of any record is added, renamed or removed
 
 Verdict = Literal["helps", "equal", "hurts"]
 
@@ -81,7 +81,7 @@ class TrainingRecord(Record):
 class BaselineRecord(TrainingRecord):
     """A network trained on one task from scratch."""
 
-    task: int
+    task: str
     modality: str
     classes: tuple[str, ...]
 
@@ -90,7 +90,7 @@ class BaselineRecord(TrainingRecord):
 class PruningRecord(Record):
     """The level of a ladder that became the backbone: 0 is the dense baseline."""
 
-    task: int
+    task: str
     sparsity: float
     validation_accuracy: float
     baseline_validation_accuracy: float
@@ -106,8 +106,8 @@ class SelectionRecord(Choice, Record):
 class StartRecord:
     """What a target starts with (see `Reconstruction`), in the checkpoint that it starts from."""
 
-    backbone: int
-    target: int
+    backbone: str
+    target: str
     swapped: bool
     continued: bool
 
@@ -116,7 +116,7 @@ class StartRecord:
 class Tried:
     """What a target reached on its backbone, also where its baseline was kept in the end."""
 
-    backbone: int
+    backbone: str
     similarity: float
     swapped: bool
     continued: bool
@@ -139,9 +139,9 @@ class ProductRecord(TrainingRecord):
         dense_bytes: Size of the target's own dense network at width 1.
     """
 
-    target: int
+    target: str
     modality: str
-    backbone: int | None
+    backbone: str | None
     backbone_modality: str | None
     similarity: float | None
     score: str
@@ -161,7 +161,7 @@ class ProductRecord(TrainingRecord):
 class EarlierTask:
     """A task that a product knew before its target: measured from both files on disk."""
 
-    task: int
+    task: str
     test_accuracy_before: float
     test_accuracy_after: float
     logits_identical: bool
@@ -185,10 +185,10 @@ class PairRecord(TrainingRecord):
         weights: Stored ones, as a fraction of those of both networks apart.
     """
 
-    target: int
+    target: str
     target_modality: str
     start: Start
-    candidate: int
+    candidate: str
     modality: str
     classes: int
     sparsity: float

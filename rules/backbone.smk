@@ -24,10 +24,10 @@ rule prune_backbone:
         mem_mb=grows(TRAINING_MB),
         runtime=grows(480),
         gpu=GPUS,
-    params:
-        **computed(pruning="preset.pruning.ladder", training="preset.training"),
-        levels=ladder_levels,
         device=SETTINGS.device,
+    params:
+        **computed(rounding, pruning="preset.pruning.ladder", training="preset.training"),
+        levels=ladder_levels,
         resume="results/{dataset}/.resume/backbone_{task}",
     message:
         "Prune the network of task {wildcards.task} of {wildcards.dataset}"

@@ -18,9 +18,9 @@ rule train_baseline:
         mem_mb=grows(TRAINING_MB),
         runtime=grows(240),
         gpu=GPUS,
-    params:
-        **computed(model="preset.model", training="preset.training"),
         device=SETTINGS.device,
+    params:
+        **computed(rounding, model="preset.model", training="preset.training"),
         resume="results/{dataset}/.resume/baseline_{task}",
     message:
         "Train the baseline of task {wildcards.task} of {wildcards.dataset}"

@@ -2,7 +2,9 @@
 
 import shutil
 import sys
+from argparse import Namespace
 from collections.abc import Callable
+from functools import cache
 from operator import attrgetter
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from crossback_core.config import Experiment, Settings, load_settings
 from crossback_core.config.plain import check_files
 from crossback_core.config.requests import check_requests
 from crossback_core.records import RECORD_FORMAT
+from crossback_core.runtime.device import has_gpu
 
 FORMATS = f"numerics {NUMERICS}, checkpoints {CHECKPOINT_FORMAT}, records {RECORD_FORMAT}"
 
@@ -26,15 +29,23 @@ class Refused(WorkflowError):
     __traceback__ = property(lambda self: None, lambda self, value: None)
 
 
-def asked_for() -> list[str]:
-    """Return the targets of the command line, read by Snakemake's own parser.
+@cache
+def command_line() -> Namespace | None:
+    """Return the command line, read by Snakemake's own parser.
 
-    Snakemake reads the workflow before it tells it its targets. Called from Python it has none.
+    Snakemake reads the workflow before it tells it its targets. None where it is called from
+    Python, or runs a job of a run whose command line was checked.
     """
     program = Path(sys.argv[0])
     if "snakemake" not in (program.name, program.parent.name) or "--target-jobs" in sys.argv:
-        return []  # the latter is a job of a run whose targets were checked
-    return sorted(get_argument_parser().parse_known_args(sys.argv[1:])[0].targets)
+        return None
+    return get_argument_parser().parse_known_args(sys.argv[1:])[0]
+
+
+def asked_for() -> list[str]:
+    """Return the targets of the command line."""
+    given = command_line()
+    return sorted(given.targets) if given else []
 
 
 def checked_settings() -> Settings:
@@ -58,17 +69,20 @@ def check_room() -> None:
         )
 
 
+def check_device(device: str) -> None:
+    """Refuse a GPU that is not there, before anything is planned; a cluster has its own."""
+    given = command_line()
+    here = given and not given.profile and given.executor in (None, "local")
+    if device == "cuda" and here and not has_gpu():
+        raise Refused("device: cuda is not allowed: this machine has no GPU; set it to auto or cpu")
+
+
 check_room()
 SETTINGS = checked_settings()
+check_device(SETTINGS.device)
 GPUS = int(SETTINGS.device == "cuda")  # of a training job
 TRAINING_MB = 8000 if GPUS else 2000  # of main memory
 Param = Callable[[Wildcards], object]
-
-
-def one_of(role: str) -> str:
-    """Return the pattern of all ids that have a role ("targets", "networks") in some data set."""
-    ids = {id_ for experiment in SETTINGS.datasets.values() for id_ in getattr(experiment, role)}
-    return "|".join(map(str, sorted(ids)))
 
 
 def experiment_of(wildcards: Wildcards) -> Experiment:
@@ -76,14 +90,19 @@ def experiment_of(wildcards: Wildcards) -> Experiment:
     return SETTINGS.datasets[wildcards.dataset]
 
 
-def task_id(wildcards: Wildcards) -> int:
+def task_id(wildcards: Wildcards) -> str:
     """Return a job's task or joint network."""
-    return int(wildcards.task)
+    return wildcards.task
 
 
-def target_id(wildcards: Wildcards) -> int:
+def target_id(wildcards: Wildcards) -> str:
     """Return a job's target."""
-    return int(wildcards.target)
+    return wildcards.target
+
+
+def rounding(wildcards: Wildcards) -> str:
+    """Return what networks are trained on: a GPU rounds otherwise."""
+    return "GPU" if SETTINGS.device != "cpu" and has_gpu() else "CPU"
 
 
 def setting(path: str) -> Param:

@@ -61,14 +61,15 @@ rule unpack_data:
 
 rule prepare_index:
     input:
-        raw_files,
+        unpacked_listing,
     output:
-        index="results/{dataset}/data/index.csv",
-        skipped="results/{dataset}/data/index_skipped.csv",
+        index="results/{dataset}/data/index/{task}.csv",
+        splits=update("results/{dataset}/data/splits/{task}.csv"),
+        skipped="results/{dataset}/data/index_skipped/{task}.csv",
     log:
-        "logs/prepare_index/{dataset}.log",
+        "logs/prepare_index/{dataset}/{task}.log",
     benchmark:
-        "benchmarks/prepare_index/{dataset}.tsv"
+        "benchmarks/prepare_index/{dataset}/{task}.tsv"
     conda:
         "../envs/crossback.yaml"
     threads: 1
@@ -76,19 +77,39 @@ rule prepare_index:
         mem_mb=grows(2000),  # COCO's annotations: 1.4 GB
         runtime=grows(30),
     params:
-        **computed(index_settings),
-        raw=setting("dataset.raw"),
+        **computed(index_settings, raw_contents),
+        task=task_id,
         dataset=setting("dataset"),
     message:
-        "Index and split the samples of {wildcards.dataset}"
+        "Index and split the samples of task {wildcards.task} of {wildcards.dataset}"
     script:
         "../workflow_scripts/prepare_index.py"
 
 
+rule collect_index:
+    input:
+        indexes=of_tasks("results/{dataset}/data/index/{task}.csv"),
+    output:
+        index="results/{dataset}/data/index.csv",
+    log:
+        "logs/collect_index/{dataset}.log",
+    benchmark:
+        "benchmarks/collect_index/{dataset}.tsv"
+    conda:
+        "../envs/crossback.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(10),
+    message:
+        "Collect the samples of all tasks of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/collect_index.py"
+
+
 rule prepare_task:
     input:
-        raw_files,
-        index="results/{dataset}/data/index.csv",
+        indexes=of_members("results/{dataset}/data/index/{task}.csv"),
     output:
         task_file="results/{dataset}/data/task_{task}.pt",
         skipped="results/{dataset}/data/task_{task}_skipped.csv",
@@ -106,7 +127,6 @@ rule prepare_task:
         runtime=grows(30),
     params:
         **computed(samples_of(task_id), members=members, train_per_class=train_per_class),
-        raw=setting("dataset.raw"),
         task=task_id,
         dataset=setting("dataset"),
     message:

@@ -4,14 +4,37 @@
 include: "inputs/similarity.smk"
 
 
+rule list_candidates:
+    input:
+        task_files=of_candidates("results/{dataset}/data/task_{task}.pt"),
+        baselines=of_candidates("results/{dataset}/baseline/task_{task}.pt"),
+    output:
+        candidates="results/{dataset}/candidates.csv",
+    log:
+        "logs/list_candidates/{dataset}.log",
+    benchmark:
+        "benchmarks/list_candidates/{dataset}.tsv"
+    conda:
+        "../envs/crossback.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(10),
+    params:
+        ids=candidate_ids,
+    message:
+        "List the candidates of {wildcards.dataset}"
+    script:
+        "../workflow_scripts/list_candidates.py"
+
+
 rule measure_similarity:
     input:
         target_data="results/{dataset}/data/task_{target}.pt",
         target_baseline="results/{dataset}/baseline/task_{target}.pt",
-        candidate_data=of_candidates("results/{dataset}/data/task_{task}.pt"),
-        candidate_baselines=of_candidates("results/{dataset}/baseline/task_{task}.pt"),
+        candidates="results/{dataset}/candidates.csv",
     output:
-        similarity="results/{dataset}/similarity/target_{target}.csv",
+        similarity=update("results/{dataset}/similarity/target_{target}.csv"),
     log:
         "logs/measure_similarity/{dataset}/{target}.log",
     benchmark:
@@ -25,7 +48,7 @@ rule measure_similarity:
         mem_mb=grows(2000),
         runtime=grows(60),
     params:
-        **computed(score_names, probing="preset.selection.probing"),
+        **computed(score_names, probing="preset.selection.probing", excluded=excluded),
     message:
         "Score the candidates of target {wildcards.target} of {wildcards.dataset}"
     script:

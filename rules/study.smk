@@ -22,6 +22,8 @@ rule study:
 
 
 use rule prepare_task as prepare_study_task with:
+    input:
+        indexes=["results/{dataset}/data/index/{target}.csv"],
     output:
         task_file=f"{STUDIED}task.pt",
         skipped=f"{STUDIED}task_skipped.csv",
@@ -38,7 +40,6 @@ use rule prepare_task as prepare_study_task with:
             members=target_alone,
             train_per_class=study_size,
         ),
-        raw=setting("dataset.raw"),
         task=target_id,
         dataset=setting("dataset"),
     message:
@@ -60,8 +61,7 @@ use rule train_baseline as train_study_baseline with:
     group:
         "study_{dataset}_{size}_{seed}_{target}"
     params:
-        **computed(seed=study_seed, model="preset.model", training="preset.training"),
-        device=SETTINGS.device,
+        **computed(rounding, seed=study_seed, model="preset.model", training="preset.training"),
         resume="results/{dataset}/.resume/study_{size}_{seed}_{target}_baseline",
     message:
         "Train the baseline of target {wildcards.target} of {wildcards.dataset} for the study"
@@ -77,8 +77,7 @@ use rule train_study_baseline as train_longer_baseline with:
     benchmark:
         "benchmarks/train_longer_baseline/{dataset}/{size}_{seed}_{target}.tsv"
     params:
-        **computed(seed=study_seed, model="preset.model", training=longer_training),
-        device=SETTINGS.device,
+        **computed(rounding, seed=study_seed, model="preset.model", training=longer_training),
         resume="results/{dataset}/.resume/study_{size}_{seed}_{target}_longer",
     message:
         "Train the baseline of target {wildcards.target} of {wildcards.dataset} for as long as"
@@ -89,10 +88,9 @@ use rule measure_similarity as score_study_candidates with:
     input:
         target_data=f"{STUDIED}task.pt",
         target_baseline=f"{STUDIED}baseline.pt",
-        candidate_data=of_candidates("results/{dataset}/data/task_{task}.pt"),
-        candidate_baselines=of_candidates("results/{dataset}/baseline/task_{task}.pt"),
+        candidates="results/{dataset}/candidates.csv",
     output:
-        similarity=f"{STUDIED}scores.csv",
+        similarity=update(f"{STUDIED}scores.csv"),
     log:
         "logs/score_study_candidates/{dataset}/{size}_{seed}_{target}.log",
     benchmark:
@@ -100,7 +98,12 @@ use rule measure_similarity as score_study_candidates with:
     group:
         "study_{dataset}_{size}_{seed}_{target}"
     params:
-        **computed(score_names, seed=study_seed, probing="preset.selection.probing"),
+        **computed(
+            score_names,
+            seed=study_seed,
+            probing="preset.selection.probing",
+            excluded=excluded,
+        ),
     message:
         "Score the candidates of target {wildcards.target} of {wildcards.dataset} for the study"
 
@@ -123,10 +126,10 @@ rule train_pair:
         mem_mb=grows(TRAINING_MB),
         runtime=grows(240),
         gpu=GPUS,
-    params:
-        **computed(seed=study_seed, target=studied_target, training="preset.training"),
-        start="{start}",
         device=SETTINGS.device,
+    params:
+        **computed(rounding, seed=study_seed, target=studied_target, training="preset.training"),
+        start="{start}",
         resume="results/{dataset}/.resume/study_{size}_{seed}_{target}_{start}_{task}",
     message:
         "Train target {wildcards.target} of {wildcards.dataset} from {wildcards.start}"

@@ -6,7 +6,7 @@ include: "inputs/target.smk"
 
 rule swap_kv:
     input:
-        selection="results/{dataset}/selection/target_{target}.json",
+        selection=ancient("results/{dataset}/selection/target_{target}.json"),
         backbone=of_backbone("results/{dataset}/backbone/task_{task}/pruned.pt"),
         baseline="results/{dataset}/baseline/task_{target}.pt",
     output:
@@ -39,7 +39,7 @@ rule train_target:
         backbone_data=of_backbone("results/{dataset}/data/task_{task}.pt"),
         baseline="results/{dataset}/baseline/task_{target}.pt",
         baseline_metrics="results/{dataset}/baseline/task_{target}.json",
-        selection="results/{dataset}/selection/target_{target}.json",
+        selection=ancient("results/{dataset}/selection/target_{target}.json"),
     output:
         checkpoint="results/{dataset}/target_{target}.pt",
         metrics="results/{dataset}/target_{target}.json",
@@ -57,9 +57,9 @@ rule train_target:
         mem_mb=grows(TRAINING_MB),
         runtime=grows(480),
         gpu=GPUS,
-    params:
-        **computed(target="preset.target", training="preset.training"),
         device=SETTINGS.device,
+    params:
+        **computed(rounding, target="preset.target", training="preset.training"),
         resume="results/{dataset}/.resume/target_{target}",
     message:
         "Train target {wildcards.target} of {wildcards.dataset} on its backbone"

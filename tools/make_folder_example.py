@@ -29,8 +29,8 @@ datasets:
     encoder: {folder}/encoder
     image_size: 32
     preset: demo
-    tasks: 1-4
-    targets: [2, 4]
+    tasks: all
+    targets: [image-transport, text-kitchen]
     candidates: all
 """
 SPECIAL = ("[UNK]", "[CLS]", "[SEP]")

@@ -1,4 +1,4 @@
-"""Index and split the samples of a data set (rule prepare_index)."""
+"""Index and split the samples of a task (rule prepare_index)."""
 
 from crossback_core.runtime.run_log import run_log
 

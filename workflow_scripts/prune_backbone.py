@@ -5,4 +5,9 @@ from crossback_core.runtime.run_log import run_log
 with run_log(snakemake.log[0]):
     from crossback_core.stages.backbone import prune_backbone  # a failure is logged
 
-    prune_backbone(**snakemake.input, **snakemake.output, **snakemake.params)
+    prune_backbone(
+        **snakemake.input,
+        **snakemake.output,
+        **snakemake.params,
+        device=snakemake.resources.device,
+    )

@@ -5,4 +5,9 @@ from crossback_core.runtime.run_log import run_log
 with run_log(snakemake.log[0]):
     from crossback_core.stages.study import train_pair  # a failure is logged
 
-    train_pair(**snakemake.input, **snakemake.output, **snakemake.params)
+    train_pair(
+        **snakemake.input,
+        **snakemake.output,
+        **snakemake.params,
+        device=snakemake.resources.device,
+    )

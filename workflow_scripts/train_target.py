@@ -5,4 +5,9 @@ from crossback_core.runtime.run_log import run_log
 with run_log(snakemake.log[0]):
     from crossback_core.stages.target import train_target  # a failure is logged
 
-    train_target(**snakemake.input, **snakemake.output, **snakemake.params)
+    train_target(
+        **snakemake.input,
+        **snakemake.output,
+        **snakemake.params,
+        device=snakemake.resources.device,
+    )

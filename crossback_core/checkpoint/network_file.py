@@ -88,7 +88,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
     return Checkpoint(network, record)
 
 
-def dense_bytes(network: Network, task: int) -> int:
+def dense_bytes(network: Network, task: str) -> int:
     """Return the size of a task's own dense float32 network at width 1, in bytes."""
     spec = network.tasks[task]
     body = network.ownership.body

@@ -28,7 +28,7 @@ class Product:
 
     network: Network
     record: dict[str, Any]
-    _models: dict[int, TaskModel] = field(default_factory=dict, init=False, repr=False)
+    _models: dict[str, TaskModel] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def load(cls, path: str | Path) -> Product:
@@ -37,15 +37,15 @@ class Product:
         return cls(checkpoint.network, checkpoint.record)
 
     @property
-    def tasks(self) -> dict[int, TaskSpec]:
+    def tasks(self) -> dict[str, TaskSpec]:
         """The tasks by id: modality, names of the classes, width."""
         return self.network.tasks
 
-    def logits(self, *, task: int, inputs: Inputs) -> Tensor:
+    def logits(self, *, task: str | int, inputs: Inputs) -> Tensor:
         """Compute the logits of a task.
 
         Args:
-            task: Id of the task.
+            task: Id of the task, such as "image-animals" or 14.
             inputs: Images as uint8 (n, 3, height, width), or embedded texts as a pair of float32
                 (n, tokens, channels) and a bool mask (n, tokens), True at real tokens: what
                 `Split.inputs` of a task file returns.
@@ -59,7 +59,7 @@ class Product:
         values, mask = inputs if isinstance(inputs, tuple) else (inputs, None)
         return predict_logits(self._model(task), values, mask)
 
-    def predict(self, *, task: int, inputs: Inputs) -> Tensor:
+    def predict(self, *, task: str | int, inputs: Inputs) -> Tensor:
         """Return the most likely class of each input, as its position in the task's classes (n,).
 
         The arguments are those of `logits`; `tasks[task].classes` has the names.
@@ -94,11 +94,12 @@ class Product:
             "samples": len(samples),
         }
 
-    def _model(self, task: int) -> TaskModel:
+    def _model(self, task: str | int) -> TaskModel:
         """Settle a task on first use."""
-        if task not in self._models:  # two threads may both settle it: they get the first one's
-            self._models.setdefault(task, self.network.settled(task))
-        return self._models[task]
+        id_ = str(task)
+        if id_ not in self._models:  # two threads may both settle it: they get the first one's
+            self._models.setdefault(id_, self.network.settled(id_))
+        return self._models[id_]
 
 
 def _split(data: TaskData, name: str) -> Split:

@@ -9,11 +9,12 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from crossback_core.config.experiment import DatasetPlan, Experiment, JointTask, Preset
-from crossback_core.config.roles import Roles, load_study, role_problems
+from crossback_core.config.ids import read_ids
+from crossback_core.config.roles import Roles, load_study, missing, role_problems
 from crossback_core.data.kind import KINDS, DatasetKind
 from crossback_core.data.settings import DatasetSettings
 from crossback_core.data.sources import relocated
-from crossback_core.section import COUNT_TEXT, KEYS, build, keys_of, refused, unknown
+from crossback_core.section import KEYS, build, keys_of, refused, unknown
 
 _URL = re.compile(r"https?://[^#\s]+(#(md5=[0-9a-f]{32}|sha256=[0-9a-f]{64}))?")
 
@@ -161,41 +162,46 @@ def _settings(
     return replace(settings, text_length=longest)  # type: ignore[call-arg]
 
 
-def _joint(path: str, given: object, problems: list[str]) -> dict[int, JointTask] | None:
+def _joint(path: str, given: object, problems: list[str]) -> dict[str, JointTask] | None:
     if not isinstance(given, Mapping):
         return None  # told with the other keys
     found = {}
     for network, values in given.items():
-        if not COUNT_TEXT.fullmatch(network):
-            allowed = "it must be an id from 1, of at most nine digits"
+        try:
+            (id_,) = read_ids(network)
+        except ValueError:
+            allowed = "it must be one id: a name, or a number from 1 of at most nine digits"
             problems.append(refused(f"{path}.joint", network, allowed))
-        elif task := build(JointTask, values, f"{path}.joint.{network}", problems):
-            found[int(network)] = task
+            continue
+        if task := build(JointTask, values, f"{path}.joint.{network}", problems):
+            found[id_] = task
     return found if len(found) == len(given) else None
 
 
 def _roles(
     path: str,
     plan: DatasetPlan,
-    joint: dict[int, JointTask],
+    joint: dict[str, JointTask],
     kind: DatasetKind,
     settings: DatasetSettings,
     problems: list[str],
 ) -> Roles | None:
     """Write out what "all" stands for, and find ids that cannot be what they are named for."""
-    count = kind.tasks(settings)
-    tasks = plan.tasks
-    if tasks is None and count is None:
+    try:
+        known = kind.tasks(settings)
+    except (ValueError, OSError) as error:
+        problems.append(f"{path}.raw: {error}")
+        return None
+    tasks = known if plan.tasks is None else plan.tasks
+    if tasks is None:
         problems.append(
-            f"{path}.tasks: 'all' is not allowed for a data set of kind {kind.name}, whose data"
-            " decide how many tasks there are; give a list of ids, or a range such as 1-4"
+            f"{path}.tasks: 'all' is not allowed where the data decide how many tasks there are and"
+            " are not there yet; give a list of ids, or a range such as 1-4"
         )
         return None
-    if tasks is None:
-        tasks = tuple(range(1, (count or 0) + 1))
-    if count is not None and max(tasks) > count:
-        allowed = f"with these sizes a data set of kind {kind.name} has tasks 1 to {count}"
-        problems.append(refused(f"{path}.tasks", max(tasks), allowed))
+    named = (*tasks, *(each for network in joint.values() for each in network.tasks))
+    for task in missing(named, named if known is None else (*known, *joint)):
+        problems.append(f"{path}.tasks: {unknown('task', task, known or ())}")
     targets = tasks if plan.targets is None else plan.targets
     candidates = (*tasks, *joint) if plan.candidates is None else plan.candidates
     roles = Roles(tasks, joint, targets, candidates)

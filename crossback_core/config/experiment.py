@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass as plain_dataclass
 from dataclasses import field
 from typing import Annotated, Any, Literal
@@ -48,7 +48,7 @@ class JointTask:
     name: Annotated[Text, Field(description="what reports call it")]
     tasks: Annotated[Ids, Field(description="whose classes it knows")]
     targets: Annotated[
-        IdsOrAll, Field(description="whose candidate it is; if not said, of all targets")
+        IdsOrAll, Field(description="whose candidate it is; if not said, of all but its own tasks")
     ] = None
 
 
@@ -84,13 +84,14 @@ class DatasetPlan:
     """What is done with a data set, as configured; its kind has settings beside these."""
 
     preset: Annotated[Text, Field(description="networks and their training")]
-    tasks: Annotated[
-        IdsOrAll, Field(description="one network each; all: where the kind knows how many")
-    ] = None
+    tasks: Annotated[IdsOrAll, Field(description="one network each; all: those of the data")] = None
     joint: Annotated[
-        dict[str, Any], Field(description="networks trained on several tasks' classes, by id")
+        dict[str, Any],
+        Field(description="networks trained on several tasks' classes, by id: a number or a name"),
     ] = field(default_factory=dict)
-    targets: Annotated[IdsOrAll, Field(description="tasks that look for a backbone")] = None
+    targets: Annotated[
+        IdsOrAll, Field(description="tasks that look for a backbone when no file is asked for")
+    ] = None
     candidates: Annotated[
         IdsOrAll, Field(description="tasks and joint networks that may become a backbone")
     ] = None
@@ -127,51 +128,65 @@ class Experiment:
     name: str
     dataset: DatasetSettings
     downloads: tuple[RemoteFile, ...]
-    tasks: tuple[int, ...]
-    joint: Mapping[int, JointTask]
-    targets: tuple[int, ...]
-    candidates: tuple[int, ...]
+    tasks: tuple[str, ...]
+    joint: Mapping[str, JointTask]
+    targets: tuple[str, ...]
+    candidates: tuple[str, ...]
     train_per_class: int | None
     study: StudySettings | None
     preset: Preset
 
     @property
-    def networks(self) -> tuple[int, ...]:
+    def networks(self) -> tuple[str, ...]:
         """Ids of all that a network is trained for: tasks, then joint tasks."""
         return (*self.tasks, *self.joint)
 
-    def members(self, network: int) -> tuple[int, ...]:
+    @property
+    def indexed(self) -> tuple[str, ...]:
+        """Ids of the tasks whose samples anything is trained on."""
+        members = (task for network in self.joint.values() for task in network.tasks)
+        return tuple(dict.fromkeys((*self.tasks, *members)))
+
+    def members(self, network: str) -> tuple[str, ...]:
         """Return the tasks whose classes a network knows: itself, unless it is joint."""
         return self.joint[network].tasks if network in self.joint else (network,)
 
-    def modalities(self, network: int) -> tuple[str, ...]:
+    def modalities(self, network: str) -> tuple[str, ...]:
         """Return the modalities that a network may be of, as far as the ids of its tasks tell."""
         kind = KINDS.find(self.dataset.kind)
         found = kind.modality_of(self.members(network)[0], self.dataset)
         return tuple(kind.readers) if found is None else (found,)
 
-    def training_samples(self, network: int) -> int | None:
+    def training_samples(self, network: str) -> int | None:
         """Return the training samples per class; None stands for all."""
         return self.train_per_class if network in self.targets else None
 
-    def candidates_of(self, target: int) -> tuple[int, ...]:
-        """Return the candidates for a target's backbone.
+    def candidates_of(self, target: str) -> tuple[str, ...]:
+        """Return the candidates for a target's backbone."""
+        return tuple(each for each in self.candidates if may_serve(each, target, self.joint))
 
-        None is the target's own network, nor a joint one that names other targets.
-        """
-        served = {network: task.targets for network, task in self.joint.items()}
-        return tuple(each for each in self.candidates if may_serve(each, target, served.get(each)))
+    def excluded_for(self, target: str) -> tuple[str, ...]:
+        """Return the candidates of the data set that are none for a target."""
+        return tuple(each for each in self.candidates if not may_serve(each, target, self.joint))
 
-    def pairs_of(self, target: int, size: str) -> tuple[tuple[Start, int], ...]:
+    def pairs_of(self, target: str, size: str) -> tuple[tuple[Start, str], ...]:
         """Return what the study trains a target of some size from: starts, their candidates."""
         candidates = self.candidates_of(target)
         pairs = self.study.sizes[size].pairs if self.study else ()
         return tuple((start, each) for start, each in pairs if each in candidates)
 
 
-def may_serve(candidate: int, target: int, served: Sequence[int] | None) -> bool:
-    """Say whether a candidate is one for a target; None stands for serving all targets."""
-    return candidate != target and (served is None or target in served)
+def may_serve(candidate: str, target: str, joint: Mapping[str, JointTask]) -> bool:
+    """Say whether a candidate is one for a target.
+
+    None is the target's own network, a joint one that was trained on the target's samples, nor a
+    joint one that names other targets.
+    """
+    if candidate not in joint:
+        return candidate != target
+    network = joint[candidate]
+    served = network.targets is None or target in network.targets
+    return served and target not in network.tasks
 
 
 @plain_dataclass(frozen=True)

@@ -28,7 +28,7 @@ def load_settings(config: Mapping[str, Any]) -> Settings:
         ValueError: One line for each problem found: the key's path, its value, what was allowed.
     """
     plain = normalised(config)
-    renamed = list(_old_names(plain))
+    renamed = [*_old_names(plain), *_old_kinds(plain)]
     if renamed:
         raise ValueError(_told(renamed))  # alone: other problems would follow from them
     problems: list[str] = []
@@ -62,6 +62,14 @@ def _old_names(values: object, path: str = "") -> Iterator[str]:
         if name := _RENAMED.get((group, own)):
             yield f"{where}: is called {name} now; rename it"
         yield from _old_names(value, f"{where}.")
+
+
+def _old_kinds(plain: object) -> Iterator[str]:
+    """Find data sets of a kind that an older version called by another name."""
+    datasets = plain.get("datasets") if isinstance(plain, Mapping) else None
+    for name, values in datasets.items() if isinstance(datasets, Mapping) else ():
+        if isinstance(values, Mapping) and values.get("kind") == "coco":
+            yield f"datasets.{name}.kind: coco is called mscoco now; rename it"
 
 
 def _named(plain: object, key: str, problems: list[str]) -> dict[str, Any]:

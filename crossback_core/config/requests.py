@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 
 from crossback_core.config.experiment import Experiment, Settings
 from crossback_core.section import unknown
 
-_ROLE = re.compile(r"(task|target)_([^/._]*)")
-_CELL = re.compile(r"size_([^/]+)/seed_([^/]+)/target_(\d+)/(.*)")
+_ENDING = r"(?:_skipped)?(?:\.(?:pt|json|csv))?(?=/|$)"
+_ROLE = re.compile(rf"(?:^|/)(task|target)_([^/]+?){_ENDING}")
+_INDEXED = re.compile(r"data/(?:index|index_skipped|splits)/([^/]+)\.csv")
+_CELL = re.compile(r"size_([^/]+)/seed_([^/]+)/target_([^/]+)/(.*)")
 
 
 def check_requests(requests: Iterable[str], settings: Settings) -> None:
@@ -42,13 +44,20 @@ def _problem(request: str, settings: Settings) -> str | None:
     place = "/".join(filter(None, rest))
     if rest[0] == "study" and not experiment.study:
         return f"data set {name} has no `study` in the configuration"
+    if found := _INDEXED.fullmatch(place):
+        return _unless_known("task", found[1], experiment.indexed, name)
     if found := _ROLE.search(place):
         role, id_ = found.groups()
-        known = experiment.targets if role == "target" else experiment.networks
-        if id_ not in map(str, known):
-            return f"{unknown(role, id_, known)} (data set {name})"
+        known = experiment.networks if role == "task" else experiment.tasks
+        known = experiment.targets if rest[0] == "study" else known
+        if problem := _unless_known(role, id_, known, name):
+            return problem
     found = _CELL.fullmatch(place.removeprefix("study/"))
     return _study_problem(experiment, *found.groups()) if found else None
+
+
+def _unless_known(role: str, id_: str, known: Sequence[str], dataset: str) -> str | None:
+    return None if id_ in known else f"{unknown(role, id_, known)} (data set {dataset})"
 
 
 def _study_problem(
@@ -62,7 +71,7 @@ def _study_problem(
         return f"{unknown('size', size, study.sizes)} (study of {experiment.name})"
     if seed not in map(str, study.seeds):
         return f"{unknown('seed', seed, study.seeds)} (study of {experiment.name})"
-    pairs = [f"{start}_{each}" for start, each in experiment.pairs_of(int(target), size)]
+    pairs = [f"{start}_{each}" for start, each in experiment.pairs_of(target, size)]
     trainings = ["baseline", "longer", *pairs]
     training = file.removesuffix(".json")
     if training != file and training not in trainings:

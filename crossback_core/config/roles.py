@@ -13,24 +13,24 @@ from crossback_core.study.settings import CONTROLS, StudySettings, StudySize
 class Roles(NamedTuple):
     """Who does what, with ranges and "all" written out."""
 
-    tasks: tuple[int, ...]
-    joint: dict[int, JointTask]
-    targets: tuple[int, ...]
-    candidates: tuple[int, ...]
+    tasks: tuple[str, ...]
+    joint: dict[str, JointTask]
+    targets: tuple[str, ...]
+    candidates: tuple[str, ...]
 
 
 def role_problems(path: str, roles: Roles) -> Iterator[str]:
     """Find ids that do not exist, or that cannot be what they are named for."""
     networks = (*roles.tasks, *roles.joint)
     yield from _joint_problems(path, roles)
-    for target in _missing(roles.targets, roles.tasks):
+    for target in missing(roles.targets, roles.tasks):
         yield f"{path}.targets: {unknown('task', target, roles.tasks)}"
-    for candidate in _missing(roles.candidates, networks):
+    for candidate in missing(roles.candidates, networks):
         yield f"{path}.candidates: {unknown('task or joint id', candidate, networks)}"
     yield from _unserved(f"{path}.candidates", roles.candidates, roles)
 
 
-def _missing(ids: Sequence[int], known: Sequence[int]) -> list[int]:
+def missing(ids: Sequence[str], known: Sequence[str]) -> list[str]:
     """Return the first ids that are not known: enough to find the mistake."""
     there = set(known)
     return [id_ for id_ in ids if id_ not in there][:5]
@@ -41,29 +41,20 @@ def _joint_problems(path: str, roles: Roles) -> Iterator[str]:
         where = f"{path}.joint.{network}"
         if network in roles.tasks:
             yield f"{where}: is a task's id; a joint network needs an id of its own"
-        served = roles.targets if task.targets is None else task.targets
-        own = set(task.tasks) & set(roles.targets) & set(served)
-        if network in roles.candidates and own:
-            yield (
-                f"{where}.tasks: {min(own)} is a target; a candidate made of a target's own samples"
-                " would know them all: take it out, or name the targets that the network may serve"
-                f" in joint.{network}.targets"
-            )
-        for target in _missing(task.targets or (), roles.tasks):
+        for target in missing(task.targets or (), roles.tasks):
             yield f"{where}.targets: {unknown('task', target, roles.tasks)}"
         for member in task.tasks:
             if member in roles.joint:
                 yield f"{where}.tasks: {member} is joint itself; give single tasks"
 
 
-def _unserved(where: str, candidates: Sequence[int], roles: Roles) -> Iterator[str]:
+def _unserved(where: str, candidates: Sequence[str], roles: Roles) -> Iterator[str]:
     """Find targets that none of some candidates may serve."""
-    served = {network: task.targets for network, task in roles.joint.items()}
     for target in roles.targets:
-        if not any(may_serve(each, target, served.get(each)) for each in candidates):
+        if not any(may_serve(each, target, roles.joint) for each in candidates):
             yield (
                 f"{where}: the target {target} has no candidate, as its own network is none, nor"
-                " is a joint one that names other targets; add others"
+                " is a joint one that was trained on it or names other targets; add others"
             )
 
 
@@ -121,7 +112,7 @@ def _size(
     lists = {"candidates": (own, roles.candidates)}
     lists |= {f"controls.{name}": (ids, own) for name, ids in controlled.items()}
     for key, (ids, known) in lists.items():
-        for candidate in _missing(ids, known):
+        for candidate in missing(ids, known):
             problems.append(f"{path}.{key}: {unknown('candidate', candidate, known)}")
     problems += _unserved(f"{path}.candidates", own, roles)
     return StudySize(own, controlled)

@@ -25,8 +25,22 @@ class SampleReader(Protocol):
         """Read the samples named by `sources` from the data set's folder."""
 
 
-def _the_folder(raw: Path) -> list[str]:
-    return [str(raw)]
+@dataclass(frozen=True)
+class Sources:
+    """What a task is made of: whenever it changes, the task does.
+
+    Attributes:
+        files: Their names count, and their contents.
+        text: What else decides, such as rows of a table.
+    """
+
+    files: Sequence[Path]
+    text: str = ""
+
+
+def hidden(path: Path) -> bool:
+    """Say whether a file or folder is one that file managers make for themselves."""
+    return path.name.startswith(".")
 
 
 @dataclass(frozen=True)
@@ -42,9 +56,11 @@ class DatasetKind:
             ("what: details", or nothing where it is fine).
         readers: By modality, what reads samples that are named by their `source`.
         files: The files that it is published in; empty where it is not downloaded.
-        raw_files: Returns what changes whenever the raw data does.
+        index_near: Returns the rows of a task and of all that share groups with it, where that is
+            quicker than `index`.
+        sources: Returns what a task is made of, in the data set's folder; None where it is all.
         modality_of: Returns the modality of a task, or None where its id does not tell.
-        tasks: Returns how many tasks there are, or None where the data decide.
+        tasks: Returns the ids of all tasks; None where the data decide and are not there yet.
     """
 
     name: str
@@ -52,9 +68,10 @@ class DatasetKind:
     index: Callable[[Path, Any], pd.DataFrame]
     readers: Mapping[str, SampleReader]
     files: tuple[RemoteFile, ...] = ()
-    raw_files: Callable[[Path], list[str]] = _the_folder
-    modality_of: Callable[[int, Any], str | None] = lambda task, settings: None
-    tasks: Callable[[Any], int | None] = lambda settings: None
+    index_near: Callable[[Path, Any, str], pd.DataFrame] | None = None
+    sources: Callable[[Path, str], Sources] | None = None
+    modality_of: Callable[[str, Any], str | None] = lambda task, settings: None
+    tasks: Callable[[Any], tuple[str, ...] | None] = lambda settings: None
 
 
 KINDS: Registry[DatasetKind] = Registry(
@@ -77,6 +94,11 @@ def spread(values: npt.NDArray[_Value], count: int) -> npt.NDArray[_Value]:
         return values
     places = np.linspace(0, len(values) - 1, count).round().astype(int)
     return np.asarray(values[places], dtype=values.dtype)
+
+
+def numbered(count: int) -> tuple[str, ...] | None:
+    """Return the ids of so many tasks; None for 0."""
+    return tuple(str(number) for number in range(1, count + 1)) or None
 
 
 def file_and_number(source: str) -> tuple[str, int]:

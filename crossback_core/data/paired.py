@@ -13,7 +13,7 @@ import pandas as pd
 
 from crossback_core.data.encoder import read_text_files
 from crossback_core.data.images import file_problem, read_picture_files
-from crossback_core.data.kind import DatasetKind, SampleReader
+from crossback_core.data.kind import DatasetKind, SampleReader, numbered
 from crossback_core.data.settings import DatasetSettings
 from crossback_core.data.sources import RemoteFile
 from crossback_core.data.text import caption_problem
@@ -56,14 +56,14 @@ def paired_kind(
         readers={"image": read_picture_files, "text": read_texts},
         files=files,
         modality_of=_images_then_texts,
-        tasks=lambda settings: 2 * settings.groups or None,
+        tasks=lambda settings: numbered(2 * settings.groups),
     )
 
 
-def _images_then_texts(task: int, settings: Grouped) -> str | None:
+def _images_then_texts(task: str, settings: Grouped) -> str | None:
     if not settings.groups:
         return None
-    return "image" if task <= settings.groups else "text"
+    return "image" if int(task) <= settings.groups else "text"
 
 
 def rows_of_both_modalities(

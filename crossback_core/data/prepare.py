@@ -5,19 +5,22 @@ from __future__ import annotations
 import logging
 import zlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import torch
 
-from crossback_core.data.index import add_splits
+from crossback_core.data.index import add_splits, check_index, family_of
 from crossback_core.data.kind import KINDS, SampleReader
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.modality import Modality, Packed
+from crossback_core.data.names import by_number
 from crossback_core.data.settings import SPLITS, DatasetSettings
+from crossback_core.data.split_memory import draw_name
 from crossback_core.data.task_file import Split, TaskData
+from crossback_core.section import unknown
 
 logger = logging.getLogger(__name__)
 
@@ -25,35 +28,81 @@ SKIPPED_COLUMNS = ["task", "class", "source", "reason"]
 _SHOWN = 5  # skipped samples that a message names
 
 
-def make_index(
-    raw: str | Path, *, settings: DatasetSettings, seed: int
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """List every sample of a data set and split them by group.
+def list_samples(raw: str | Path, *, settings: DatasetSettings, task: str) -> pd.DataFrame:
+    """List the samples of a task, and of all tasks that share groups with it.
 
     Args:
         raw: The folder of the data set.
         settings: Of the data set.
-        seed: Decides which of the equally good splits is taken.
+        task: Its id.
 
     Returns:
-        The index, see `crossback_core.data.index`, and what was skipped, as `SKIPPED_COLUMNS`.
-        Damage that shows only when an image is decoded is found by `make_task`.
+        What `DatasetKind.index` returns, of those tasks alone.
 
     Raises:
-        ValueError: If the data are not as published or more is skipped than allowed.
+        ValueError: The data are not as published, or have no such task.
     """
     raw = Path(raw)
     if not raw.is_dir():
         raise FileNotFoundError(
             f"{raw} is not a folder: the {settings.kind} data set should be there"
         )
-    samples, skipped = _without_problems(KINDS.find(settings.kind).index(raw, settings), settings)
-    samples = samples.reset_index(drop=True)
+    kind = KINDS.find(settings.kind)
+    near = kind.index_near
+    rows = near(raw, settings, task) if near else kind.index(raw, settings)
+    rows = rows.assign(task=rows["task"].astype(str))
+    if task not in set(rows["task"]):
+        known = sorted(set(rows["task"]), key=by_number)
+        raise ValueError(f"{raw}: {unknown('task', task, known)}")
+    family: pd.DataFrame = family_of(rows, task)
+    return family.reset_index(drop=True)
+
+
+def make_index(
+    rows: pd.DataFrame,
+    *,
+    settings: DatasetSettings,
+    task: str,
+    seed: int,
+    kept: Mapping[str, str],
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Give each sample of a task its split.
+
+    Args:
+        rows: From `list_samples`.
+        settings: Of the data set.
+        task: Whose samples are wanted.
+        seed: Decides which of the equally good splits is taken.
+        kept: The split of each group that has one already.
+
+    Returns:
+        The index of all rows, see `crossback_core.data.index`, the task's alone sound for certain;
+        and what was skipped of the task, as `SKIPPED_COLUMNS`. Damage that shows only when an image
+        is decoded is found by `make_task`.
+
+    Raises:
+        ValueError: More is skipped than allowed, or a class cannot have a sample in each split.
+    """
+    own, skipped = _without_problems(rows[rows["task"] == task], settings)
+    classes = list(own["class"].unique())
+    if len(classes) < 2:
+        raise ValueError(f"task {task} has {len(classes)} class, {', '.join(classes)}: not two")
+    sound = rows if "problem" not in rows else rows[rows["problem"] == ""]
+    index = add_splits(sound, fractions=_fractions(settings), seed=seed, kept=kept)
+    check_index(index[index["task"] == task])
+    return index, skipped
+
+
+def drawn_by(settings: DatasetSettings, seed: int) -> str:
+    """Return what draws the splits of a data set: those of another draw are not kept."""
+    return draw_name(fractions=_fractions(settings), seed=seed)
+
+
+def _fractions(settings: DatasetSettings) -> tuple[float, float, float]:
     test = settings.test_fraction
     validation = settings.validation_fraction
     # Rounded, so that 1 - .2 - .2 is .6 to the last bit.
-    fractions = (round(1 - validation - test, 12), validation, test)
-    return add_splits(samples, fractions=fractions, seed=seed), skipped
+    return round(1 - validation - test, 12), validation, test
 
 
 def _without_problems(
@@ -93,8 +142,8 @@ def make_task(
     raw: str | Path,
     *,
     settings: DatasetSettings,
-    task: int,
-    members: Sequence[int],
+    task: str,
+    members: Sequence[str],
     train_per_class: int | None,
     seed: int,
     threads: int = 1,
@@ -102,10 +151,10 @@ def make_task(
     """Read the samples of one task.
 
     Args:
-        index: The data set's index.
+        index: Of the members.
         raw: The folder of the data set.
         settings: Of the data set.
-        task: The number of the task that is made.
+        task: The id of the task that is made.
         members: The tasks of the index that it consists of: itself, or several for a joint task,
             whose classes are theirs in this order.
         train_per_class: The most training samples per class; None takes all. Validation and test
@@ -145,14 +194,13 @@ def _reader(kind: str, modality: str) -> SampleReader:
 
 
 def _member_rows(
-    index: pd.DataFrame, members: Sequence[int]
+    index: pd.DataFrame, members: Sequence[str]
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Return the members' rows, member after member, and their classes in order."""
-    unknown = sorted(set(members) - set(index["task"]))
-    if unknown or not members:
-        raise ValueError(
-            f"tasks {unknown or 'none'} asked for, the index has {sorted(set(index['task']))}"
-        )
+    known = sorted(set(index["task"]), key=by_number)
+    missing = [member for member in members if member not in known]
+    if missing or not members:
+        raise ValueError(unknown("task", missing[0] if missing else "", known))
     parts = [index[index["task"] == member] for member in members]
     rows = pd.concat(parts, ignore_index=True)
     if rows["modality"].nunique() > 1:
@@ -176,7 +224,7 @@ def _fewer(rows: pd.DataFrame, train_per_class: int, seed: int) -> pd.DataFrame:
     return pd.concat(kept).sort_index().reset_index(drop=True)
 
 
-def _check_classes(rows: pd.DataFrame, classes: Sequence[str], task: int) -> None:
+def _check_classes(rows: pd.DataFrame, classes: Sequence[str], task: str) -> None:
     """Refuse a class that has lost all its samples of one split."""
     there = set(zip(rows["class"], rows["split"], strict=True))
     for name in classes:

@@ -81,12 +81,15 @@ class DatasetSettings:
     validation_fraction: ValidationFraction = 0.15
 
     def determining(self, *modalities: str) -> dict[str, Any]:
-        """Return the settings that the index depends on, and samples of the given modalities."""
+        """Return the settings that the index depends on, and samples of the given modalities.
+
+        The place of the raw data is none of them: what lies there decides.
+        """
         hints = get_type_hints(type(self), include_extras=True)
         return {
             key: value
             for key, value in sorted(asdict(self).items())
-            if all(mark.modality in modalities for mark in _marks(hints[key]))
+            if key != "raw" and all(mark.modality in modalities for mark in _marks(hints[key]))
         }
 
 

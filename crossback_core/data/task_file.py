@@ -60,7 +60,7 @@ class Split:
 class TaskData:
     """One classification task in three splits of one modality."""
 
-    task: int
+    task: str
     classes: tuple[str, ...]
     train: Split
     validation: Split
@@ -148,7 +148,7 @@ def _task_from(payload: dict[str, Any]) -> TaskData:
     modality = MODALITIES.find(entry(payload, "modality", str))
     table = None if entry(payload, "table", object) is None else entry(payload, "table", Tensor)
     splits = {name: _split_from(payload, name, modality, table) for name in SPLITS}
-    return TaskData(task=entry(payload, "task", int), classes=_names(payload, "classes"), **splits)
+    return TaskData(task=entry(payload, "task", str), classes=_names(payload, "classes"), **splits)
 
 
 def _split_from(

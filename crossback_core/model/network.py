@@ -25,14 +25,14 @@ class TaskSpec:
     """What a network knows about one of its tasks.
 
     Attributes:
-        task: Id of the task, 1 or more.
+        task: Id of the task: the number or the name that its data set gives it.
         modality: What it reads.
         classes: Names of the classes, in the order of the logits.
         channels: 3 for images, the width of the token embeddings for texts.
         width: Width of the network for this task, 1 or more.
     """
 
-    task: int
+    task: str
     modality: str
     classes: tuple[str, ...]
     channels: int
@@ -41,8 +41,8 @@ class TaskSpec:
     def __post_init__(self) -> None:
         """Refuse what describes no task: descriptions come from files as well."""
         names = self.classes
-        if type(self.task) is not int or self.task < 1:
-            raise ValueError(f"task {self.task!r} is not a number from 1")
+        if not _is_name(self.task):
+            raise ValueError(f"task {self.task!r} is not an id: give it as text")
         if not isinstance(names, tuple) or not names or not all(map(_is_name, names)):
             raise ValueError(f"classes {names!r} are not names")
         if len(set(names)) < len(names):
@@ -126,7 +126,7 @@ class Network(nn.Module):
         self.heads = nn.ModuleList()
 
     def add_task(
-        self, spec: TaskSpec, *, like: int | None = None, reading: TaskInput | None = None
+        self, spec: TaskSpec, *, like: str | None = None, reading: TaskInput | None = None
     ) -> None:
         """Add a task, which becomes the only one that may be trained; all others are frozen.
 
@@ -178,7 +178,7 @@ class Network(nn.Module):
         self.heads[-1].load_state_dict(other.heads[-1].state_dict())
 
     @property
-    def tasks(self) -> dict[int, TaskSpec]:
+    def tasks(self) -> dict[str, TaskSpec]:
         """The tasks by id, in the order in which they were learned."""
         return {spec.task: spec for spec in self.specs}
 
@@ -199,11 +199,11 @@ class Network(nn.Module):
         """Where its values are."""
         return next(self.parameters()).device
 
-    def position(self, task: int) -> int:
+    def position(self, task: str) -> int:
         """Return the position of a task id in the order of learning, from 1."""
         ids = list(self.tasks)
         if task not in ids:
-            raise ValueError(f"the network has no task {task}; it has {ids}")
+            raise ValueError(f"the network has no task {task}; it has {', '.join(ids)}")
         return ids.index(task) + 1
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:
@@ -220,7 +220,7 @@ class Network(nn.Module):
         logits: Tensor = self.heads[-1](features)
         return logits
 
-    def settled(self, task: int) -> TaskModel:
+    def settled(self, task: str) -> TaskModel:
         """Return one task as a plain module, with copies of all its values."""
         index = self.position(task) - 1
         return TaskModel(
@@ -230,7 +230,7 @@ class Network(nn.Module):
             cast(nn.Linear, deepcopy(self.heads[index])),
         )
 
-    def input(self, task: int) -> TaskInput:
+    def input(self, task: str) -> TaskInput:
         """Return what reads the input of a task."""
         return cast(TaskInput, self.inputs[self.position(task) - 1])
 

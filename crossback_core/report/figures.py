@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from crossback_core.data.names import by_number, numbers_first, with_modality
 from crossback_core.drawing import STYLE, Array, panels, percent, write_cells
 from crossback_core.report.table import standard_error
 
@@ -114,10 +115,10 @@ def draw_accuracies(summary: pd.DataFrame) -> Figure:
 
 
 def _accuracy_label(row: Mapping[Any, Any]) -> str:
-    name = f"{row['modality']} {row['target']}"
+    name = with_modality(row["target"], row["modality"])
     if pd.isna(row["backbone"]):
         return f"{name}\nbaseline kept"
-    return f"{name}\non {row['backbone_modality']} {row['backbone']}"
+    return f"{name}\non {with_modality(row['backbone'], row['backbone_modality'])}"
 
 
 def draw_matrix(matrix: pd.DataFrame) -> Figure:
@@ -142,14 +143,16 @@ def draw_matrix(matrix: pd.DataFrame) -> Figure:
 
 def _cells(matrix: pd.DataFrame, values: str) -> Array:
     """Return a column of the pairs as (targets, candidates); NaN where a pair is not there."""
-    return matrix.pivot(index="target", columns="candidate", values=values).to_numpy(float)
+    table = matrix.pivot(index="target", columns="candidate", values=values)
+    rows, columns = (sorted(ids, key=by_number) for ids in (table.index, table.columns))
+    return table.loc[rows, columns].to_numpy(float)
 
 
 def _task_names(pairs: pd.DataFrame, task: str, modality: str) -> list[str]:
     """Return "image 3" and the like, in the order of the tasks' ids."""
-    tasks = pairs.drop_duplicates(task).sort_values(task)
+    tasks = pairs.drop_duplicates(task).sort_values(task, key=numbers_first)
     return [
-        f"{kind} {number:.0f}" for kind, number in zip(tasks[modality], tasks[task], strict=True)
+        with_modality(id_, kind) for id_, kind in zip(tasks[task], tasks[modality], strict=True)
     ]
 
 
@@ -162,7 +165,7 @@ def _frame_cell(axes: Axes, column: int, row: int) -> None:
     axes.plot(*zip(*corners, strict=True), color=_MARK, linewidth=2.5)
 
 
-def draw_ladders(curves: Mapping[int, PruningCurve]) -> Figure:
+def draw_ladders(curves: Mapping[str, PruningCurve]) -> Figure:
     """Draw the accuracy of each backbone against its sparsity."""
     figure, charts = panels(len(curves), size=(3.7, 2.6), shared=True)
     for axes, (backbone, curve) in zip(charts, sorted(curves.items()), strict=True):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from pathlib import Path
 
 import pandas as pd
 
+from crossback_core.data.names import by_number
 from crossback_core.records import TargetRecord, to_values
 from crossback_core.report.figures import (
     PruningCurve,
@@ -41,9 +41,9 @@ class ReportInputs:
     dataset: str
     records: Sequence[TargetRecord]
     summary: pd.DataFrame
-    joint: Mapping[int, str]
+    joint: Mapping[str, str]
     matrix: pd.DataFrame
-    pruning: Mapping[int, PruningCurve]
+    pruning: Mapping[str, PruningCurve]
     histories: Mapping[str, TrainingCurve]
 
 
@@ -67,9 +67,16 @@ def write_report(inputs: ReportInputs, path: str | Path) -> None:
         sentences=[verdict_sentence(inputs.summary), joint_sentence(inputs.joint)],
         table=readable(inputs.summary),
         sections=_sections(inputs),
-        records=[to_values(record) for record in sorted(inputs.records, key=attrgetter("target"))],
+        records=[
+            to_values(record)
+            for record in sorted(inputs.records, key=lambda each: by_number(each.target))
+        ],
     )
     write_text(page, path)
+
+
+def _in_order(records: Sequence[TargetRecord]) -> list[TargetRecord]:
+    return sorted(records, key=lambda record: by_number(record.target))
 
 
 def _sections(inputs: ReportInputs) -> list[_Section]:
@@ -110,7 +117,7 @@ def _similarity_section(matrix: pd.DataFrame) -> _Section:
     )
 
 
-def _pruning_section(curves: Mapping[int, PruningCurve]) -> _Section:
+def _pruning_section(curves: Mapping[str, PruningCurve]) -> _Section:
     return _Section(
         title="How far the backbones can be pruned",
         alt="Line charts: validation and test accuracy of each backbone against its sparsity.",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from crossback_core.data.names import numbers_first, with_modality
 from crossback_core.records import TargetRecord
 
 _TEXT_WIDTH = 120
@@ -24,8 +25,8 @@ def summary_table(records: Sequence[TargetRecord]) -> pd.DataFrame:
             "there is no target to summarise; the configuration must name at least one"
         )
     frame = pd.DataFrame([_summary_row(record) for record in records])
-    frame = frame.sort_values("target", ignore_index=True)
-    return frame.astype({"backbone": "Int64", "similarity": float, "identical": "boolean"})
+    frame = frame.sort_values("target", key=numbers_first, ignore_index=True)
+    return frame.astype({"similarity": float, "identical": "boolean"})
 
 
 def _summary_row(record: TargetRecord) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def _summary_row(record: TargetRecord) -> dict[str, Any]:
     }
 
 
-def format_table(frame: pd.DataFrame, *, folder: str, joint: Mapping[int, str]) -> str:
+def format_table(frame: pd.DataFrame, *, folder: str, joint: Mapping[str, str]) -> str:
     """Return the summary as plain text: the table, what it says, and where everything lies.
 
     Args:
@@ -89,7 +90,7 @@ def verdict_sentence(frame: pd.DataFrame) -> str:
     )
 
 
-def joint_sentence(joint: Mapping[int, str]) -> str:
+def joint_sentence(joint: Mapping[str, str]) -> str:
     """Say what the joint networks know; nothing where there are none."""
     names = ", ".join(f"{network} ({name})" for network, name in joint.items())
     return f"Trained on several tasks at once: {names}." if names else ""
@@ -106,7 +107,10 @@ def readable(frame: pd.DataFrame) -> pd.DataFrame:
         {
             "target": frame["target"].map(str),
             "modality": frame["modality"],
-            "backbone": _pair(frame, "backbone_modality", "backbone", str, " "),
+            "backbone": [
+                "-" if pd.isna(id_) else with_modality(id_, modality)
+                for id_, modality in zip(frame["backbone"], frame["backbone_modality"], strict=True)
+            ],
             "similarity": frame["similarity"].map(_or_dash("{:.3f}".format)),
             "baseline": frame["baseline_test_accuracy"].map(_or_dash("{:.1%}".format)),
             "accuracy": frame["test_accuracy"].map(_or_dash("{:.1%}".format)),

@@ -10,13 +10,28 @@ from collections.abc import Sequence
 from functools import cache
 from itertools import product
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from filelock import FileLock, Timeout
+
+from crossback_core.lazy import Lazy
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = Lazy("torch")  # planning a workflow only asks `has_gpu`
 
 PER_GPU = "CROSSBACK_JOBS_PER_GPU"  # environment variable: processes that may share a GPU
 
 logger = logging.getLogger(__name__)
+
+
+_SIGNS = ("/dev/nvidiactl", "/dev/dxg", "/dev/kfd")  # of drivers: NVIDIA's, Windows', AMD's
+
+
+def has_gpu() -> bool:
+    """Say whether this machine seems to have a GPU, without loading torch."""
+    return os.environ.get("CUDA_VISIBLE_DEVICES") != "" and any(map(os.path.exists, _SIGNS))
 
 
 def resolve_device(name: str) -> torch.device:

@@ -9,6 +9,7 @@ from typing import get_args
 import numpy as np
 import pandas as pd
 
+from crossback_core.data.names import numbers_first
 from crossback_core.selection.settings import Candidates
 
 logger = logging.getLogger(__name__)
@@ -20,7 +21,7 @@ COLUMNS = ("target", "candidate", "modality", "target_modality", "similarity")
 class Ranked:
     """A candidate and its score; None where it could not be scored."""
 
-    candidate: int
+    candidate: str
     modality: str
     similarity: float | None
 
@@ -32,9 +33,9 @@ class Choice:
     `ranking` holds every candidate considered, the most similar (the backbone) first.
     """
 
-    target: int
+    target: str
     modality: str
-    backbone: int
+    backbone: str
     backbone_modality: str
     similarity: float
     score: str
@@ -43,9 +44,9 @@ class Choice:
 
 
 def choose_backbone(
-    scores: pd.DataFrame, *, target: int, candidates: Candidates, score: str
+    scores: pd.DataFrame, *, target: str, candidates: Candidates, score: str
 ) -> Choice:
-    """Choose the candidate of the highest similarity; among equals the lowest id.
+    """Choose the candidate of the highest similarity; among equals the first id.
 
     The target itself is never a candidate. A score that is not finite ranks last and is never
     chosen.
@@ -82,7 +83,7 @@ def choose_backbone(
     )
 
 
-def _considered(scores: pd.DataFrame, target: int, candidates: Candidates) -> pd.DataFrame:
+def _considered(scores: pd.DataFrame, target: str, candidates: Candidates) -> pd.DataFrame:
     missing = [column for column in COLUMNS if column not in scores.columns]
     if missing:
         raise ValueError(f"the scores lack the columns {', '.join(missing)}")
@@ -104,10 +105,11 @@ def _rank(rows: pd.DataFrame) -> tuple[Ranked, ...]:
     finite = rows.assign(similarity=rows["similarity"].where(np.isfinite(rows["similarity"])))
     for candidate in finite["candidate"][finite["similarity"].isna()]:
         logger.warning("candidate %s has no finite score and cannot be chosen", candidate)
-    ordered = finite.sort_values(["similarity", "candidate"], ascending=[False, True])
+    ordered = finite.sort_values("candidate", key=numbers_first)
+    ordered = ordered.sort_values("similarity", ascending=False, kind="stable")
     return tuple(
         Ranked(
-            candidate=int(row["candidate"]),
+            candidate=row["candidate"],
             modality=row["modality"],
             similarity=None if pd.isna(row["similarity"]) else float(row["similarity"]),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import dataclass
 
 import torch
@@ -123,7 +124,8 @@ def _draw(model: TaskModel, data: TaskData, count: int, seed: int) -> ProbeHalf:
     """Draw probes from a task's training split."""
     split: Split = data.train
     # one stream per task: tasks of one size and order of classes must not pair like with like
-    generator = torch.Generator().manual_seed((seed << 20) + data.task)
+    own = zlib.crc32(data.task.encode())
+    generator = torch.Generator().manual_seed((seed << 32) + own)
     rows = torch.randperm(len(split), generator=generator)[:count]
     values, mask = split.inputs(rows)
     return ProbeHalf(model.input.encode(values), mask, data.modality)

@@ -20,6 +20,8 @@ from crossback_core.version import NUMERICS
 
 StrPath = str | Path
 
+IDS = ("target", "candidate")  # columns of ids, which may look like numbers
+
 
 def network_of(path: StrPath) -> Network:
     """Load a checkpoint's network."""

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from crossback_core.data.download import check_file, download
-from crossback_core.data.index import load_index, save_index
-from crossback_core.data.prepare import make_index, make_task
+from crossback_core.data.index import check_index, load_index, save_index
+from crossback_core.data.prepare import drawn_by, list_samples, make_index, make_task
 from crossback_core.data.settings import DatasetSettings
 from crossback_core.data.sources import RemoteFile
+from crossback_core.data.split_memory import kept_splits, remember
 from crossback_core.data.task_file import save_task
 from crossback_core.data.unpack import unpack
 from crossback_core.stages.common import StrPath
-from crossback_core.storage.files import write_csv
+from crossback_core.storage.files import exclusive, write_csv
 
 
 def download_file(*, file: StrPath, source: RemoteFile) -> None:
@@ -37,22 +40,46 @@ def unpack_data(
 
 
 def prepare_index(
-    *, raw: StrPath, index: StrPath, skipped: StrPath, dataset: DatasetSettings, seed: int
+    *,
+    index: StrPath,
+    splits: StrPath,
+    skipped: StrPath,
+    task: str,
+    dataset: DatasetSettings,
+    seed: int,
 ) -> None:
-    """List the samples of a data set and their splits (rule prepare_index)."""
-    samples, left_out = make_index(raw, settings=dataset, seed=seed)
+    """List the samples of a task and their splits (rule prepare_index).
+
+    The file of splits is kept and extended: a group that has a split stays there. So are those of
+    the tasks that share groups with this one, which lie beside it.
+    """
+    splits = Path(splits)
+    rows = list_samples(dataset.raw, settings=dataset, task=task)
+    rule = drawn_by(dataset, seed)
+    with exclusive(splits.parent):  # the task of the same pictures' texts may be at it as well
+        beside = [splits.with_name(f"{each}.csv") for each in rows["task"].unique()]
+        kept = kept_splits(beside, rule)
+        samples, left_out = make_index(rows, settings=dataset, task=task, seed=seed, kept=kept)
+        # Those of the other tasks as well: which of them is made first decides nothing.
+        remember(splits, samples, rule)
     write_csv(left_out, skipped)
+    save_index(samples[samples["task"] == task], index)
+
+
+def collect_index(*, indexes: Sequence[StrPath], index: StrPath) -> None:
+    """Put the indexes of all tasks into one table (rule collect_index)."""
+    samples = pd.concat([load_index(path) for path in indexes], ignore_index=True)
+    check_index(samples)
     save_index(samples, index)
 
 
 def prepare_task(
     *,
-    index: StrPath,
-    raw: StrPath,
+    indexes: Sequence[StrPath],
     task_file: StrPath,
     skipped: StrPath,
-    task: int,
-    members: Sequence[int],
+    task: str,
+    members: Sequence[str],
     dataset: DatasetSettings,
     train_per_class: int | None,
     seed: int,
@@ -63,8 +90,8 @@ def prepare_task(
     The number of threads, which decode pictures, has no influence on the result.
     """
     data, left_out = make_task(
-        load_index(index),
-        raw,
+        pd.concat([load_index(path) for path in indexes], ignore_index=True),
+        dataset.raw,
         settings=dataset,
         task=task,
         members=members,

@@ -11,7 +11,7 @@ from crossback_core.records import PruningRecord, TargetRecord, read_record
 from crossback_core.report.figures import PruningCurve, TrainingCurve
 from crossback_core.report.page import ReportInputs, write_report
 from crossback_core.report.table import format_table, summary_table
-from crossback_core.stages.common import StrPath
+from crossback_core.stages.common import IDS, StrPath
 from crossback_core.storage.files import read_csv, write_csv, write_text
 
 
@@ -25,7 +25,7 @@ def summarize(
     summary: StrPath,
     text: StrPath,
     report: StrPath,
-    joint: Mapping[int, str],
+    joint: Mapping[str, str],
 ) -> None:
     """Make the table of a data set's targets and the report (rule summarize)."""
     records = [read_record(TargetRecord, path) for path in metrics]
@@ -38,7 +38,7 @@ def summarize(
         records=records,
         summary=frame,
         joint=joint,
-        matrix=_scored_matrix(read_csv(matrix), records),
+        matrix=_scored_matrix(read_csv(matrix, names=IDS), records),
         pruning=dict(map(_pruning_curve, tables, choices)),
         histories=dict(map(_training_curve, histories, records)),
     )
@@ -54,7 +54,7 @@ def _scored_matrix(matrix: pd.DataFrame, records: Sequence[TargetRecord]) -> pd.
     )
 
 
-def _pruning_curve(table: StrPath, choice: StrPath) -> tuple[int, PruningCurve]:
+def _pruning_curve(table: StrPath, choice: StrPath) -> tuple[str, PruningCurve]:
     chosen = read_record(PruningRecord, choice)
     curve = PruningCurve(
         levels=read_csv(table),

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -18,39 +21,93 @@ from crossback_core.records import (
 )
 from crossback_core.selection.choice import choose_backbone
 from crossback_core.selection.comparison import Target, Trained
+from crossback_core.selection.scores import SCORES
 from crossback_core.selection.settings import Candidates, ProbeSettings
-from crossback_core.stages.common import StrPath
-from crossback_core.storage.files import read_csv, write_csv
+from crossback_core.stages.common import IDS, StrPath
+from crossback_core.storage.files import read_csv, sha256, write_csv
+from crossback_core.version import NUMERICS
 
 logger = logging.getLogger(__name__)
+
+
+def list_candidates(
+    *,
+    task_files: Sequence[StrPath],
+    baselines: Sequence[StrPath],
+    candidates: StrPath,
+    ids: Sequence[str],
+) -> None:
+    """List the candidates of a data set with the hashes of their files (rule list_candidates)."""
+    rows = [
+        {
+            "candidate": id_,
+            "task_file": str(task_file),
+            "baseline": str(baseline),
+            "contents": f"{sha256(task_file)} {sha256(baseline)}",
+        }
+        for id_, task_file, baseline in zip(ids, task_files, baselines, strict=True)
+    ]
+    write_csv(pd.DataFrame(rows), candidates)
 
 
 def measure_similarity(
     *,
     target_data: StrPath,
     target_baseline: StrPath,
-    candidate_data: Sequence[StrPath],
-    candidate_baselines: Sequence[StrPath],
+    candidates: StrPath,
     similarity: StrPath,
     probing: ProbeSettings,
+    excluded: Sequence[str],
     seed: int,
 ) -> None:
-    """Score every candidate for a target by every score (rule measure_similarity)."""
+    """Score every candidate for a target by every score (rule measure_similarity).
+
+    Rows that are there already and were made from the same files and settings are kept.
+    """
+    listed = read_csv(candidates, as_text=True)
+    listed = listed[~listed["candidate"].isin(excluded)]
+    own = (sha256(target_data), sha256(target_baseline), probing, seed, tuple(SCORES), NUMERICS)
+    keys = [_short_hash(repr((*own, contents))) for contents in listed["contents"]]
+    kept = _kept_rows(similarity, keys)
     target = Target(_trained(target_baseline, target_data), probing, seed=seed)
-    rows = []
-    for baseline, task_file in zip(candidate_baselines, candidate_data, strict=True):
-        candidate = _trained(baseline, task_file)
-        rows.append(
-            {
-                "target": target.data.task,
-                "target_modality": target.data.modality,
-                "candidate": candidate.data.task,
-                "modality": candidate.data.modality,
-                **target.scores(candidate),
-            }
-        )
-        logger.info("candidate %s: %s", rows[-1]["candidate"], rows[-1])
+    rows = [
+        kept[key] if key in kept else _row(target, candidate, made_from=key)
+        for key, candidate in zip(keys, listed.to_dict("records"), strict=True)
+    ]
+    logger.info("%d candidates, %d of them scored earlier", len(rows), len(set(keys) & set(kept)))
     write_csv(pd.DataFrame(rows), similarity)
+
+
+def _kept_rows(similarity: StrPath, keys: Sequence[str]) -> dict[str, Mapping[Any, Any]]:
+    """Return the rows of an earlier table, if there is one, by what they were made from."""
+    if not Path(similarity).is_file():
+        return {}
+    try:
+        rows = read_csv(similarity, names=IDS)
+    except ValueError as error:
+        logger.warning("all candidates are scored again: %s", error)
+        return {}
+    if "made_from" not in rows:
+        return {}
+    return {row["made_from"]: row for row in rows.to_dict("records") if row["made_from"] in keys}
+
+
+def _row(target: Target, listed: Mapping[Any, str], *, made_from: str) -> dict[str, Any]:
+    candidate = _trained(listed["baseline"], listed["task_file"])
+    row = {
+        "target": target.data.task,
+        "target_modality": target.data.modality,
+        "candidate": candidate.data.task,
+        "modality": candidate.data.modality,
+        **target.scores(candidate),
+        "made_from": made_from,
+    }
+    logger.info("candidate %s: %s", candidate.data.task, row)
+    return row
+
+
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _trained(baseline: StrPath, task_file: StrPath) -> Trained:
@@ -64,14 +121,14 @@ def _trained(baseline: StrPath, task_file: StrPath) -> Trained:
 
 def collect_similarity(*, similarities: Sequence[StrPath], matrix: StrPath) -> None:
     """Put the similarities of all targets into one table (rule collect_similarity)."""
-    write_csv(pd.concat([read_csv(path) for path in similarities]), matrix)
+    write_csv(pd.concat([read_csv(path, names=IDS) for path in similarities]), matrix)
 
 
 def select_backbone(
-    *, similarity: StrPath, selection: StrPath, target: int, candidates: Candidates, score: str
+    *, similarity: StrPath, selection: StrPath, target: str, candidates: Candidates, score: str
 ) -> None:
     """Choose the candidate of the highest score as a target's backbone (rule select_backbone)."""
-    scores = read_csv(similarity)
+    scores = read_csv(similarity, names=IDS)
     if score not in scores:
         raise ValueError(
             f"{similarity} has no scores {score!r}: it has {', '.join(map(str, scores))}"

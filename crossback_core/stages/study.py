@@ -18,6 +18,7 @@ from crossback_core.learning.target import train_at
 from crossback_core.records import BaselineRecord, PairRecord, origin, read_record, write_record
 from crossback_core.runtime.device import resolve_device
 from crossback_core.stages.common import (
+    IDS,
     StrPath,
     accuracies_of,
     circumstances,
@@ -38,7 +39,7 @@ from crossback_core.study.figures import draw_all
 from crossback_core.study.settings import Start
 from crossback_core.study.starts import begin
 
-PLACE = re.compile(r"size_(all|\d+)/seed_(\d+)/target_(\d+)")
+PLACE = re.compile(r"size_(all|\d+)/seed_(\d+)/target_([^/]+)")
 
 
 def train_pair(
@@ -123,9 +124,9 @@ def collect_study(
         *(_place(path) | asdict(read_record(PairRecord, path)) for path in pairs),
     ]
     table = pd.DataFrame(rows)[list(TRAINING_COLUMNS)]
-    table = table.astype({"candidate": "Int64", "classes": "Int64"})
+    table = table.astype({"classes": "Int64"})
     sparsities = table[table["start"] == "backbone"].groupby("candidate")["sparsity"].first()
-    scored = pd.concat([read_csv(path).assign(**_place(path)) for path in scores])
+    scored = pd.concat([read_csv(path, names=IDS).assign(**_place(path)) for path in scores])
     write_csv(table, trainings)
     write_csv(scored.assign(sparsity=scored["candidate"].map(sparsities)), score_table)
 
@@ -143,7 +144,7 @@ def _place(path: StrPath) -> dict[str, int | str]:
     if found is None:
         raise ValueError(f"{path} is not the path of an artifact of a study")
     size, seed, target = found.groups()
-    return {"size": size, "seed": int(seed), "target": int(target)}
+    return {"size": size, "seed": int(seed), "target": target}
 
 
 def _baseline_row(metrics: StrPath, history: StrPath, start: str) -> dict[str, Any]:
@@ -170,11 +171,12 @@ def summarize_study(
     gains: StrPath,
     candidates: StrPath,
     figures: Sequence[StrPath],
-    joint: Sequence[int],
+    joint: Sequence[str],
 ) -> None:
     """Judge the scores and the controls of a study, and draw them (rule summarize_study)."""
     # without "all" among them, sizes are read as numbers
-    rows, scores = (read_csv(path).astype({"size": str}) for path in (trainings, score_table))
+    tables = [read_csv(path, names=IDS) for path in (trainings, score_table)]
+    rows, scores = (table.astype({"size": str}) for table in tables)
     table = with_gains(rows, joint=joint)
     judged = judge_scores(table, scores, joint=joint)
     grouped = gains_by_group(table)

@@ -170,7 +170,7 @@ def _comparison(
     }
 
 
-def _weights(network: Network, task: int) -> dict[str, Any]:
+def _weights(network: Network, task: str) -> dict[str, Any]:
     """Return width, sizes, and how the masked weights are shared out among a network's tasks."""
     shares = network.ownership.weights.shares(network.position(task))
     return {

@@ -11,11 +11,12 @@ import io
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import yaml
+from filelock import FileLock
 
 if TYPE_CHECKING:  # a script's log imports this module before it is open: keep it light
     import pandas as pd
@@ -111,7 +112,16 @@ def write_csv(frame: pd.DataFrame, path: str | Path) -> None:
     write_text(frame.to_csv(index=False, lineterminator="\n"), path)
 
 
-def read_csv(path: str | Path, *, as_text: bool = False) -> pd.DataFrame:
+@contextlib.contextmanager
+def exclusive(folder: str | Path) -> Iterator[None]:
+    """Let one process at a time work in a folder, on this machine or over a network."""
+    path = Path(folder) / ".lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path):
+        yield
+
+
+def read_csv(path: str | Path, *, as_text: bool = False, names: Sequence[str] = ()) -> pd.DataFrame:
     """Read a table that `write_csv` wrote.
 
     A table has no hash: one that is cut off is refused, unless it was cut exactly between two
@@ -120,6 +130,7 @@ def read_csv(path: str | Path, *, as_text: bool = False) -> pd.DataFrame:
     Args:
         path: The file.
         as_text: Leave all values as they are written, also "null" and "".
+        names: Columns whose values are left as they are written; None where there is none.
 
     Raises:
         FileNotFoundError: There is no such file.
@@ -130,13 +141,22 @@ def read_csv(path: str | Path, *, as_text: bool = False) -> pd.DataFrame:
     content = _existing(path).read_bytes()
     try:
         _check_rows(content.decode())
-        options: dict[str, Any] = {"dtype": str, "keep_default_na": False} if as_text else {}
+        options: dict[str, Any] = {
+            "converters": dict.fromkeys(names, _name),
+            "float_precision": "round_trip",
+        }
+        if as_text:
+            options = {"dtype": str, "keep_default_na": False}
         frame: pd.DataFrame = pd.read_csv(io.BytesIO(content), **options)
     except (ValueError, csv.Error) as error:  # those of pandas are ValueErrors
         raise ValueError(
             f"{path} is damaged or not a table ({error}): remove it and run again"
         ) from error
     return frame
+
+
+def _name(value: str) -> str | None:
+    return value or None
 
 
 def _check_rows(text: str) -> None:

@@ -18,6 +18,7 @@ import pandas as pd
 from scipy.stats import rankdata, weightedtau
 from scipy.stats import t as student
 
+from crossback_core.data.names import numbers_first
 from crossback_core.selection.scores import SCORES
 from crossback_core.study.settings import Start
 
@@ -66,7 +67,7 @@ def interval(values: pd.DataFrame, column: str) -> Interval:
     return Interval(mean, mean - reach, mean + reach)
 
 
-def with_gains(trainings: pd.DataFrame, *, joint: Sequence[int]) -> pd.DataFrame:
+def with_gains(trainings: pd.DataFrame, *, joint: Sequence[str]) -> pd.DataFrame:
     """Add to each training its cell's baselines, its gains over them and controls, and its kind.
 
     Args:
@@ -107,7 +108,7 @@ def by_size(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def judge_scores(
-    trainings: pd.DataFrame, scores: pd.DataFrame, *, joint: Sequence[int]
+    trainings: pd.DataFrame, scores: pd.DataFrame, *, joint: Sequence[str]
 ) -> pd.DataFrame:
     """Judge each score by the backbones that it picks, beside picks at random and by training all.
 
@@ -148,7 +149,7 @@ _JUDGED = ("accuracy", "gain", "over_random", "regret", "tau", "rank", "planted"
 
 
 def _picks(
-    trainings: pd.DataFrame, scores: pd.DataFrame, joint: Sequence[int]
+    trainings: pd.DataFrame, scores: pd.DataFrame, joint: Sequence[str]
 ) -> Iterator[dict[str, Any]]:
     """Yield one row for each cell and score, or other way to pick."""
     tried = trainings[trainings["start"] == "backbone"]
@@ -160,8 +161,12 @@ def _picks(
         kept_gain=_gain_of_the_better(joined), in_other_seeds=_accuracy_in_other_seeds(joined)
     )
     useful = scores["candidate"].isin(joint) & (scores["modality"] == scores["target_modality"])
-    scored = dict(list(scores.assign(useful=useful).sort_values("candidate").groupby(CELL)))
-    for cell, part in joined.sort_values("candidate").groupby(CELL):
+    joined, every_score = (
+        frame.sort_values("candidate", key=numbers_first)
+        for frame in (joined, scores.assign(useful=useful))
+    )
+    scored = dict(list(every_score.groupby(CELL)))
+    for cell, part in joined.groupby(CELL):
         place = dict(zip(CELL, cell, strict=True)) | {"candidates": len(part)}
         every = scored[cell]
         yield place | {"picked_by": RANDOM, "planted": every["useful"].mean()} | _random_pick(part)
@@ -262,7 +267,7 @@ def gains_by_candidate(trainings: pd.DataFrame) -> pd.DataFrame:
     Returns:
         The columns of `gains_by_group`, and candidate.
     """
-    tried = trainings[trainings["candidate"].notna()].astype({"candidate": int})
+    tried = trainings[trainings["candidate"].notna()]
     keys = ["size", "target_modality", "candidate", "modality", "kind", "start"]
     return _gains_by(keys, tried)
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from crossback_core.data.names import numbers_first, with_modality
 from crossback_core.drawing import STYLE, new_figure, panels, percent, write_cells
 from crossback_core.section import ALL
 from crossback_core.storage.files import atomic_write
@@ -86,6 +87,11 @@ def draw_transfer(trainings: pd.DataFrame) -> Figure:
     return figure
 
 
+def _titles(rows: pd.DataFrame, task: str, modality: str) -> pd.Series[str]:
+    titles = map(with_modality, rows[task], rows[modality])
+    return pd.Series(list(titles), index=rows.index, dtype=object)
+
+
 def _gain_maps(trained: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """Make a table of mean gains for each size: the same targets in rows, candidates in columns.
 
@@ -93,14 +99,12 @@ def _gain_maps(trained: pd.DataFrame) -> dict[str, pd.DataFrame]:
     """
     cells = trained.drop_duplicates(["target", "candidate"])
     joint = cells[cells["kind"] == "joint"]
-    name = trained["modality"] + " " + trained["candidate"].astype(int).astype(str)
+    name = _titles(trained, "candidate", "modality")
     if not joint.duplicated(["target", "modality"]).any():
         name = name.mask(trained["kind"] == "joint", "joint " + trained["modality"])
-    frame = trained.assign(
-        row=trained["target_modality"] + " " + trained["target"].astype(str), column=name
-    )
+    frame = trained.assign(row=_titles(trained, "target", "target_modality"), column=name)
     rows, columns = (
-        frame.sort_values(task)[place].unique()
+        frame.sort_values(task, key=numbers_first)[place].unique()
         for task, place in (("target", "row"), ("candidate", "column"))
     )
     return {

@@ -25,13 +25,13 @@ class StudySize:
         controls: For each control (see study/starts.py) the candidates that it is trained from.
     """
 
-    candidates: tuple[int, ...]
-    controls: Mapping[Start, tuple[int, ...]]
+    candidates: tuple[str, ...]
+    controls: Mapping[Start, tuple[str, ...]]
 
     @property
-    def pairs(self) -> tuple[tuple[Start, int], ...]:
+    def pairs(self) -> tuple[tuple[Start, str], ...]:
         """Return what targets are trained from: starts with their candidates."""
-        starts: dict[Start, tuple[int, ...]] = {"backbone": self.candidates, **self.controls}
+        starts: dict[Start, tuple[str, ...]] = {"backbone": self.candidates, **self.controls}
         return tuple((start, each) for start, candidates in starts.items() for each in candidates)
 
 

@@ -2,7 +2,7 @@
 
 import re
 
-from crossback_core.data.kind import KINDS
+from crossback_core.data.contents import contents_of, encoder_contents
 from crossback_core.data.sources import RemoteFile
 
 
@@ -27,31 +27,60 @@ def downloaded_files(wildcards: Wildcards) -> list[str]:
     return [f"resources/{wildcards.dataset}/{file.name}" for file in remote_files_of(wildcards)]
 
 
-def raw_files(wildcards: Wildcards) -> list[str]:
-    """Return what changes whenever the raw data does."""
+def memory_of(experiment: Experiment) -> Path:
+    """Return where the digests of a data set's files are remembered."""
+    return Path(".snakemake/crossback/contents") / experiment.name
+
+
+def unpacked_listing(wildcards: Wildcards) -> list[str]:
+    """Return what tells that a published data set has been unpacked; nothing for a folder."""
     experiment = experiment_of(wildcards)
-    raw = Path(experiment.dataset.raw)
+    return [f"{experiment.dataset.raw}/SOURCES.txt"] if experiment.downloads else []
+
+
+def raw_contents(wildcards: Wildcards) -> str:
+    """Return a digest of what a job's task is made of; that of a download is its listing."""
+    experiment = experiment_of(wildcards)
     if experiment.downloads:
-        return [f"{raw}/SOURCES.txt"]
-    return KINDS.find(experiment.dataset.kind).raw_files(raw)
+        return ""
+    try:
+        return contents_of(experiment.dataset, wildcards.task, memory_of(experiment))
+    except (ValueError, OSError) as error:
+        raise Refused(f"{experiment.name}: {error}") from None
 
 
 def index_settings(wildcards: Wildcards) -> dict[str, object]:
-    """Return the settings that the index of a job's data set depends on."""
+    """Return the settings that the index of a job's task depends on."""
     return experiment_of(wildcards).dataset.determining()
 
 
-def samples_of(network: Callable[[Wildcards], int]) -> Param:
-    """Return the params function of the settings that the samples of a job's network depend on."""
+def samples_of(network: Callable[[Wildcards], str]) -> Param:
+    """Return the params function of what the samples of a job's network depend on."""
 
     def settings(wildcards: Wildcards) -> dict[str, object]:
         experiment = experiment_of(wildcards)
-        return experiment.dataset.determining(*experiment.modalities(network(wildcards)))
+        modalities = experiment.modalities(network(wildcards))
+        found = experiment.dataset.determining(*modalities)
+        return found | {
+            "encoder_contents": encoder_contents(experiment.dataset, modalities, memory_of(experiment))
+        }
 
     return settings
 
 
-def members(wildcards: Wildcards) -> tuple[int, ...]:
+def of_tasks(pattern: str) -> Callable[[Wildcards], list[str]]:
+    """Return the input function for one file of each task of a data set."""
+    return lambda wildcards: expand(
+        pattern, dataset=wildcards.dataset, task=experiment_of(wildcards).indexed
+    )
+
+
+def of_members(pattern: str) -> Callable[[Wildcards], list[str]]:
+    """Return the input function for one file of each task whose classes a network knows."""
+    return lambda wildcards: expand(pattern, dataset=wildcards.dataset, task=members(wildcards))
+
+
+def members(wildcards: Wildcards) -> tuple[str, ...]:
     """Return the tasks whose classes a network knows."""
     return experiment_of(wildcards).members(task_id(wildcards))
 

@@ -2,6 +2,8 @@
 
 import time
 
+from crossback_core.data.names import by_number
+
 STARTED = time.time()
 
 
@@ -13,6 +15,7 @@ def requested_results() -> list[str]:
         for file in (
             "summary.csv",
             "report.html",
+            "data/index.csv",
             *(f"target_{target}.pt" for target in SETTINGS.datasets[name].targets),
         )
     ]
@@ -32,11 +35,11 @@ def of_backbones(pattern: str) -> Callable[[Wildcards], list[str]]:
     def files(wildcards: Wildcards) -> list[str]:
         targets = experiment_of(wildcards).targets
         backbones = {selected_backbone(wildcards.dataset, target) for target in targets}
-        return expand(pattern, dataset=wildcards.dataset, task=sorted(backbones))
+        return expand(pattern, dataset=wildcards.dataset, task=sorted(backbones, key=by_number))
 
     return files
 
 
-def joint_names(wildcards: Wildcards) -> dict[int, str]:
+def joint_names(wildcards: Wildcards) -> dict[str, str]:
     """Return the names of a data set's joint networks."""
     return {id_: network.name for id_, network in experiment_of(wildcards).joint.items()}

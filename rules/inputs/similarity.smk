@@ -15,10 +15,18 @@ def of_targets(pattern: str) -> Callable[[Wildcards], list[str]]:
     )
 
 
+def candidate_ids(wildcards: Wildcards) -> tuple[str, ...]:
+    """Return the ids of a data set's candidates."""
+    return experiment_of(wildcards).candidates
+
+
 def of_candidates(pattern: str) -> Callable[[Wildcards], list[str]]:
-    """Return the input function for one file of each candidate of a target."""
+    """Return the input function for one file of each candidate of a data set."""
     return lambda wildcards: expand(
-        pattern,
-        dataset=wildcards.dataset,
-        task=experiment_of(wildcards).candidates_of(target_id(wildcards)),
+        pattern, dataset=wildcards.dataset, task=candidate_ids(wildcards)
     )
+
+
+def excluded(wildcards: Wildcards) -> tuple[str, ...]:
+    """Return the candidates of a data set that are none for a job's target."""
+    return experiment_of(wildcards).excluded_for(target_id(wildcards))

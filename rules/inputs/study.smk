@@ -28,7 +28,7 @@ def study_seed(wildcards: Wildcards) -> int:
     return int(wildcards.seed)
 
 
-def target_alone(wildcards: Wildcards) -> tuple[int, ...]:
+def target_alone(wildcards: Wildcards) -> tuple[str, ...]:
     """Return the tasks that a target of a study consists of: itself."""
     return (target_id(wildcards),)
 
@@ -45,7 +45,7 @@ def longer_training(wildcards: Wildcards) -> TrainingSettings:
     return replace(training, epochs=2 * training.epochs, min_steps=2 * training.min_steps)
 
 
-def joint_ids(wildcards: Wildcards) -> tuple[int, ...]:
+def joint_ids(wildcards: Wildcards) -> tuple[str, ...]:
     """Return the ids of a data set's joint networks."""
     return tuple(experiment_of(wildcards).joint)
 

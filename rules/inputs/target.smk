@@ -3,7 +3,7 @@
 from crossback_core.records import SelectionRecord, read_record
 
 
-def selected_backbone(dataset: str, target: int | str) -> int:
+def selected_backbone(dataset: str, target: str) -> str:
     """Read which backbone was selected for a target, once it has been."""
     found = checkpoints.select_backbone.get(dataset=dataset, target=target)
     try:

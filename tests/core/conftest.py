@@ -18,10 +18,10 @@ def _keep_every_epoch(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="session")
 def images() -> TaskData:
     """Return task 1: three classes of images."""
-    return tiny.task_data(1, "image", classes=3)
+    return tiny.task_data("1", "image", classes=3)
 
 
 @pytest.fixture(scope="session")
 def texts() -> TaskData:
     """Return task 2: two classes of texts."""
-    return tiny.task_data(2, "text")
+    return tiny.task_data("2", "text")

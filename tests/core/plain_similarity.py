@@ -4,6 +4,7 @@ Every pair is worked out on its own, and every round of the mutation reads all p
 ModelDiff's description has it.
 """
 
+import zlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -91,7 +92,7 @@ def _pairs(target: Trained, candidate: Trained, settings: ProbeSettings, seed: i
 
 
 def _drawn(model: TaskModel, data: TaskData, count: int, seed: int) -> ProbeHalf:
-    random = torch.Generator().manual_seed((seed << 20) + data.task)
+    random = torch.Generator().manual_seed((seed << 32) + zlib.crc32(data.task.encode()))
     values, mask = data.train.inputs(torch.randperm(len(data.train), generator=random)[:count])
     return ProbeHalf(model.input.encode(values), mask, data.modality)
 

@@ -26,17 +26,17 @@ _TRAINED: dict[str, Any] = {
 def baseline(**changes: Any) -> BaselineRecord:
     """Return the record of the baseline of task 3."""
     return BaselineRecord(
-        **_TRAINED | {"task": 3, "modality": "image", "classes": ("ant", "bee")} | changes
+        **_TRAINED | {"task": "3", "modality": "image", "classes": ("ant", "bee")} | changes
     )
 
 
-def target(number: int, **changes: Any) -> TargetRecord:
+def target(id_: str, **changes: Any) -> TargetRecord:
     """Return the record of a target on backbone 29."""
     record = TargetRecord(
         **_TRAINED,
-        target=number,
+        target=id_,
         modality="image",
-        backbone=29,
+        backbone="29",
         backbone_modality="image",
         similarity=0.9713,
         score="label_cka",
@@ -44,7 +44,7 @@ def target(number: int, **changes: Any) -> TargetRecord:
         baseline_validation_accuracy=0.60,
         baseline_test_accuracy=0.60,
         tried=Tried(
-            backbone=29,
+            backbone="29",
             similarity=0.9713,
             swapped=False,
             continued=False,
@@ -60,13 +60,13 @@ def target(number: int, **changes: Any) -> TargetRecord:
         free_fraction=0.0,
         dense_bytes=400_000,
         checkpoint_bytes=412_345,
-        earlier_tasks=(EarlierTask(29, 0.75, 0.75, True),),
+        earlier_tasks=(EarlierTask("29", 0.75, 0.75, True),),
     )
     return replace(record, **changes)
 
 
-def kept(number: int, **changes: Any) -> TargetRecord:
+def kept(id_: str, **changes: Any) -> TargetRecord:
     """Return the record of a target whose baseline was kept."""
     nothing = dict.fromkeys(("backbone", "backbone_modality", "similarity", "sparsity"))
     without: dict[str, Any] = {"verdict": "hurts", "test_accuracy": 0.60, "earlier_tasks": ()}
-    return target(number, **nothing, **without, **changes)
+    return target(id_, **nothing, **without, **changes)

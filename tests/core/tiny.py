@@ -85,13 +85,13 @@ WORDS = 8  # a class
 
 
 def task_data(
-    task: int, modality: str, *, classes: int = 2, train: int = 12, held_out: int = 6
+    task: str, modality: str, *, classes: int = 2, train: int = 12, held_out: int = 6
 ) -> TaskData:
     """Return a task that can be learned: each class has its own brightness, or its own words."""
     make = _images if modality == "image" else _texts
     sizes = {"train": train, "validation": held_out, "test": held_out}
     splits = {
-        name: make(count, classes, torch.Generator().manual_seed(100 * task + number))
+        name: make(count, classes, torch.Generator().manual_seed(100 * int(task) + number))
         for number, (name, count) in enumerate(sizes.items())
     }
     return TaskData(task, tuple(f"class {n}" for n in range(classes)), **splits)

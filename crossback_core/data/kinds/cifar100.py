@@ -17,7 +17,13 @@ import pandas as pd
 from pydantic.dataclasses import dataclass
 
 from crossback_core.data.images import Pixels, fit_picture
-from crossback_core.data.kind import DatasetKind, check_published, file_and_number, spread
+from crossback_core.data.kind import (
+    DatasetKind,
+    check_published,
+    file_and_number,
+    numbered,
+    spread,
+)
 from crossback_core.data.settings import (
     ClassesPerGroup,
     DatasetSettings,
@@ -203,5 +209,5 @@ KIND = DatasetKind(
     readers={"image": read_images},
     files=FILES,
     modality_of=lambda task, settings: "image",
-    tasks=lambda settings: settings.groups or None,
+    tasks=lambda settings: numbered(settings.groups),
 )

@@ -6,21 +6,25 @@ of one task, class and name belong together: they share a split.
 Table: samples.csv or samples.parquet with the columns `task`, `class`, `path` or `text`, and, if
 wanted, `group` and `split`. Where there is a table, folders may have any names.
 
-Tasks are numbered in the order of their names, those of images before those of texts.
+A task is called by its modality and its name: image-animals, text-kitchen.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache, partial
 from pathlib import Path
 
 import pandas as pd
 from pydantic.dataclasses import dataclass
 
 from crossback_core.data.encoder import encode
-from crossback_core.data.kind import DatasetKind, SampleReader
+from crossback_core.data.kind import DatasetKind, SampleReader, Sources, hidden
 from crossback_core.data.modalities import MODALITIES
+from crossback_core.data.modality import Modality
+from crossback_core.data.names import check_distinct, cleaned, name_of, task_name
 from crossback_core.data.settings import SPLITS, PairedSettings, TextLength
 from crossback_core.data.text import Texts, join_captions, read_caption
 from crossback_core.section import STRICT
@@ -28,6 +32,7 @@ from crossback_core.section import STRICT
 logger = logging.getLogger(__name__)
 
 TABLES = ("samples.csv", "samples.parquet")
+_COLUMNS = ("task", "class", "path", "text", "group", "split")
 DEFAULT = "image"  # of a table's path whose suffix is no modality's: the decoder decides
 
 
@@ -36,12 +41,6 @@ class FolderSettings(PairedSettings):
     """Your own pictures and texts, in plain folders or a table."""
 
     text_length: TextLength = 64
-
-
-def raw_files(raw: Path) -> list[str]:
-    """List the table and all folders: the time of a folder tells only of the entries in itself."""
-    entries = [*raw.glob("samples.*"), *raw.glob("*/"), *raw.glob("*/*/"), *raw.glob("*/*/*/")]
-    return [str(raw), *sorted(map(str, entries))]
 
 
 def read_index(raw: Path, settings: FolderSettings) -> pd.DataFrame:
@@ -55,32 +54,118 @@ def read_index(raw: Path, settings: FolderSettings) -> pd.DataFrame:
         What `DatasetKind.index` returns. Ids begin with the names of task and class.
 
     Raises:
-        ValueError: If there are no samples, or a task has less than two classes.
+        ValueError: There are no samples, or a name cannot be one.
     """
     table = _find_table(raw)
-    rows = _folder_rows(raw) if table is None else _table_rows(raw, table)
+    return _checked(raw, _folder_rows(raw) if table is None else _table_rows(raw, table))
+
+
+def _read_near(raw: Path, settings: FolderSettings, task: str) -> pd.DataFrame:
+    """List the samples of a task and of those of its name; of a table, all samples."""
+    if _find_table(raw) is not None:
+        return read_index(raw, settings)
+    name = task.partition("-")[2]
+    return _checked(raw, _folder_rows(raw, only=name))
+
+
+def task_ids(settings: FolderSettings) -> tuple[str, ...]:
+    """Return the ids of a folder's tasks: images before texts, each in the order of their names.
+
+    Raises:
+        ValueError: There is no task, or a name cannot be one.
+    """
+    raw = Path(settings.raw)
+    if not raw.is_dir():
+        raise ValueError(f"{raw} is not a folder")
+    table = _find_table(raw)
+    if table is None:
+        found = dict.fromkeys(_id(modality, name) for modality, name, _ in _task_folders(raw))
+    else:
+        rows = _read_once(table, table.stat().st_mtime_ns)
+        found = dict.fromkeys(rows.sort_values(["modality", "task"])["task"])
+    if not found:
+        raise ValueError(_nothing(raw))
+    check_distinct(found)
+    return tuple(found)
+
+
+def _id(modality: str, name: str) -> str:
+    return f"{modality}-{name}"
+
+
+def _nothing(raw: Path) -> str:
+    return (
+        f"{raw} has no samples: wanted are images/<task>/<class>/*.jpg, .png or .webp, "
+        f"texts/<task>/<class>/*.txt, or a table {' or '.join(TABLES)}"
+    )
+
+
+def _checked(raw: Path, rows: pd.DataFrame) -> pd.DataFrame:
     if rows.empty:
-        raise ValueError(
-            f"{raw} has no samples: wanted are images/<task>/<class>/*.jpg, .png or .webp, "
-            f"texts/<task>/<class>/*.txt, or a table {' or '.join(TABLES)}"
-        )
-    rows = rows.sort_values(["modality", "task", "class"], kind="stable", ignore_index=True)
-    names = rows["modality"].str.cat(rows["task"], sep="\0")
-    rows = rows.rename(columns={"task": "name"}).assign(task=pd.factorize(names)[0] + 1)
-    _check_tasks(rows)
+        raise ValueError(_nothing(raw))
+    rows = _sorted(rows)
     parts = ["part"] if "part" in rows else []
     return rows[["id", "task", "class", "modality", "group", "source", "problem", *parts]]
 
 
-def _check_tasks(rows: pd.DataFrame) -> None:
-    """Log the number of each task, and refuse a task of one class."""
-    for task, part in rows.groupby("task"):
-        modality = part["modality"].iloc[0]
-        name = part["name"].iloc[0]
-        classes = list(part["class"].unique())
-        logger.info("task %s: %ss of %s, classes %s", task, modality, name, ", ".join(classes))
-        if len(classes) < 2:
-            raise ValueError(f"task {name!r} of {modality}s has one class, {classes[0]!r}, not two")
+def _sorted(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.sort_values(["modality", "task", "class"], kind="stable", ignore_index=True)
+
+
+def sources(raw: Path, task: str) -> Sources:
+    """Return what a task is made of: its files, and its rows of a table."""
+    modality, _, name = task.partition("-")
+    table = _find_table(raw)
+    if table is None:
+        kind = MODALITIES.find(modality)
+        files = [path for _, _, path in _files(raw, kind, only=name) if _is_read(path, kind)]
+        return Sources(files)
+    frame = _read_once(table, table.stat().st_mtime_ns)
+    own = frame[frame["task"] == task]
+    there = [raw / path for path in own["path"] if path and (raw / path).is_file()]
+    return Sources(there, own[list(_COLUMNS)].to_csv(index=False))
+
+
+def _task_folders(raw: Path) -> Iterator[tuple[str, str, Path]]:
+    """Yield the modality, name and folder of each task that has a file of its modality."""
+    for modality in map(MODALITIES.find, MODALITIES.names()):
+        found = [
+            (task_name(folder.name), folder)
+            for folder in _folders(raw / modality.folder)
+            if any(_is_read(path, modality) for path in folder.glob("*/*"))
+        ]
+        for name, folder in sorted(found):
+            yield modality.name, name, folder
+
+
+def _folders(path: Path) -> list[Path]:
+    found = path.iterdir() if path.is_dir() else iter(())
+    return sorted(each for each in found if each.is_dir() and not hidden(each))
+
+
+def _files(
+    raw: Path, modality: Modality, *, only: str | None = None
+) -> Iterator[tuple[str, str, Path]]:
+    """Yield the task's name, the class and the path of each file of a modality.
+
+    Args:
+        raw: The folder of the data set.
+        modality: What the files are.
+        only: The name of the one task that is wanted; None for all.
+    """
+    for task_folder in _folders(raw / modality.folder):
+        if only is not None and cleaned(task_folder.name) != only:
+            continue  # its name may be one that cannot be
+        name = task_name(task_folder.name)
+        for class_folder in _folders(task_folder):
+            label = name_of("class", class_folder.name)
+            for path in sorted(class_folder.iterdir()):
+                if not hidden(path):
+                    yield name, label, path
+
+
+def _is_read(path: Path, modality: Modality) -> bool:
+    return path.suffix.lower() in modality.suffixes and not hidden(path)
 
 
 def _find_table(raw: Path) -> Path | None:
@@ -90,22 +175,21 @@ def _find_table(raw: Path) -> Path | None:
     return found[0] if found else None
 
 
-def _folder_rows(raw: Path) -> pd.DataFrame:
+def _folder_rows(raw: Path, *, only: str | None = None) -> pd.DataFrame:
     rows = []
     others = []
     for modality in map(MODALITIES.find, MODALITIES.names()):
-        for path in sorted((raw / modality.folder).glob("*/*/*")):
-            task, name = path.parts[-3:-1]
+        for task, label, path in _files(raw, modality, only=only):
             source = path.relative_to(raw).as_posix()
-            if path.name.startswith(".") or name.startswith(".") or task.startswith("."):
-                continue
-            if path.suffix.lower() not in modality.suffixes:
+            if not _is_read(path, modality):
                 others.append(source)
                 continue
-            group = f"{task}/{name}/{path.stem}"
-            id_ = f"{modality.name[0]}-{task}/{name}/{path.name}"
+            group = f"{task}/{label}/{name_of('file', path.stem)}"
+            id_ = f"{modality.name[0]}-{source.partition('/')[2]}"
             problem = modality.file_problem(path)
-            rows.append((id_, task, name, modality.name, group, source, problem))
+            rows.append(
+                (id_, _id(modality.name, task), label, modality.name, group, source, problem)
+            )
     if others:
         logger.warning("%d other files are left out, the first is %s", len(others), others[0])
     columns = ["id", "task", "class", "modality", "group", "source", "problem"]
@@ -120,20 +204,25 @@ def _table_rows(raw: Path, path: Path) -> pd.DataFrame:
     if both.any():
         row = int(both.argmax()) + 1
         raise ValueError(f"{path}: row {row} has a path and a text; one of them is wanted")
-    modality = frame["path"].map(_modality_of_file).where(of_file, "text")
-    numbers = pd.Series(range(1, len(frame) + 1)).astype(str)
+    # By path or text, not by number: that changes when a row is added above.
+    source = frame["path"].where(of_file, f"{path.name}#" + frame["text"].map(_hash))
     rows = frame.assign(
-        id=modality.str[0] + "-" + frame["task"] + "/" + frame["class"] + "/" + numbers,
-        modality=modality,
-        group=frame["group"].where(frame["group"] != "", "row " + numbers),
-        source=frame["path"].where(of_file, f"{path.name}#" + numbers),
-        problem=blank.map({True: "empty text", False: ""}),
+        group=frame["group"].where(frame["group"] != "", source),
+        source=source,
+        problem=blank.where(~of_file, False).map({True: "empty text", False: ""}),
     )
+    ids = rows["task"] + "/" + rows["class"] + "/" + source
+    again = ids.groupby(ids).cumcount()
+    rows = rows.assign(id=ids.where(again == 0, ids + "#" + (again + 1).astype(str)))
     rows.loc[of_file, "problem"] = [
         MODALITIES.find(name).file_problem(raw / file)
-        for file, name in zip(frame["path"][of_file], modality[of_file], strict=True)
+        for file, name in zip(frame["path"][of_file], frame["modality"][of_file], strict=True)
     ]
     return rows if (frame["split"] == "").all() else rows.assign(part=_parts(path, frame["split"]))
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _parts(path: Path, splits: pd.Series[str]) -> pd.Series[str]:
@@ -148,7 +237,10 @@ def _parts(path: Path, splits: pd.Series[str]) -> pd.Series[str]:
 
 
 def _read_table(path: Path) -> pd.DataFrame:
-    """Read a table as text, with every column that it may have."""
+    """Read a table as text, with every column that it may have, its names cleaned.
+
+    The column `task` gets the ids of the tasks; a column `modality` is added.
+    """
     if path.suffix == ".csv":
         frame = pd.read_csv(path, dtype=str, keep_default_na=False)
     else:
@@ -161,8 +253,26 @@ def _read_table(path: Path) -> pd.DataFrame:
     for name in ("task", "class"):
         if (frame[name] == "").any():
             raise ValueError(f"{path}: row {int((frame[name] == '').argmax()) + 1} has no {name}")
-    optional = {name: "" for name in ("path", "text", "group", "split") if name not in frame}
-    return frame.assign(**optional)
+    frame = frame.assign(**{name: "" for name in _COLUMNS if name not in frame})
+    modality = frame["path"].map(_modality_of_file).where(frame["path"] != "", "text")
+    columns = {
+        "task": modality + "-" + frame["task"].map(task_name),
+        "class": frame["class"].map(partial(name_of, "class")),
+        "group": frame["group"].map(_group),
+        "split": frame["split"].str.strip(),
+        "modality": modality,
+    }
+    return frame.assign(**columns)
+
+
+def _group(given: str) -> str:
+    return name_of("group", given) if given.strip() else ""
+
+
+@lru_cache(maxsize=4)
+def _read_once(path: Path, changed: int) -> pd.DataFrame:
+    """Read a table once for each of its times."""
+    return _read_table(path)
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
@@ -178,18 +288,21 @@ def _modality_of_file(path: str) -> str:
     return next(found, DEFAULT)
 
 
+def _texts_of(table: Path) -> dict[str, str]:
+    return {f"{table.name}#{_hash(text)}": text for text in _read_table(table)["text"].unique()}
+
+
 def read_texts(
     raw: Path, sources: Sequence[str], settings: FolderSettings, *, threads: int
 ) -> Texts:
     """Read text files and rows of the table with the configured encoder."""
     table = _find_table(raw)
-    texts = [] if table is None else _read_table(table)["text"].tolist()
-    mark = f"{table.name}#" if table is not None else "\0"
+    by_source = {} if table is None else _texts_of(table)
 
     def text_of(source: str) -> str:
-        if not source.startswith(mark):
-            return read_caption(raw / source)
-        return join_captions(texts[int(source.removeprefix(mark)) - 1].splitlines())
+        if source in by_source:
+            return join_captions(by_source[source].splitlines())
+        return read_caption(raw / source)
 
     return encode([text_of(source) for source in sources], settings)
 
@@ -215,5 +328,8 @@ KIND = DatasetKind(
     settings=FolderSettings,
     index=read_index,
     readers=_Readers(),
-    raw_files=raw_files,
+    index_near=_read_near,
+    sources=sources,
+    modality_of=lambda task, settings: task.partition("-")[0],
+    tasks=task_ids,
 )

@@ -11,7 +11,7 @@ import pandas as pd
 from pydantic.dataclasses import dataclass
 
 from crossback_core.data.images import Pixels, fit_picture, picture_size, read_picture
-from crossback_core.data.kind import DatasetKind, file_and_number
+from crossback_core.data.kind import DatasetKind, Sources, file_and_number
 from crossback_core.data.settings import (
     DatasetSettings,
     ImageSize,
@@ -68,6 +68,17 @@ def read_index(raw: Path, settings: IconsSettings) -> pd.DataFrame:
             parts.append(rows.assign(task=task["task"], modality=task["modality"]))
     index = pd.concat(parts, ignore_index=True)
     return index[["id", "task", "class", "modality", "group", "source"]]
+
+
+def _task_ids(settings: IconsSettings) -> tuple[str, ...] | None:
+    path = Path(settings.raw) / "tasks.yaml"
+    return tuple(str(task["task"]) for task in _read_tasks(path)) if path.is_file() else None
+
+
+def _sources(raw: Path, task: str) -> Sources:
+    """Return what is read, the same for all tasks."""
+    tables = ["tasks.yaml", "images.csv", "texts.csv", "vocabulary.txt", "embeddings.npy"]
+    return Sources([*(raw / name for name in tables), *raw.glob("images/*.png")])
 
 
 def _read_tasks(path: Path) -> list[dict[str, Any]]:
@@ -201,5 +212,6 @@ KIND = DatasetKind(
     settings=IconsSettings,
     index=read_index,
     readers={"image": read_images, "text": read_texts},
-    raw_files=lambda raw: [f"{raw}/SHA256SUMS"],
+    sources=_sources,
+    tasks=_task_ids,
 )

@@ -28,9 +28,9 @@ from crossback_core.storage.archive import save_archive
 
 CONFIG = Path(__file__).parents[3] / "config.yaml"
 TASKS = [
-    tiny.task_data(4, "image", classes=3),
-    tiny.task_data(9, "text"),
-    tiny.task_data(2, "image"),
+    tiny.task_data("4", "image", classes=3),
+    tiny.task_data("9", "text"),
+    tiny.task_data("2", "image"),
 ]
 
 
@@ -133,14 +133,15 @@ def test_two_tasks_take_little_more_than_one_dense_model(modalities, tmp_path):
     network = Network(Perceiver(config.datasets["icons"].preset.model))
     channels = {"image": 3, "text": 128}
     specs = [
-        TaskSpec(n, kind, tuple("abcde"), channels[kind]) for n, kind in enumerate(modalities, 1)
+        TaskSpec(str(n), kind, tuple("abcde"), channels[kind])
+        for n, kind in enumerate(modalities, 1)
     ]
     network.add_task(specs[0])
     network.ownership.weights.prune_to(0.7)
-    network.add_task(specs[1], like=1)
+    network.add_task(specs[1], like="1")
     drop_picks(network)
     save_checkpoint(network, tmp_path / "one.pt", {"settings": "x" * 4000})
-    size, dense = (tmp_path / "one.pt").stat().st_size, dense_bytes(network, 2)
+    size, dense = (tmp_path / "one.pt").stat().st_size, dense_bytes(network, "2")
     assert dense < size <= 1.15 * dense, "weights are kept in full"
 
 
@@ -266,8 +267,9 @@ TOO_MANY = {"owners": [0, 1, 2], "planes": [torch.full((8,), 255).byte()] * 2}
         ("body", '{"name": "os"}', "unknown body 'os'; known: perce"),
         ("tasks/0/colour", "red", "colour"),
         ("tasks/0/modality", "audio", "unknown modality 'audio'; known: image, text"),
-        ("tasks/0/task", 9, "already has a task 9"),
-        ("tasks/0/task", None, "task None is not a number"),
+        ("tasks/0/task", "9", "already has a task 9"),
+        ("tasks/0/task", None, "task None is not an id"),
+        ("tasks/0/task", 4, "task 4 is not an id"),
         ("tasks/0/classes", ["a", "b"], r"heads.0.weight is .*\(3, 8\), the model needs .*\(2, 8"),
         ("tasks/0/classes", ["a", 1, {}], "are not names"),
         ("tasks/0/width", 1.5, "the model"),

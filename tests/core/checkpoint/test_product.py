@@ -23,8 +23,8 @@ def product(tmp_path_factory, images, texts) -> Product:
 
 
 def test_a_product_knows_its_tasks_and_its_history(product, images, texts):
-    assert product.tasks == {1: tiny.spec(images), 2: tiny.spec(texts)}
-    assert product.tasks[1].classes == ("class 0", "class 1", "class 2")
+    assert product.tasks == {"1": tiny.spec(images), "2": tiny.spec(texts)}
+    assert product.tasks["1"].classes == ("class 0", "class 1", "class 2")
     assert product.record == {"seed": 2}
 
 
@@ -56,9 +56,16 @@ def test_evaluation_equals_its_definition(product, data, request, tmp_path):
     assert product.evaluate(tmp_path / "task.pt") == pytest.approx(expected)
 
 
+def test_a_number_is_an_id_as_well(product, images):
+    inputs = images.test.values
+    assert torch.equal(product.logits(task=1, inputs=inputs), product.logits(task="1", inputs=inputs))
+    with pytest.raises(ValueError, match="the network has no task 7"):
+        product.predict(task=7, inputs=inputs)
+
+
 def test_use_changes_nothing(product, images):
     before = tiny.snapshot(product.network)
-    product.predict(task=1, inputs=images.test.values)
+    product.predict(task="1", inputs=images.test.values)
     product.evaluate(images)
     assert tiny.same_state(before, tiny.snapshot(product.network))
 
@@ -66,11 +73,11 @@ def test_use_changes_nothing(product, images):
 @pytest.mark.parametrize(
     ("task", "inputs", "message"),
     [
-        (7, torch.zeros(1, 3, 4, 4), r"the network has no task 7; it has \[1, 2\]"),
-        (1, torch.zeros(1, 5, 8), r"images must be \(batch, 3, height, width\), got \(1, 5, 8\)"),
-        (2, torch.zeros(1, 9, 8), "texts have 9 tokens, the model at most 8"),
-        (2, (torch.zeros(2, 5, 8), torch.ones(1, 5).bool()), "2 inputs, but the mask is of 1"),
-        (2, (torch.zeros(2, 5, 8), torch.ones(2, 5)), "the mask must be bool of shape"),
+        ("7", torch.zeros(1, 3, 4, 4), "the network has no task 7; it has 1, 2"),
+        ("1", torch.zeros(1, 5, 8), r"images must be \(batch, 3, height, width\), got \(1, 5, 8\)"),
+        ("2", torch.zeros(1, 9, 8), "texts have 9 tokens, the model at most 8"),
+        ("2", (torch.zeros(2, 5, 8), torch.ones(1, 5).bool()), "2 inputs, but the mask is of 1"),
+        ("2", (torch.zeros(2, 5, 8), torch.ones(2, 5)), "the mask must be bool of shape"),
     ],
 )
 def test_inputs_that_do_not_fit(product, task, inputs, message):
@@ -82,7 +89,7 @@ def test_data_that_does_not_fit(product, images, tmp_path):
     with pytest.raises(ValueError, match="split 'dev' is not one of train, validation, test"):
         product.evaluate(images, split="dev")
     with pytest.raises(ValueError, match="the network has no task 7"):
-        product.evaluate(replace(images, task=7))
+        product.evaluate(replace(images, task="7"))
     with pytest.raises(ValueError, match="task 1 has classes .*'x'.*, the network .*'class 0'"):
         product.evaluate(replace(images, classes=("x", "y", "z")))
     for read in (product.evaluate, crossback_core.load):

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,19 +20,23 @@ def icons_of(config: Config) -> Experiment:
     return load_settings(config).datasets["icons"]
 
 
+def ids(first: int, last: int) -> tuple[str, ...]:
+    return tuple(map(str, range(first, last + 1)))
+
+
 # what is shipped
 
 
 def test_the_shipped_configuration_is_the_experiment_it_promises(shipped: Config) -> None:
     icons = icons_of(shipped)
-    images, texts = set(range(1, 15)), set(range(15, 29))
+    images, texts = {*ids(1, 14)}, {*ids(15, 28)}
     for modality in (images, texts):
         assert len(modality & {*icons.tasks}) >= 4
         assert len(modality & {*icons.targets}) >= 2
         assert modality & {*icons.candidates}
-    assert {101, 102} <= {*icons.candidates}
-    assert icons.members(101) == tuple(range(29, 39))
-    assert icons.members(102) == tuple(range(39, 48))
+    assert {"101", "102"} <= {*icons.candidates}
+    assert icons.members("101") == ids(29, 38)
+    assert icons.members("102") == ids(39, 47)
     assert icons.train_per_class == 10
     assert icons.downloads == ()
     assert icons.dataset == IconsSettings(kind="icons", raw="data/icons")
@@ -39,14 +44,13 @@ def test_the_shipped_configuration_is_the_experiment_it_promises(shipped: Config
 
 @pytest.mark.parametrize(
     ("name", "tasks", "files"),
-    [("cub", 56, 2), ("coco", 30, 3), ("oxford", 12, 3), ("cifar100", 20, 1)],
+    [("cub", 56, 2), ("mscoco", 30, 3), ("oxford", 12, 3), ("cifar100", 20, 1)],
 )
 def test_the_published_data_sets_are_configured(
     shipped: Config, name: str, tasks: int, files: int
 ) -> None:
     experiment = load_settings(shipped).datasets[name]
-    assert experiment.tasks == experiment.targets == experiment.candidates
-    assert len(experiment.tasks) == tasks
+    assert experiment.tasks == experiment.targets == experiment.candidates == ids(1, tasks)
     assert len(experiment.downloads) == files
     assert experiment.dataset.raw == f"resources/{name}/raw"
 
@@ -56,7 +60,7 @@ def test_kinds_have_the_published_sizes(shipped: Config) -> None:
     cub = datasets["cub"]
     assert (cub.groups, cub.classes_per_group, cub.samples_per_class) == (28, 5, 60)
     assert (cub.image_size, cub.encoder, cub.text_length) == (224, "bert-base-uncased", 128)
-    assert datasets["coco"].image_size == datasets["oxford"].image_size == 64
+    assert datasets["mscoco"].image_size == datasets["oxford"].image_size == 64
     assert (datasets["icons"].test_fraction, datasets["icons"].validation_fraction) == (0.2, 0.2)
 
 
@@ -77,29 +81,31 @@ def test_the_paper_preset_holds_the_published_hyperparameters(config: Config) ->
 
 
 def test_what_is_read_alone_does_not_determine_the_index(shipped: Config) -> None:
+    """Nor does the place of the raw data: what lies there decides."""
     cub = load_settings(shipped).datasets["cub"].dataset
     by_images = {"image_size"}
     by_texts = {"encoder", "representation", "text_length"}
-    assert cub.determining("image", "text") == asdict(cub)
-    assert asdict(cub).keys() - cub.determining().keys() == by_images | by_texts
-    assert asdict(cub).keys() - cub.determining("image").keys() == by_texts
+    decisive = {key: value for key, value in asdict(cub).items() if key != "raw"}
+    assert cub.determining("image", "text") == decisive
+    assert decisive.keys() - cub.determining().keys() == by_images | by_texts
+    assert decisive.keys() - cub.determining("image").keys() == by_texts
 
 
 def test_ids_tell_the_modality_where_groups_are_numbered(shipped: Config) -> None:
     shipped["datasets"]["cub"]["joint"] = {"101": {"name": "texts", "tasks": [55, 56]}}
     shipped["datasets"]["cub"]["targets"] = [1]
     datasets = load_settings(shipped).datasets
-    found = {id_: datasets["cub"].modalities(id_) for id_ in (28, 29, 101)}
-    assert found == {28: ("image",), 29: ("text",), 101: ("text",)}
-    assert datasets["cifar100"].modalities(20) == ("image",)
-    assert datasets["icons"].modalities(1) == ("image", "text")
+    found = {id_: datasets["cub"].modalities(id_) for id_ in ("9", "28", "29", "101")}
+    assert found == {"9": ("image",), "28": ("image",), "29": ("text",), "101": ("text",)}
+    assert datasets["cifar100"].modalities("20") == ("image",)
+    assert datasets["icons"].modalities("1") == ("image", "text")
 
 
 def test_a_smaller_copy_of_a_published_data_set_says_its_sizes_alone(config: Config) -> None:
     """Tasks are as many as its groups make, and texts as long as the preset's network reads."""
     config["datasets"]["cub"] = {"kind": "cub", "preset": "demo", "raw": "small", "groups": 2}
     cub: Any = load_settings(config).datasets["cub"]
-    assert cub.tasks == cub.targets == cub.candidates == (1, 2, 3, 4)
+    assert cub.tasks == cub.targets == cub.candidates == ("1", "2", "3", "4")
     assert [cub.modalities(task) for task in cub.tasks] == [("image",)] * 2 + [("text",)] * 2
     assert cub.dataset.text_length == cub.preset.model.max_tokens == 64
     assert cub.dataset.raw == "small"
@@ -123,37 +129,84 @@ def test_ranges_and_all_are_written_out(config: Config) -> None:
     config["datasets"]["icons"]["candidates"] = "all"
     config["datasets"]["icons"]["joint"][101]["tasks"] = "29-31"
     icons = icons_of(config)
-    assert icons.tasks == icons.targets == (1, 2, 3, 17, 19, 20)
-    assert icons.candidates == (*icons.tasks, 101, 102)
-    assert icons.members(101) == (29, 30, 31)
+    assert icons.tasks == icons.targets == ("1", "2", "3", "17", "19", "20")
+    assert icons.candidates == (*icons.tasks, "101", "102")
+    assert icons.members("101") == ("29", "30", "31")
+
+
+def test_all_tasks_are_those_of_the_data_where_they_are_there(config: Config) -> None:
+    config["datasets"]["icons"] |= {"tasks": "all", "targets": "all"}
+    icons = icons_of(config)
+    assert icons.tasks == icons.targets == ids(1, 47)
+    del config["datasets"]["icons"]["tasks"]
+    assert icons_of(config) == icons, "all is what stands for nothing said"
+
+
+def test_a_folder_names_its_tasks(config: Config, tmp_path: Path) -> None:
+    """By modality and name; the numbers of published data and names may stand side by side."""
+    for place in ("texts/kitchen/pan/1.txt", "images/animals/cat/1.jpg", "images/b.1/x/1.png"):
+        (tmp_path / place).parent.mkdir(parents=True)
+        (tmp_path / place).touch()
+    mine = {"kind": "folder", "preset": "demo", "raw": str(tmp_path), "targets": ["text-kitchen"]}
+    mine["joint"] = {"all-pictures": {"name": "both", "tasks": ["image-animals", "image-b.1"]}}
+    config["datasets"]["mine"] = mine
+    experiment = load_settings(config).datasets["mine"]
+    assert experiment.tasks == ("image-animals", "image-b.1", "text-kitchen")
+    assert experiment.networks == (*experiment.tasks, "all-pictures")
+    assert experiment.candidates_of("text-kitchen") == ("image-animals", "image-b.1", "all-pictures")
+    assert experiment.candidates_of("image-animals") == ("image-b.1", "text-kitchen")
+    found = {id_: experiment.modalities(id_) for id_ in experiment.networks}
+    assert found["image-b.1"] == found["all-pictures"] == ("image",)
+    assert found["text-kitchen"] == ("text",)
+
+
+def test_what_is_indexed_are_tasks_and_members_of_joint_networks(config: Config) -> None:
+    config["datasets"]["icons"]["joint"][102]["tasks"] = [17, 39]
+    assert icons_of(config).indexed == ("1", "3", "17", "19", "29", "30", "39")
 
 
 def test_many_tasks_are_checked_in_a_moment(config: Config) -> None:
     every = {"tasks": "1-9999", "targets": "all", "candidates": "all", "joint": {}}
-    config["datasets"]["icons"] |= every
+    config["datasets"]["icons"] |= every | {"raw": "not/there/yet"}
     assert len(icons_of(config).targets) == 9999
 
 
 def test_train_per_class_is_for_targets_alone(config: Config) -> None:
     icons = icons_of(config)
-    assert (icons.training_samples(3), icons.training_samples(101)) == (10, None)
+    assert (icons.training_samples("3"), icons.training_samples("101")) == (10, None)
     del config["datasets"]["icons"]["train_per_class"]
-    assert icons_of(config).training_samples(3) is None
+    assert icons_of(config).training_samples("3") is None
 
 
 def test_a_target_is_no_candidate_of_its_own(config: Config) -> None:
     config["datasets"]["icons"]["candidates"] = [3, 1, 101]
     icons = icons_of(config)
-    assert icons.candidates_of(3) == (1, 101)
-    assert icons.candidates_of(19) == (3, 1, 101)
+    assert icons.candidates_of("3") == ("1", "101")
+    assert icons.candidates_of("19") == ("3", "1", "101")
+    assert (icons.excluded_for("3"), icons.excluded_for("19")) == (("3",), ())
 
 
 def test_a_joint_network_serves_the_targets_that_it_names(config: Config) -> None:
     joint = config["datasets"]["icons"]["joint"]
-    joint[101] |= {"tasks": [3], "targets": [17, 19]}  # no matter that 17 is no target
+    joint[101] |= {"tasks": [29], "targets": [17, 19]}  # no matter that 17 is no target
     icons = icons_of(config)
-    assert icons.candidates_of(3) == (1, 17, 102)
-    assert icons.candidates_of(19) == (1, 17, 101, 102)
+    assert icons.candidates_of("3") == ("1", "17", "102")
+    assert icons.candidates_of("19") == ("1", "17", "101", "102")
+    assert icons.excluded_for("3") == ("101",)
+
+
+def test_a_joint_network_is_no_candidate_of_the_tasks_that_it_was_trained_on(
+    config: Config,
+) -> None:
+    """It would know a target's own samples: that it names the target changes nothing."""
+    joint = config["datasets"]["icons"]["joint"]
+    joint[101]["tasks"] = [3, 29]
+    joint[102] |= {"tasks": [19, 39], "targets": [3, 19]}
+    icons = icons_of(config)
+    assert icons.candidates_of("3") == ("1", "17", "102")
+    assert icons.candidates_of("19") == ("1", "17", "101")
+    assert icons.candidates_of("1") == ("17", "101"), "a task that is not in targets"
+    assert (icons.excluded_for("3"), icons.excluded_for("19")) == (("101",), ("102",))
 
 
 # studies
@@ -163,10 +216,10 @@ def test_a_study_is_read_with_plain_numbers(config: Config) -> None:
     sizes = STUDY["sizes"] | {"all": {"candidates": "all", "controls": {}}}
     config["datasets"]["icons"]["study"] = {"seeds": [11.0], "sizes": sizes}
     icons = icons_of(config)
-    few = StudySize((1, 101), {"shuffled": (101,)})
+    few = StudySize(("1", "101"), {"shuffled": ("101",)})
     assert icons.study == StudySettings((11,), {"5": few, "all": StudySize(icons.candidates, {})})
     assert repr(icons.study.seeds) == "(11,)"
-    assert few.pairs == (("backbone", 1), ("backbone", 101), ("shuffled", 101))
+    assert few.pairs == (("backbone", "1"), ("backbone", "101"), ("shuffled", "101"))
 
 
 def test_a_key_of_the_command_line_replaces_that_of_the_file(config: Config) -> None:
@@ -175,15 +228,15 @@ def test_a_key_of_the_command_line_replaces_that_of_the_file(config: Config) -> 
     config["datasets"]["icons"]["study"] = {"seeds": [11], "sizes": {"5": part, **STUDY["sizes"]}}
     study = icons_of(config).study
     assert study is not None
-    assert study.sizes == {"5": StudySize((17, 101), {"shuffled": (17, 101)})}
+    assert study.sizes == {"5": StudySize(("17", "101"), {"shuffled": ("17", "101")})}
 
 
 def test_a_study_has_no_pair_of_a_target_and_a_candidate_of_others(config: Config) -> None:
     config["datasets"]["icons"]["joint"][101]["targets"] = [19]
     config["datasets"]["icons"]["study"] = STUDY
     icons = icons_of(config)
-    assert icons.pairs_of(3, "5") == (("backbone", 1),)
-    assert icons.pairs_of(19, "5") == (("backbone", 1), ("backbone", 101), ("shuffled", 101))
+    assert icons.pairs_of("3", "5") == (("backbone", "1"),)
+    assert icons.pairs_of("19", "5") == (("backbone", "1"), ("backbone", "101"), ("shuffled", "101"))
 
 
 # presets and values
@@ -202,8 +255,12 @@ def test_settings_do_not_depend_on_how_values_are_written(config: Config) -> Non
     demo = config["presets"]["demo"]
     demo["training"] |= {"epochs": 30, "flip": True}
     expected = load_settings(config)
-    assert expected.datasets["icons"].joint[101] == JointTask("both", (29, 30))
-    config["datasets"]["icons"]["joint"]["101"] = config["datasets"]["icons"]["joint"].pop(101)
+    assert expected.datasets["icons"].joint["101"] == JointTask("both", ("29", "30"))
+    config["datasets"]["icons"]["joint"] = {
+        "101": {"name": "both", "tasks": "29-30"},
+        "102": {"name": "two", "tasks": ["39", 40]},
+    }
+    config["datasets"]["icons"] |= {"tasks": ["1", 3, "17", "19-19"], "targets": ["3", "19"]}
     demo["target"]["width_step"] = "5e-1"
     demo["training"]["flip"] = "True"
     demo["model"]["max_frequency"] = 10

@@ -87,7 +87,7 @@ presets.demo.target.width_step: 1.0e-9
     presets.demo.target.width_step: 1e-09 is not allowed; it must be at least 0.01
 
 datasets.icons.kind: pictures
-    datasets.icons.kind: unknown kind of data set 'pictures'; known: cifar100, coco, cub...
+    datasets.icons.kind: unknown kind of data set 'pictures'; known: cifar100, cub, folder...
 datasets.icons.preset: dem
     datasets.icons.preset: unknown preset 'dem' (did you mean 'demo'?); known: demo, low_data, paper
 datasets.icons.raw: 2024
@@ -97,43 +97,58 @@ datasets.icons.groups: 3
 datasets.icons.urls: {}
     datasets.icons.urls: is not for a data set of kind icons; remove it
 datasets.icons.targets: null
-    datasets.icons.targets: null is not allowed; it must be all, a list of ids from 1, or a range
-    such as 1-56 of at most four digits
-datasets.icons.targets: [99, x, -1, "\u0663"]
-    datasets.icons.targets: [99, 'x', -1, '\u0663'] is not allowed; it must be all, a list of ids
-    from 1, or a range such as 1-56 of at most four digits, not 'x', -1, '\u0663'
+    datasets.icons.targets: null is not allowed; it must be all, a list of ids, which are names or
+    numbers from 1, or a range such as 1-56
+datasets.icons.targets: [99, -1, "\u0663", 1.5, 17-, all]
+    datasets.icons.targets: [99, -1, '\u0663', 1.5, '17-', 'all'] is not allowed; it must be all, a
+    list of ids, which are names or numbers from 1, or a range such as 1-56, not -1, '\u0663', 1.5,
+    '17-', 'all'
+datasets.icons.targets: [a/b]
+    datasets.icons.targets: ['a/b'] is not allowed; task 'a/b' has the character '/' (U+002F): rename
+    it; the names of tasks become names of files, and have letters, digits and _ - . +
 datasets.icons.targets: [101]
-    datasets.icons.targets: unknown task 101; known: 1, 3, 17, 19
+    datasets.icons.targets: unknown task '101'; known: 1, 3, 17, 19
+datasets.icons.targets: [image-animals]
+    datasets.icons.targets: unknown task 'image-animals'; known: 1, 3, 17, 19
+datasets.icons.tasks: [1, 3, 17, 19, 48]
+    datasets.icons.tasks: unknown task '48'; known: 1, 2, 3...
+datasets.icons.joint.101.tasks: [29, 101-102, kitchen]
+    datasets.icons.tasks: unknown task 'kitchen'; known: 1, 2, 3...
 datasets.icons.tasks: [1-5, 3]
     datasets.icons.tasks: 3 is given more than once
 datasets.icons.tasks: 5-1
     datasets.icons.tasks: '5-1' is not allowed; a range must ascend
 datasets.icons.tasks: [0, 1]
-    datasets.icons.tasks: [0, 1] is not allowed; it must be all, a list of ids from 1, or a...
+    datasets.icons.tasks: [0, 1] is not allowed; it must be all, a list of ids, which are names
+    or numbers from 1, or a range such as 1-56, not 0
 datasets.icons.tasks: [1-9999, 1-9999, 1-9999]
     datasets.icons.tasks: ['1-9999', '1-9999', '1-9999'] is not allowed; it must be at most 20000...
 datasets.icons.candidates: [1, 103]
-    datasets.icons.candidates: unknown task or joint id 103; known: 1, 3, 17, 19, 101, 102
+    datasets.icons.candidates: unknown task or joint id '103'; known: 1, 3, 17, 19, 101, 102
 datasets.icons.candidates: [3]
     datasets.icons.candidates: the target 3 has no candidate, as its own network is none, nor is a
-    joint one that names other targets; add others
+    joint one that was trained on it or names other targets; add others
 datasets.icons.joint.101: {name: some, tasks: [19, 29], targets: [3, 19]}
-    datasets.icons.joint.101.tasks: 19 is a target; a candidate made of a target's own samples would
-    know them all...
+datasets.icons.candidates: [19, 101]
+    datasets.icons.candidates: the target 19 has no candidate, as its own network is none, nor is a
+    joint one that was trained on it or names other targets; add others
 datasets.icons.joint.101.targets: [16]
-    datasets.icons.joint.101.targets: unknown task 16; known: 1, 3, 17, 19
+    datasets.icons.joint.101.targets: unknown task '16'; known: 1, 3, 17, 19
 datasets.icons.joint.101.tasks: [29, 102]
     datasets.icons.joint.101.tasks: 102 is joint itself; give single tasks
 datasets.icons.joint.101.tasks: all
-    datasets.icons.joint.101.tasks: 'all' is not allowed; it must be a list of ids from 1, or a...
+    datasets.icons.joint.101.tasks: 'all' is not allowed; it must be a list of ids, which are names or...
 datasets.icons.joint.3: {name: three, tasks: [29]}
     datasets.icons.joint.3: is a task's id; a joint network needs an id of its own
 datasets.icons.joint.all: {name: all, tasks: [29]}
-    datasets.icons.joint: 'all' is not allowed; it must be an id from 1, of at most nine digits
+    datasets.icons.joint: 'all' is not allowed; it must be one id: a name, or a number from 1 of at
+    most nine digits
+datasets.icons.joint: {7-9: {name: three, tasks: [29]}}
+    datasets.icons.joint: '7-9' is not allowed; it must be one id: a name, or a number...
 
 datasets.cub: {kind: cub, preset: paper, groups: 2, tasks: 1-5}
-    datasets.cub.tasks: 5 is not allowed; with these sizes a data set of kind cub has tasks 1 to 4
-datasets.cub: {kind: coco, preset: paper, groups: 50}
+    datasets.cub.tasks: unknown task '5'; known: 1, 2, 3, 4
+datasets.cub: {kind: mscoco, preset: paper, groups: 50}
     datasets.cub.groups: 50 is not allowed; it must be at most 15
 datasets.cub: {kind: cub, preset: paper, urls: {CUB_200_2011.tgz: "ftp://example.org/a.tgz"}}
     datasets.cub.urls.CUB_200_2011.tgz: 'ftp://example.org/a.tgz' is not allowed; it must be an http
@@ -146,8 +161,10 @@ datasets.cub: {kind: cub, preset: demo, text_length: 128}
 datasets.cub: {kind: folder, preset: demo, tasks: [1, 2]}
     datasets.cub.raw: is missing; a data set of kind folder is in a folder, not downloaded
 datasets.cub: {kind: folder, preset: demo, raw: mine}
-    datasets.cub.tasks: 'all' is not allowed for a data set of kind folder, whose data decide how
-    many tasks there are; give a list of ids, or a range such as 1-4
+    datasets.cub.raw: mine is not a folder
+datasets.cub: {kind: icons, preset: demo, raw: mine, tasks: all}
+    datasets.cub.tasks: 'all' is not allowed where the data decide how many tasks there are and are
+    not there yet; give a list of ids, or a range such as 1-4
 datasets.cub: {kind: cub, preset: paper, test_fraction: 0.9}
     datasets.cub.test_fraction: 0.9 is not allowed; with validation_fraction = 0.15 nothing is left
     to train on
@@ -158,9 +175,9 @@ datasets.icons.study: {seeds: [1], sizes: {few: {candidates: [1]}}}
     datasets.icons.study.sizes: 'few' is not allowed; it must be a number of training samples per
     class, or all
 datasets.icons.study: {seeds: [1], sizes: {5: {candidates: [1-2, 101]}}}
-    datasets.icons.study.sizes.5.candidates: unknown candidate 2; known: 1, 17, 101, 102
+    datasets.icons.study.sizes.5.candidates: unknown candidate '2'; known: 1, 17, 101, 102
 datasets.icons.study: {seeds: [1], sizes: {all: {candidates: [1], controls: {fresh: [17]}}}}
-    datasets.icons.study.sizes.all.controls.fresh: unknown candidate 17; known: 1
+    datasets.icons.study.sizes.all.controls.fresh: unknown candidate '17'; known: 1
 datasets.icons.study: {seeds: [1], sizes: {5: {candidates: [1], controls: {random: [1]}}}}
     datasets.icons.study.sizes.5.controls.random: unknown key 'random'; known: shuffled, fresh...
 datasets.icons.study: {seeds: [1], sizes: {5: {candidates: 3-1}}}
@@ -184,6 +201,8 @@ presets.demo.training.epochs: a problem that is told later
     presets.demo.model.heads: is called attention_heads now; rename it
     presets.demo.model.cross_heads: is called cross_attention_heads now; rename it
     presets.demo.selection.metric: is called score now; rename it
+datasets.birds: {kind: coco, preset: none, groups: 99}
+    datasets.birds.kind: coco is called mscoco now; rename it
 datasets.icons.wide: {101: {}}
     datasets.icons.wide: is called joint now; rename it
 presets.demo.selection.score: probe
@@ -231,7 +250,7 @@ def test_a_configuration_without_keys_is_refused(value: Any) -> None:
 
 def test_a_mistake_hides_no_other(config: Config) -> None:
     icons = config["datasets"]["icons"]
-    icons |= {"train_per_class": 0, "test_fraction": 3, "targetz": 1, "joint": {"x": 1, 101: {}}}
+    icons |= {"train_per_class": 0, "test_fraction": 3, "targetz": 1, "joint": {0: 1, "x": 1, 101: {}}}
     controls = {"freh": [1], "shufled": [1]}
     icons["study"] = {"seeds": [11], "sizes": {5: {"candidates": [1], "controls": controls}}}
     config["datasets"]["birds"] = {"kind": "bird", "preset": "demo", "targetz": [1]}
@@ -244,6 +263,7 @@ def test_a_mistake_hides_no_other(config: Config) -> None:
         "datasets.icons.joint",
         "datasets.icons.joint.101.name",
         "datasets.icons.joint.101.tasks",
+        "datasets.icons.joint.x",
         "datasets.icons.study.sizes.5.controls.freh",
         "datasets.icons.study.sizes.5.controls.shufled",
         "datasets.icons.targetz",

@@ -25,7 +25,18 @@ def settings(config: dict[str, Any]) -> Settings:
     [
         ("results/icon/x", "unknown data set 'icon' (did you mean 'icons'?); known: icons, study"),
         ("results/exp1/my.yaml", "unknown data set 'exp1'; known: icons, study"),
-        ("results/icons/target_1.pt", "unknown target '1'; known: 3, 19 (data set icons)"),
+        (
+            "results/icons/target_101.pt",
+            "unknown target '101'; known: 1, 3, 17, 19 (data set icons)",
+        ),
+        (
+            "results/icons/study/size_5/seed_11/target_1/longer.json",
+            "unknown target '1'; known: 3, 19 (data set icons)",
+        ),
+        (
+            "results/icons/data/index/101.csv",
+            "unknown task '101'; known: 1, 3, 17, 19, 29, 39, 40 (data set icons)",
+        ),
         (
             "results/icons/baseline/task_x.pt",
             "unknown task 'x'; known: 1, 3, 17, 19, 101, 102 (data set icons)",
@@ -50,6 +61,7 @@ def test_what_the_configuration_cannot_have_is_refused(
 
 def test_what_exists_and_what_is_for_others_to_judge_pass(settings: Settings) -> None:
     known = ["icons", "icons/target_3.pt", "icons/baseline/task_101.pt", "study/target_19.pt"]
+    known += ["icons/target_1.pt", "icons/data/index/29.csv", "icons/data/task_3_skipped.csv"]
     cells = ["baseline.json", "longer.json", "backbone_1.json", "unheard_of.csv"]
     others = ["study", "all", "results", "logs/nope/target_99.log"]
     paths = [f"results/{name}" for name in known] + [f"{CELL}/{name}" for name in cells]

@@ -62,7 +62,7 @@ def test_measured_sparsity_is_the_requested_one_at_every_step(images, settings, 
     def watched(*arguments, after_step, **options):
         def watch(step):
             after_step(step)
-            body, names = network.settled(1).body, network.ownership.weights.room()
+            body, names = network.settled("1").body, network.ownership.weights.room()
             weights = torch.cat([body.get_parameter(name).flatten() for name in names])
             measured.append(float((weights == 0).double().mean()))
             active.append(weights != 0)

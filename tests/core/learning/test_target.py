@@ -105,7 +105,7 @@ def test_picks_and_weights_are_learned_together(network, texts):
     after = tiny.snapshot(network)
     for name in ("frozen", "owner"):
         assert torch.equal(before[f"ownership.weights.{name}"], after[f"ownership.weights.{name}"])
-    old, new = (network.settled(task).body for task in (1, 2))
+    old, new = (network.settled(task).body for task in ("1", "2"))
     for name in network.ownership.weights.room():
         first, second = old.get_parameter(name), new.get_parameter(name)
         assert second[first == 0].any(), "free weights are filled"

@@ -129,7 +129,7 @@ def test_the_hook_sees_every_step(images):
     ],
 )
 def test_a_small_task_trains_for_the_least_number_of_steps(train, batch, epochs, min_steps, counts):
-    data = tiny.task_data(1, "image", train=train)
+    data = tiny.task_data("1", "image", train=train)
     settings = replace(tiny.ADAMW, batch_size=batch, epochs=epochs, min_steps=min_steps)
     found = (count(data, settings) for count in (steps_per_epoch, epoch_count, step_count))
     assert tuple(found) == counts

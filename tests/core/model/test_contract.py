@@ -26,9 +26,9 @@ BODIES = {
 }
 GROWS = ("perceiver", "batch norm")
 TASKS = [
-    tiny.task_data(4, "image", classes=3),
-    tiny.task_data(9, "text"),
-    tiny.task_data(2, "text", classes=4),
+    tiny.task_data("4", "image", classes=3),
+    tiny.task_data("9", "text"),
+    tiny.task_data("2", "text", classes=4),
 ]
 OPTIMISERS = {
     "nesterov": replace(tiny.SGD, weight_decay=0.3),
@@ -118,7 +118,7 @@ def test_tasks_come_back_from_files_and_copies(body, tmp_path: Path):
 
 def test_only_the_newest_task_has_gradients(body):
     network = three(body)
-    network.add_task(tiny.spec(tiny.task_data(7, "text")))
+    network.add_task(tiny.spec(tiny.task_data("7", "text")))
     network(*TASKS[1].train.inputs()).square().sum().backward()
     newest = {id(parameter) for parameter in network.trainable_parameters()}
     for name, parameter in network.named_parameters():
@@ -176,6 +176,6 @@ class Plain(nn.Module):
         """Compute logits."""
         return self.head(self.body(self.input(values, mask)))
 
-    def settled(self, task: int) -> nn.Module:
+    def settled(self, task: str) -> nn.Module:
         """Return a copy in evaluation mode."""
         return deepcopy(self).eval()

@@ -13,9 +13,9 @@ from torch.nn import functional
 from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.network import Network, TaskSpec
 
-OTHER = tiny.task_data(9, "image")
+OTHER = tiny.task_data("9", "image")
 SPEC = tiny.spec(OTHER)
-THIRD = TaskSpec(3, "image", ("a", "b"), 3)
+THIRD = TaskSpec("3", "image", ("a", "b"), 3)
 WIDE = tiny.network(OTHER)
 WIDE.grow(2.0)
 
@@ -44,7 +44,7 @@ def test_logits_equal_the_network_written_out(both, images, texts):
 
 @pytest.mark.parametrize("modality", ["image", "text"])
 def test_every_parameter_of_a_first_task_receives_a_gradient(modality):
-    data = tiny.task_data(1, modality)
+    data = tiny.task_data("1", modality)
     network = tiny.network(data, settings=replace(tiny.MODEL, dropout=0.0))
     tiny.disturb(network)
     functional.cross_entropy(network(*data.train.inputs()), data.train.labels).backward()
@@ -103,7 +103,7 @@ def test_reading_through_another_networks_input(images, texts):
 def test_a_task_like_another_starts_with_copies_and_a_fresh_head(images):
     network = tiny.network(images)
     tiny.disturb(network)
-    other = tiny.task_data(5, "image", classes=3)
+    other = tiny.task_data("5", "image", classes=3)
     network.add_task(tiny.spec(other), like=images.task, reading=network.input(images.task))
     old, new = (network.settled(task).state_dict() for task in (images.task, other.task))
     assert all(torch.equal(old[name], new[name]) for name in old if "head." not in name)
@@ -119,7 +119,8 @@ def test_a_task_like_another_starts_with_copies_and_a_fresh_head(images):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"task": 0}, "task 0 is not a number from 1"),
+        ({"task": 3}, "task 3 is not an id: give it as text"),
+        ({"task": ""}, "task '' is not an id: give it as text"),
         ({"classes": ("a", "a")}, "classes ('a', 'a') are not all different"),
         ({"classes": "ab"}, "classes 'ab' are not names"),
         ({"classes": (1, None)}, "classes (1, None) are not names"),
@@ -130,7 +131,7 @@ def test_a_task_like_another_starts_with_copies_and_a_fresh_head(images):
 )
 def test_what_describes_no_task(values, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        TaskSpec(**{"task": 1, "modality": "image", "classes": ("a", "b"), "channels": 3} | values)
+        TaskSpec(**{"task": "1", "modality": "image", "classes": ("a", "b"), "channels": 3} | values)
 
 
 def test_growth_changes_shapes_and_keeps_every_task(both, images, texts):
@@ -139,21 +140,21 @@ def test_growth_changes_shapes_and_keeps_every_task(both, images, texts):
     after = tiny.logits_of(both, images, texts)
     assert torch.equal(after[0], before[0])
     assert torch.allclose(after[1], before[1], atol=1e-5)
-    assert both.tasks == {1: tiny.spec(images), 2: tiny.spec(texts, width=1.5)}
-    assert (both.newest.task, both.position(1), both.position(2)) == (2, 1, 2)
+    assert both.tasks == {"1": tiny.spec(images), "2": tiny.spec(texts, width=1.5)}
+    assert (both.newest.task, both.position("1"), both.position("2")) == ("2", 1, 2)
     assert both.width == 1.5
     body = both.ownership.body
     assert body.feedforwards[0].value.weight.shape == (24, 8)
     assert body.attentions[0].out.weight.shape == (8, 3 * 4)
     assert body.reader.query.weight.shape == (2 * 8, 8)
-    assert both.input(2).key.weight.shape == (16, tiny.EMBEDDING)
-    assert both.input(1).key.weight.shape == (8, 13)
+    assert both.input("2").key.weight.shape == (16, tiny.EMBEDDING)
+    assert both.input("1").key.weight.shape == (8, 13)
 
 
 def test_a_new_task_may_bring_its_width(images, texts):
     network = tiny.network(images)
     network.add_task(tiny.spec(texts, width=2.0), like=images.task)
-    network.add_task(tiny.spec(tiny.task_data(3, "image"), width=1.5), like=images.task)
+    network.add_task(tiny.spec(tiny.task_data("3", "image"), width=1.5), like=images.task)
     assert [spec.width for spec in network.specs] == [1.0, 2.0, 2.0], "a network never shrinks"
     assert network(images.test.values).shape == (6, 2)
 
@@ -167,14 +168,14 @@ def test_growth_stays_on_the_device(both):
 @pytest.mark.parametrize(
     ("act", "message"),
     [
-        (lambda n: n.settled(7), "the network has no task 7; it has [1, 2]"),
-        (lambda n: n.add_task(replace(THIRD, task=2)), "the network already has a task 2"),
-        (lambda n: n.add_task(THIRD, like=9), "the network has no task 9; it has [1, 2]"),
+        (lambda n: n.settled("7"), "the network has no task 7; it has 1, 2"),
+        (lambda n: n.add_task(replace(THIRD, task="2")), "the network already has a task 2"),
+        (lambda n: n.add_task(THIRD, like="9"), "the network has no task 9; it has 1, 2"),
         (lambda n: n.add_task(replace(THIRD, channels=8)), "images have 3 channels, not 8"),
         (lambda n: n.grow(0.5), "cannot change the width of the network from 1.0 to 0.5"),
         (lambda n: n.grow(math.inf), "cannot change the width of the network from 1.0 to inf"),
         (
-            lambda n: n.add_task(SPEC, reading=WIDE.input(9)),
+            lambda n: n.add_task(SPEC, reading=WIDE.input("9")),
             "cannot shrink a projection from 16 to 8 channels",
         ),
     ],

@@ -18,8 +18,8 @@ from crossback_core.report.figures import PruningCurve, TrainingCurve
 from crossback_core.report.page import ReportInputs, write_report
 from crossback_core.report.table import format_table, summary_table, verdict_sentence
 
-KEPT = recorded.kept(5)
-JOINT = {29: "fifty kinds of icons", 30: "many glosses"}
+KEPT = recorded.kept("5")
+JOINT = {"29": "fifty kinds of icons", "30": "many glosses"}
 
 
 def curve(epochs=5):
@@ -39,9 +39,9 @@ def inputs(**changes):
     """Return inputs of two targets, three candidates, one ladder and two trainings."""
     matrix = pd.DataFrame(
         {
-            "target": [3, 3, 3, 5, 5],
+            "target": ["3", "3", "3", "5", "5"],
             "target_modality": "image",
-            "candidate": [5, 16, 29, 16, 29],
+            "candidate": ["5", "16", "29", "16", "29"],
             "modality": ["image", "text", "image", "text", "image"],
             "similarity": [0.8, 0.9, 0.97, 0.7, 0.75],
             "selected": [False, False, True, False, True],
@@ -56,9 +56,9 @@ def inputs(**changes):
     )
     values = {
         "dataset": "icons",
-        "records": [KEPT, recorded.target(3)],
+        "records": [KEPT, recorded.target("3")],
         "matrix": matrix,
-        "pruning": {29: PruningCurve(levels, baseline=0.78, allowed_loss=0.03, chosen=0.7)},
+        "pruning": {"29": PruningCurve(levels, baseline=0.78, allowed_loss=0.03, chosen=0.7)},
         "histories": {
             "target 3": TrainingCurve(curve(), 0.6),
             "baseline 3": TrainingCurve(curve()),
@@ -94,10 +94,10 @@ def page(tmp_path):
 
 
 def test_a_target_becomes_a_row_in_the_order_of_ids():
-    frame = summary_table([KEPT, recorded.target(3)])
-    assert frame["target"].tolist() == [3, 5]
+    frame = summary_table([KEPT, recorded.target("3")])
+    assert frame["target"].tolist() == ["3", "5"]
     row = frame.iloc[0]
-    assert (row["backbone"], row["backbone_modality"], row["identical"]) == (29, "image", True)
+    assert (row["backbone"], row["backbone_modality"], row["identical"]) == ("29", "image", True)
     assert row["gain"] == pytest.approx(0.05)
     assert row["checkpoint_kB"] == pytest.approx(412.345)
     assert row["backbone_test_accuracy_before"] == row["backbone_test_accuracy_after"] == 0.75
@@ -111,8 +111,8 @@ def test_a_kept_baseline_has_no_backbone():
 
 
 def test_only_the_backbones_own_task_is_shown_but_every_earlier_one_must_be_identical():
-    changed = EarlierTask(8, 0.5, 0.4, False)
-    record = recorded.target(3)
+    changed = EarlierTask("8", 0.5, 0.4, False)
+    record = recorded.target("3")
     row = summary_table([replace(record, earlier_tasks=(changed, *record.earlier_tasks))]).iloc[0]
     assert row["backbone_test_accuracy_after"] == 0.75
     assert not row["identical"]
@@ -126,7 +126,7 @@ def test_without_a_target_there_is_nothing_to_summarise():
 
 def test_the_text_is_a_neat_table_and_says_where_everything_lies():
     text = format_table(
-        summary_table([KEPT, recorded.target(3)]), folder="results/icons", joint=JOINT
+        summary_table([KEPT, recorded.target("3")]), folder="results/icons", joint=JOINT
     )
     lines = text.splitlines()
     assert lines[0].split()[:3] == ["target", "modality", "backbone"]
@@ -147,20 +147,20 @@ def test_the_text_is_a_neat_table_and_says_where_everything_lies():
 
 def test_joint_networks_are_named(page):
     sentence = "Trained on several tasks at once: 29 (fifty kinds of icons), 30 (many glosses)."
-    frame = summary_table([recorded.target(3)])
+    frame = summary_table([recorded.target("3")])
     assert sentence in format_table(frame, folder="results/icons", joint=JOINT)
     assert sentence in page
     assert "several tasks" not in format_table(frame, folder="results/icons", joint={})
 
 
 def test_the_sentence_counts_and_doubts():
-    frame = summary_table([KEPT, recorded.target(3), recorded.target(4, test_samples=75)])
+    frame = summary_table([KEPT, recorded.target("3"), recorded.target("4", test_samples=75)])
     sentence = verdict_sentence(frame)
     assert "the backbone helps 2 of 3 targets and hurts 1" in sentence
     assert "mean gain on test is +3.3 points" in sentence
     # sqrt(.6 * .4 / 60), sqrt(.65 * .35 / 60), sqrt(.65 * .35 / 75) are .0632, .0616, .0551
     assert "60 to 75 test samples has a standard error of about 6.0 points" in sentence
-    assert "1 of 1 target and hurts 0;" in verdict_sentence(summary_table([recorded.target(3)]))
+    assert "1 of 1 target and hurts 0;" in verdict_sentence(summary_table([recorded.target("3")]))
 
 
 def test_the_report_needs_nothing_else(page):
@@ -212,7 +212,7 @@ def test_values_are_escaped(tmp_path):
     write_report(
         inputs(
             dataset=evil,
-            records=[recorded.target(3, modality=evil, settings={evil: [evil]})],
+            records=[recorded.target("3", modality=evil, settings={evil: [evil]})],
             histories={evil: TrainingCurve(curve())},
         ),
         tmp_path / "report.html",

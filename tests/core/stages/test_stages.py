@@ -162,7 +162,7 @@ class Chain:
 
 def chain_of(folder: Path, pair: str) -> Chain:
     source, target = pair.split(" to ")
-    return Chain(folder, tiny.task_data(1, target), tiny.task_data(2, source, classes=3))
+    return Chain(folder, tiny.task_data("1", target), tiny.task_data(2, source, classes=3))
 
 
 @pytest.fixture(scope="module")

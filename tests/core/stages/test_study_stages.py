@@ -120,10 +120,10 @@ class Study:
 def done(tmp_path_factory: pytest.TempPathFactory) -> Study:
     """Return a finished study of an image and a text target."""
     made = Study(tmp_path_factory.mktemp("study"))
-    made.candidate(tiny.task_data(8, "image", classes=3))
-    made.candidate(tiny.task_data(9, "text"))
-    made.cell(tiny.task_data(1, "image", classes=3))
-    made.cell(tiny.task_data(2, "text"))
+    made.candidate(tiny.task_data("8", "image", classes=3))
+    made.candidate(tiny.task_data("9", "text"))
+    made.cell(tiny.task_data("1", "image", classes=3))
+    made.cell(tiny.task_data("2", "text"))
     made.collect()
     return made
 

@@ -22,11 +22,11 @@ from crossback_core.study.analysis import (
     with_gains,
 )
 
-JOINT = (100,)
+JOINT = ("100",)
 
 
 def training(
-    target: int, seed: int, start: str, candidate: int | None, validation: float, test: float
+    target: str, seed: int, start: str, candidate: str | None, validation: float, test: float
 ) -> dict[str, Any]:
     """One row of the table of trainings."""
     return {
@@ -51,12 +51,12 @@ def training(
 def trainings() -> pd.DataFrame:
     """One target, one seed: three candidates of which 100 is the best on test, 2 on validation."""
     rows = [
-        training(1, 1, "baseline", None, 0.50, 0.55),
-        training(1, 1, "longer", None, 0.50, 0.60),
-        training(1, 1, "backbone", 2, 0.70, 0.65),
-        training(1, 1, "backbone", 3, 0.40, 0.40),
-        training(1, 1, "backbone", 100, 0.60, 0.80),
-        training(1, 1, "shuffled", 100, 0.50, 0.50),
+        training("1", 1, "baseline", None, 0.50, 0.55),
+        training("1", 1, "longer", None, 0.50, 0.60),
+        training("1", 1, "backbone", "2", 0.70, 0.65),
+        training("1", 1, "backbone", "3", 0.40, 0.40),
+        training("1", 1, "backbone", "100", 0.60, 0.80),
+        training("1", 1, "shuffled", "100", 0.50, 0.50),
     ]
     return pd.DataFrame(rows)
 
@@ -64,8 +64,8 @@ def trainings() -> pd.DataFrame:
 @pytest.fixture
 def scores() -> pd.DataFrame:
     """A score that ranks the candidates rightly, one that ranks them wrongly, one that is flat."""
-    place = {"size": "10", "seed": 1, "target": 1, "target_modality": "image", "modality": "image"}
-    values = {2: (0.2, 0.8, 1.0), 3: (0.1, 0.9, 1.0), 100: (0.3, 0.7, 1.0)}
+    place = {"size": "10", "seed": 1, "target": "1", "target_modality": "image", "modality": "image"}
+    values = {"2": (0.2, 0.8, 1.0), "3": (0.1, 0.9, 1.0), "100": (0.3, 0.7, 1.0)}
     return pd.DataFrame(
         {
             **place,
@@ -113,7 +113,7 @@ def test_among_equal_scores_the_lowest_id_is_picked(
 def test_a_score_that_is_not_finite_is_never_picked(
     trainings: pd.DataFrame, scores: pd.DataFrame
 ) -> None:
-    scores.loc[scores["candidate"] == 100, "knn"] = np.nan
+    scores.loc[scores["candidate"] == "100", "knn"] = np.nan
     assert judged(trainings, scores)["accuracy"]["knn"] == pytest.approx(0.65)
 
 
@@ -133,7 +133,7 @@ def test_an_oracle_without_the_luck_of_one_seed_looks_at_the_others(
     trainings: pd.DataFrame, scores: pd.DataFrame
 ) -> None:
     """In the second seed candidate 3 is best; picked for the first it is worth 0.4 there."""
-    tests = {"baseline": 0.5, "longer": 0.5, "shuffled": 0.5, 2: 0.6, 3: 0.9, 100: 0.7}
+    tests = {"baseline": 0.5, "longer": 0.5, "shuffled": 0.5, "2": 0.6, "3": 0.9, "100": 0.7}
     second = trainings.assign(seed=2)
     second["test_accuracy"] = [
         tests.get(row.start, tests.get(row.candidate)) for row in second.itertuples()
@@ -159,7 +159,7 @@ def test_equal_accuracies_in_other_seeds_stay_equal(
 def test_a_score_that_some_candidates_lack_says_nothing_of_the_planted_one(
     trainings: pd.DataFrame, scores: pd.DataFrame
 ) -> None:
-    scores.loc[len(scores)] = scores.iloc[0].to_dict() | {"candidate": 4, "knn": np.nan}
+    scores.loc[len(scores)] = scores.iloc[0].to_dict() | {"candidate": "4", "knn": np.nan}
     table = judged(trainings, scores)
     assert np.isnan(table["planted"]["knn"]) and table["planted"]["cka"] == 0
 
@@ -175,8 +175,8 @@ def test_the_better_of_target_and_baseline_is_chosen_by_validation(
 
 def test_gains_are_over_the_longer_baseline(trainings: pd.DataFrame) -> None:
     gains = with_gains(trainings, joint=JOINT).set_index(["start", "candidate"])
-    assert gains.loc[("backbone", 100), "gain"] == pytest.approx(0.2)
-    assert gains.loc[("backbone", 100), "over_baseline"] == pytest.approx(0.25)
+    assert gains.loc[("backbone", "100"), "gain"] == pytest.approx(0.2)
+    assert gains.loc[("backbone", "100"), "over_baseline"] == pytest.approx(0.25)
 
 
 def test_a_target_without_its_longer_baseline_is_refused(trainings: pd.DataFrame) -> None:
@@ -196,10 +196,10 @@ def test_gains_are_split_by_kind_and_start(trainings: pd.DataFrame) -> None:
 def test_gains_are_split_by_candidate(trainings: pd.DataFrame) -> None:
     table = gains_by_candidate(with_gains(trainings, joint=JOINT)).set_index(["candidate", "start"])
     assert table["gain"].round(9).to_dict() == {
-        (2, "backbone"): 0.05,
-        (3, "backbone"): -0.2,
-        (100, "backbone"): 0.2,
-        (100, "shuffled"): -0.1,
+        ("2", "backbone"): 0.05,
+        ("3", "backbone"): -0.2,
+        ("100", "backbone"): 0.2,
+        ("100", "shuffled"): -0.1,
     }
     assert table["kind"].tolist() == ["single", "single", "joint", "joint"]
 

@@ -26,7 +26,7 @@ def started(source: TaskData, target: TaskData, start: Start) -> tuple[Network, 
 
 def other(data: TaskData) -> TaskData:
     """Return another task of the same modality."""
-    return tiny.task_data(7, data.modality)
+    return tiny.task_data("7", data.modality)
 
 
 def frozen(network: Network) -> list[Tensor]:

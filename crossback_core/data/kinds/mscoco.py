@@ -85,7 +85,7 @@ FILES = (
 
 
 @dataclass(frozen=True, config=STRICT)
-class CocoSettings(PairedSettings):
+class MscocoSettings(PairedSettings):
     """MSCOCO 2017: tasks 1-15 photographs, 16-30 captions of the same four categories each."""
 
     groups: Annotated[int, groups_up_to(len(GROUPS)), WHOLE] = 15
@@ -93,7 +93,7 @@ class CocoSettings(PairedSettings):
     samples_per_class: SamplesPerClass = 0
 
 
-def read_index(raw: Path, settings: CocoSettings) -> pd.DataFrame:
+def read_index(raw: Path, settings: MscocoSettings) -> pd.DataFrame:
     """List images and captions of the groups: tasks 1 to 15 images, 16 to 30 captions.
 
     Fewer `groups` are the first ones, fewer `classes_per_group` the first of each; of more than
@@ -151,7 +151,9 @@ def _with_test_part(rows: pd.DataFrame, name: str, fraction: float) -> pd.DataFr
     return rows.assign(part=test.map({True: "test", False: ""}))
 
 
-def read_texts(raw: Path, sources: Sequence[str], settings: CocoSettings, *, threads: int) -> Texts:
+def read_texts(
+    raw: Path, sources: Sequence[str], settings: MscocoSettings, *, threads: int
+) -> Texts:
     """Read all captions of each image named by `sources`, as one text each."""
     return encode(_captions(raw, sources), settings)
 
@@ -205,5 +207,5 @@ def _reduce(entry: dict[str, Any]) -> Any:
 
 
 KIND = paired_kind(
-    "coco", settings=CocoSettings, index=read_index, files=FILES, read_texts=read_texts
+    "mscoco", settings=MscocoSettings, index=read_index, files=FILES, read_texts=read_texts
 )

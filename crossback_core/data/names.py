@@ -1,0 +1,97 @@
+"""What names of tasks, classes and groups may be, and when two of them are one name."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # planning a workflow reads names: keep this light
+    import pandas as pd
+
+_INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # Unicode's general categories
+_JOINERS = "\u200c\u200d"  # some scripts write words with them
+_IN_PATHS = "_-.+"  # beside letters, marks and digits of any script
+_LONGEST = 100  # bytes: a file's name has other parts beside it, and 255 in all
+
+
+def cleaned(name: str) -> str:
+    """Return a name as it is compared and written: in Unicode's form C, no blanks at its ends."""
+    return unicodedata.normalize("NFC", name).strip()
+
+
+def name_of(what: str, given: str) -> str:
+    """Return the name of a class or a group, cleaned.
+
+    Args:
+        what: It names, for messages.
+        given: As a folder or a table has it.
+
+    Raises:
+        ValueError: It is blank, or has a character that nobody sees.
+    """
+    name = cleaned(given)
+    hidden = [each for each in name if _is_invisible(each)]
+    if not name or hidden:
+        problem = f"the invisible character {_shown(hidden[0])}" if hidden else "only blanks"
+        raise ValueError(f"{what} {given!r} has {problem}: rename it")
+    return name
+
+
+def task_name(given: str) -> str:
+    """Return the name of a task, cleaned; it becomes part of paths.
+
+    Raises:
+        ValueError: It is too long, or has a character that a path, Snakemake or a terminal may
+            take for something else.
+    """
+    name = name_of("task", given)
+    wrong = [each for each in name if not (_is_written(each) or each in _IN_PATHS)]
+    if wrong:
+        raise ValueError(
+            f"task {name!r} has the character {_shown(wrong[0])}: rename it; the names of tasks"
+            f" become names of files, and have letters, digits and {' '.join(_IN_PATHS)}"
+        )
+    size = len(name.encode())
+    if size > _LONGEST:
+        raise ValueError(f"task {name!r} has {size} bytes, not at most {_LONGEST}: shorten it")
+    return name
+
+
+def check_distinct(tasks: Iterable[str]) -> None:
+    """Refuse tasks whose names differ in nothing but small and capital letters.
+
+    Some file systems take their files for one.
+    """
+    seen: dict[str, str] = {}
+    for task in tasks:
+        other = seen.setdefault(task.casefold(), task)
+        if other != task:
+            raise ValueError(f"tasks {other!r} and {task!r} differ only in case: rename one")
+
+
+def by_number(name: str) -> str:
+    """Return the key that sorts ids: numbers by their value, before names."""
+    return name.zfill(12) if name.isdecimal() else f"~{name}"
+
+
+def numbers_first(column: pd.Series[str]) -> pd.Series[str]:
+    """Return the keys that sort a column of ids, as pandas wants them."""
+    return column.map(by_number)
+
+
+def with_modality(task: str, modality: str) -> str:
+    """Return an id as people read it: the modality before it, unless its name begins with that."""
+    return task if task.startswith(f"{modality}-") else f"{modality} {task}"
+
+
+def _is_invisible(character: str) -> bool:
+    return unicodedata.category(character) in _INVISIBLE and character not in _JOINERS
+
+
+def _is_written(character: str) -> bool:
+    return unicodedata.category(character)[0] in "LMN"
+
+
+def _shown(character: str) -> str:
+    return f"{character!r} (U+{ord(character):04X})"
