@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from crossback_core.data.deal import NOWHERE, Places, deal
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.settings import SPLITS
 from crossback_core.section import unknown
@@ -16,17 +17,13 @@ from crossback_core.storage.files import read_csv, write_csv
 COLUMNS = ["id", "task", "class", "modality", "split", "group", "source"]
 FRACTIONS = (0.6, 0.2, 0.2)
 
-_HOT = 0.5  # temperatures, in mean squared sizes of a group
-_COLD = 0.005
-_STEPS_PER_GROUP = 2000
-_MOST_STEPS = 250_000
-
-_Floats = npt.NDArray[np.float64]
-_Places = npt.NDArray[np.int64]
-
 
 def add_splits(
-    samples: pd.DataFrame, *, fractions: tuple[float, float, float] = FRACTIONS, seed: int
+    samples: pd.DataFrame,
+    *,
+    fractions: tuple[float, float, float] = FRACTIONS,
+    seed: int,
+    kept: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """Make the index of a data set from its samples.
 
@@ -36,6 +33,7 @@ def add_splits(
             and validation keeps its share of all samples.
         fractions: Shares of training, validation and test, positive and summing to 1.
         seed: Decides which of the equally good splits is taken.
+        kept: The split of each group that has had one, see `split_by_group`; `part` goes before it.
 
     Returns:
         The index: `COLUMNS`, rows in the order given.
@@ -45,21 +43,25 @@ def add_splits(
     """
     check_samples(samples)
     if "part" in samples:
-        split = _split_rest(samples, fractions[1], seed)
+        split = _split_rest(samples, fractions[1], seed, kept or {})
     else:
-        split = split_by_group(samples, fractions=fractions, seed=seed)
+        split = split_by_group(samples, fractions=fractions, seed=seed, kept=kept)
     index = samples.assign(split=split)[COLUMNS]
     check_index(index)
     return index
 
 
-def _split_rest(samples: pd.DataFrame, validation: float, seed: int) -> pd.Series[str]:
+def _split_rest(
+    samples: pd.DataFrame, validation: float, seed: int, kept: Mapping[str, str]
+) -> pd.Series[str]:
     """Keep the parts as they are, and split the other samples into training and validation."""
     if samples["part"].isin(SPLITS).all():
         return samples["part"]
     rest = samples[samples["part"] != "test"]
     share = validation * len(samples) / max(len(rest), 1)
-    split = split_by_group(rest, fractions=(1 - share, share), seed=seed)
+    # A group that was in the test and no longer is has no split to keep.
+    kept = {group: split for group, split in kept.items() if split != "test"}
+    split = split_by_group(rest, fractions=(1 - share, share), seed=seed, kept=kept)
     return split.reindex(samples.index, fill_value="test")
 
 
@@ -114,7 +116,24 @@ def check_index(index: pd.DataFrame) -> None:
     splits = index.groupby(["task", "class"])["split"].nunique()
     if splits.min() < len(SPLITS):
         task, name = splits.index[int(splits.argmin())]
-        raise ValueError(f"class {name} of task {task} has no sample in one of the splits")
+        rows = index[(index["task"] == task) & (index["class"] == name)]
+        raise ValueError(f"class {name} of task {task} has {_missing_split(rows)}")
+
+
+def _missing_split(rows: pd.DataFrame) -> str:
+    """Say why the rows of a class are not in all splits."""
+    groups = rows["group"].nunique()
+    if groups < len(SPLITS):
+        return (
+            f"{groups} group(s) of samples, {len(SPLITS)} splits need at least {len(SPLITS)}: "
+            "leave the class out or give it more samples"
+        )
+    missing = next(split for split in SPLITS if split not in set(rows["split"]))
+    return (
+        f"no sample in split {missing}: add samples of it, in groups of their own, or leave the "
+        "class out (the groups that it has got their splits earlier, have them from the data set, "
+        "or are shared with other classes)"
+    )
 
 
 def _check_unique(frame: pd.DataFrame, of: str, name: str) -> None:
@@ -124,174 +143,87 @@ def _check_unique(frame: pd.DataFrame, of: str, name: str) -> None:
         raise ValueError(f"{of} {values.idxmax()} has more than one {name}")
 
 
+def family_of(samples: pd.DataFrame, task: int | str) -> pd.DataFrame:
+    """Return the samples of all tasks that share groups with a task, directly or through others.
+
+    Args:
+        samples: Columns `task`, numbers or text, and `group`.
+        task: One of the tasks.
+
+    Returns:
+        The rows of these tasks, in the order given.
+
+    Raises:
+        ValueError: If there is no such task.
+    """
+    tasks = samples["task"].astype(str)
+    rows = tasks == str(task)
+    if not rows.any():
+        raise ValueError(unknown("task", task, tasks.unique()))
+    count = 0
+    while rows.sum() > count:
+        count = rows.sum()
+        sharing = samples["group"].isin(samples["group"][rows])
+        rows = tasks.isin(tasks[sharing])
+    return samples[rows]
+
+
 def split_by_group(
-    frame: pd.DataFrame, *, fractions: tuple[float, ...] = FRACTIONS, seed: int
+    frame: pd.DataFrame,
+    *,
+    fractions: tuple[float, ...] = FRACTIONS,
+    seed: int,
+    kept: Mapping[str, str] | None = None,
 ) -> pd.Series[str]:
     """Put every group in one split, so that each class comes as near to the fractions as it can.
 
-    Groups with the same share of the same classes are dealt out in proportion. The remainders, and
-    groups unlike any other, follow one by one, the largest first. Each goes where it brings the
-    fractions nearest. Simulated annealing then improves on that.
+    Groups that keep a split stay there. If there are none, groups with the same share of the same
+    classes are dealt out in proportion. The remainders, groups unlike any other, and all that join
+    kept ones follow one by one, the largest first. Each goes where it brings the fractions nearest.
+    Simulated annealing then improves on where groups of several classes went.
+
+    A class with fewer groups than splits has no influence on the others. Its groups get a split
+    each, and `check_index` refuses it.
 
     Args:
         frame: Columns `task`, `class` and `group`; the order of the rows does not matter.
         fractions: Shares of training, validation and, if wanted, test: positive, summing to 1.
         seed: Decides ties and which of several like groups goes where.
+        kept: The split of each group that has had one; groups that are not in the frame may be
+            among them.
 
     Returns:
         The split of each row, under the frame's own index.
 
     Raises:
-        ValueError: If a class has too few groups for the splits, or the fractions are no shares.
+        ValueError: If the fractions are no shares or a group keeps a split that there is not.
     """
     if min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-6:
         raise ValueError(f"fractions {fractions} are not positive shares that sum to 1")
     classes, names = _codes(frame["class"] + " of task " + frame["task"].astype(str))
-    groups, _ = _codes(frame["group"])
-    counts = np.zeros((groups.max() + 1, len(names)))
+    groups, group_names = _codes(frame["group"])
+    counts = np.zeros((len(group_names), len(names)))
     np.add.at(counts, (groups, classes), 1)
-    _check_groups(counts, names, len(fractions))
-    deal = _Deal(counts / counts.sum(axis=0), np.array(fractions))
-    deal.run(np.random.default_rng(seed))
-    deal.fill_empty(names)
-    return pd.Series(np.array(SPLITS)[deal.places[groups]], index=frame.index, name="split")
+    places = _kept_places(group_names, kept or {}, SPLITS[: len(fractions)])
+    places = deal(counts, places, np.array(fractions), np.random.default_rng(seed))
+    return pd.Series(np.array(SPLITS)[places[groups]], index=frame.index, name="split")
 
 
-def _codes(values: pd.Series[str]) -> tuple[_Places, list[str]]:
+def _codes(values: pd.Series[str]) -> tuple[Places, list[str]]:
     """Give distinct values numbers in sorted order: the order of rows does not matter."""
     names, codes = np.unique(values.to_numpy(dtype=str), return_inverse=True)
     return codes.astype(np.int64), [str(name) for name in names]
 
 
-def _check_groups(counts: _Floats, names: list[str], splits: int) -> None:
-    for name, groups in zip(names, (counts > 0).sum(axis=0), strict=True):
-        if groups < splits:
-            raise ValueError(
-                f"class {name} has {groups} group(s) of samples, {splits} splits need at least "
-                f"{splits}: leave the class out or give it more samples"
-            )
-
-
-class _Deal:
-    """Groups dealt to splits, and how far each class is from its fractions.
-
-    Args:
-        shares: What part of each class each group holds (groups, classes).
-        fractions: The wanted part of each split (splits,), the first ones of SPLITS.
-    """
-
-    def __init__(self, shares: _Floats, fractions: _Floats) -> None:
-        self.shares = shares
-        self.fractions = fractions
-        self.places: _Places = np.full(len(shares), -1)  # the split of each group, -1 = none yet
-        self.excess: _Floats = np.tile(-fractions[:, None], shares.shape[1])  # (splits, classes)
-
-    def run(self, random: np.random.Generator) -> None:
-        """Deal all groups out."""
-        self._deal_alike(random)
-        rest = np.flatnonzero(self.places < 0)
-        single = (self.shares[rest] > 0).sum(axis=1) == 1
-        self._deal_nearest(rest[~single], random)
-        self._anneal(rest[~single], random)
-        # Last, since a group of one class makes up for what the others left uneven in it.
-        self._deal_nearest(rest[single], random)
-
-    def _deal_nearest(self, groups: _Places, random: np.random.Generator) -> None:
-        """Put each group, the largest first, where it brings the fractions nearest."""
-        groups = random.permutation(groups)
-        # The stable sort keeps the random order of groups of one size.
-        groups = groups[np.argsort(-self.shares[groups].sum(axis=1).round(9), kind="stable")]
-        for group in groups:
-            # Rounded, so that ties are ties on every processor.
-            self._put(group, int(np.argmin((self.excess @ self.shares[group]).round(9))))
-
-    def _put(self, groups: int | _Places, split: int) -> None:
-        """Put groups that have no split yet into one."""
-        self.places[groups] = split
-        self.excess[split] += np.atleast_2d(self.shares[groups]).sum(axis=0)
-
-    def _deal_alike(self, random: np.random.Generator) -> None:
-        """Deal groups of one profile out in proportion; leave the remainder."""
-        profiles = np.unique(self.shares, axis=0, return_inverse=True)[1].reshape(-1)
-        order = random.permutation(len(profiles))
-        order = order[np.argsort(profiles[order], kind="stable")]
-        for alike in np.split(order, np.flatnonzero(np.diff(profiles[order])) + 1):
-            ends = np.cumsum(np.floor(self.fractions * len(alike) + 1e-9).astype(int))
-            for split, part in enumerate(np.split(alike, ends)[: len(self.fractions)]):
-                self._put(part, split)
-
-    def _anneal(self, groups: _Places, random: np.random.Generator) -> None:
-        """Lower the sum of squared excesses by simulated annealing: moves and swaps of groups.
-
-        Temperatures and numbers of steps are those that served the icon sets best in a second.
-        """
-        if len(groups) == 0:
-            return
-        steps = min(_MOST_STEPS, _STEPS_PER_GROUP * len(groups))
-        unit = (self.shares[groups] ** 2).sum(axis=1).mean()
-        # To accept what costs more with probability exp(-cost / temperature) is to draw this bound.
-        bounds = np.geomspace(_HOT * unit, _COLD * unit, steps) * random.exponential(size=steps)
-        pairs = random.choice(groups, size=(steps, 2)).tolist()
-        turns = random.integers(0, 2 * len(self.fractions), size=steps).tolist()
-        for (group, other), turn, bound in zip(pairs, turns, bounds.tolist(), strict=True):
-            if turn < len(self.fractions):
-                self._move(group, None, turn, bound)
-            else:
-                self._move(group, other, self.places[other], bound)
-
-    def _move(self, group: int, other: int | None, split: int, bound: float) -> None:
-        """Move a group to a split, perhaps in exchange for another, if the cost stays in bounds."""
-        start = self.places[group]
-        if start == split:
-            return
-        step = self.shares[group] - (0 if other is None else self.shares[other])
-        if 2 * step @ (self.excess[split] - self.excess[start] + step) < bound:
-            self.excess[start] -= step
-            self.excess[split] += step
-            self.places[group] = split
-            if other is not None:
-                self.places[other] = start
-
-    def fill_empty(self, names: list[str]) -> None:
-        """Move groups so that each class has one in every split, however small its share.
-
-        Args:
-            names: The classes' names, for the message.
-
-        Raises:
-            ValueError: If no group of a class can go without leaving another class short.
-        """
-        present = self.shares > 0
-        held = np.stack(
-            [present[self.places == place].sum(axis=0) for place in range(len(self.fractions))]
-        )
-        for split, column in np.argwhere(held == 0):
-            if held[split, column] > 0:
-                continue  # filled meanwhile, by a group that went there for another class
-            group = self._spare_group(column, split, held)
-            if group is None:
+def _kept_places(groups: list[str], kept: Mapping[str, str], splits: Sequence[str]) -> Places:
+    """Return the position of each group's split among `splits`, or `NOWHERE`."""
+    places = np.full(len(groups), NOWHERE)
+    for position, group in enumerate(groups):
+        if group in kept:
+            if kept[group] not in splits:
                 raise ValueError(
-                    f"class {names[column]} shares its groups with other classes in such a way "
-                    f"that split {SPLITS[split]} cannot have a sample of it: leave the class out"
+                    f"group {group} cannot keep split {kept[group]!r}: the splits are "
+                    f"{', '.join(splits)}"
                 )
-            held[self.places[group]] -= present[group]
-            held[split] += present[group]
-            self._move(group, None, split, np.inf)
-
-    def _spare_group(self, column: int, split: int, held: _Places) -> int | None:
-        """Return the group of a class that costs least to move to a split, if any can go.
-
-        Args:
-            column: The class.
-            split: Where it has no group.
-            held: How many groups of each class each split has (splits, classes).
-        """
-        groups = np.flatnonzero(self.shares[:, column])
-        # Every class that such a group has must stay in the split that the group leaves.
-        stays = [(held[self.places[g], self.shares[g] > 0] > 1).all() for g in groups]
-        groups = groups[np.array(stays)]
-        if len(groups) == 0:
-            return None
-        pull = self.excess[split] - self.excess[self.places[groups]]  # (groups, classes)
-        costs = (self.shares[groups] * (pull + self.shares[groups])).sum(axis=1)
-        return int(groups[np.argmin(costs.round(9))])
+            places[position] = splits.index(kept[group])
+    return places

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pandas as pd
@@ -24,6 +25,12 @@ def icons() -> pd.DataFrame:
 def test_its_index_is_sound_on_disk(icons, tmp_path):
     save_index(icons, tmp_path / "index.csv")
     assert load_index(tmp_path / "index.csv").equals(icons)
+
+
+def test_its_splits_are_those_of_earlier_versions(icons):
+    lines = "\n".join(sorted(icons["id"] + "," + icons["split"]))
+    expected = "d0fdd5be128186339270a12fe67c8a7c7c298a9e14cefbc84c6252c266f36ed9"
+    assert hashlib.sha256(lines.encode()).hexdigest() == expected
 
 
 def test_its_classes_come_near_the_fractions(icons):

@@ -114,14 +114,18 @@ CROSSED = {"a": "xyz", "b": "xyw", "c": "xzw", "d": "yzw"}
 @pytest.mark.parametrize(
     ("groups", "words"),
     [
-        ({"fine": "xyzw", "small": "xyx"}, r"class small of task 4 has 2 group\(s\) of samples"),
-        (CROSSED, "shares its groups with other classes .* leave the class"),
+        (
+            {"fine": "xyzw", "small": "xyx"},
+            r"class small of task 4 has 2 group\(s\) of samples, 3 splits need at least 3: leave ",
+        ),
+        (CROSSED, r"class [abcd] of task 4 has no sample in split \w+: add .*shared with other"),
     ],
 )
 def test_a_class_that_cannot_be_in_every_split_is_named(groups, words):
     rows = [(4, name, group) for name in groups for group in groups[name]]
     with pytest.raises(ValueError, match=words):
-        split_by_group(frame_of(rows), seed=0)
+        add_splits(frame_of(rows), seed=0)
+    assert set(split_by_group(frame_of(rows), seed=0)) == {"train", "validation", "test"}
 
 
 @pytest.fixture
@@ -163,7 +167,7 @@ def test_a_group_in_two_splits_is_named(sound):
 
 
 def test_a_class_without_a_split_is_named(sound):
-    with pytest.raises(ValueError, match="class 007 of task 1 has no sample in one of the splits"):
+    with pytest.raises(ValueError, match="class 007 of task 1 has no sample in split test: add "):
         check_index(sound[(sound["class"] == "null") | (sound["split"] != "test")])
 
 
