@@ -21,7 +21,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("Snakefile", "rules", "workflow_scripts", "profiles", "config.yaml", "schemas")
+PARTS = ("Snakefile", "rules", "workflow_scripts", "profiles", "envs", "config.yaml", "schemas")
 
 
 def make_project(folder: Path, tasks: int, candidates: int | None) -> None:

@@ -36,19 +36,17 @@ def add_splits(
         kept: The split of each group that has had one, see `split_by_group`; `part` goes before it.
 
     Returns:
-        The index: `COLUMNS`, rows in the order given.
+        The index: `COLUMNS`, rows in the order given; `check_index` says whether it is sound.
 
     Raises:
-        ValueError: If the samples are not sound or a class cannot be split.
+        ValueError: If the samples are not sound.
     """
     check_samples(samples)
     if "part" in samples:
         split = _split_rest(samples, fractions[1], seed, kept or {})
     else:
         split = split_by_group(samples, fractions=fractions, seed=seed, kept=kept)
-    index = samples.assign(split=split)[COLUMNS]
-    check_index(index)
-    return index
+    return samples.assign(split=split)[COLUMNS]
 
 
 def _split_rest(
@@ -79,9 +77,8 @@ def load_index(path: str | Path) -> pd.DataFrame:
     """
     index = read_csv(path, as_text=True)  # a class may be called "null"
     try:
-        index = index.astype({"task": int})
         check_index(index)
-    except (ValueError, KeyError, OverflowError) as error:
+    except (ValueError, KeyError) as error:
         raise ValueError(
             f"{path} is not a sound index ({error}): remove it and run again"
         ) from error
@@ -143,11 +140,11 @@ def _check_unique(frame: pd.DataFrame, of: str, name: str) -> None:
         raise ValueError(f"{of} {values.idxmax()} has more than one {name}")
 
 
-def family_of(samples: pd.DataFrame, task: int | str) -> pd.DataFrame:
+def family_of(samples: pd.DataFrame, task: str) -> pd.DataFrame:
     """Return the samples of all tasks that share groups with a task, directly or through others.
 
     Args:
-        samples: Columns `task`, numbers or text, and `group`.
+        samples: Columns `task` and `group`.
         task: One of the tasks.
 
     Returns:
@@ -156,8 +153,8 @@ def family_of(samples: pd.DataFrame, task: int | str) -> pd.DataFrame:
     Raises:
         ValueError: If there is no such task.
     """
-    tasks = samples["task"].astype(str)
-    rows = tasks == str(task)
+    tasks = samples["task"]
+    rows = tasks == task
     if not rows.any():
         raise ValueError(unknown("task", task, tasks.unique()))
     count = 0
