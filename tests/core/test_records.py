@@ -44,7 +44,10 @@ def test_what_determined_a_result_stands_last(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"format": 99}, f"record of format 99; crossback_core .* reads format {RECORD_FORMAT}: remove the file"),
+        (
+            {"format": 99},
+            f"record of format 99; crossback_core .* reads format {RECORD_FORMAT}: remove the file",
+        ),
         ({"format": None}, "record of format None"),
         ({"verdict": "luck"}, "verdict: 'luck' is not allowed; one of helps, equal, hurts"),
         ({"target": 3}, "target: 3 is not allowed; it must be text"),

@@ -58,7 +58,9 @@ def test_evaluation_equals_its_definition(product, data, request, tmp_path):
 
 def test_a_number_is_an_id_as_well(product, images):
     inputs = images.test.values
-    assert torch.equal(product.logits(task=1, inputs=inputs), product.logits(task="1", inputs=inputs))
+    assert torch.equal(
+        product.logits(task=1, inputs=inputs), product.logits(task="1", inputs=inputs)
+    )
     with pytest.raises(ValueError, match="the network has no task 7"):
         product.predict(task=7, inputs=inputs)
 

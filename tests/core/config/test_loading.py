@@ -153,7 +153,11 @@ def test_a_folder_names_its_tasks(config: Config, tmp_path: Path) -> None:
     experiment = load_settings(config).datasets["mine"]
     assert experiment.tasks == ("image-animals", "image-b.1", "text-kitchen")
     assert experiment.networks == (*experiment.tasks, "all-pictures")
-    assert experiment.candidates_of("text-kitchen") == ("image-animals", "image-b.1", "all-pictures")
+    assert experiment.candidates_of("text-kitchen") == (
+        "image-animals",
+        "image-b.1",
+        "all-pictures",
+    )
     assert experiment.candidates_of("image-animals") == ("image-b.1", "text-kitchen")
     found = {id_: experiment.modalities(id_) for id_ in experiment.networks}
     assert found["image-b.1"] == found["all-pictures"] == ("image",)
@@ -236,7 +240,11 @@ def test_a_study_has_no_pair_of_a_target_and_a_candidate_of_others(config: Confi
     config["datasets"]["icons"]["study"] = STUDY
     icons = icons_of(config)
     assert icons.pairs_of("3", "5") == (("backbone", "1"),)
-    assert icons.pairs_of("19", "5") == (("backbone", "1"), ("backbone", "101"), ("shuffled", "101"))
+    assert icons.pairs_of("19", "5") == (
+        ("backbone", "1"),
+        ("backbone", "101"),
+        ("shuffled", "101"),
+    )
 
 
 # presets and values

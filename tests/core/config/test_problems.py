@@ -104,8 +104,8 @@ datasets.icons.targets: [99, -1, "\u0663", 1.5, 17-, all]
     list of ids, which are names or numbers from 1, or a range such as 1-56, not -1, '\u0663', 1.5,
     '17-', 'all'
 datasets.icons.targets: [a/b]
-    datasets.icons.targets: ['a/b'] is not allowed; task 'a/b' has the character '/' (U+002F): rename
-    it; the names of tasks become names of files, and have letters, digits and _ - . +
+    datasets.icons.targets: ['a/b'] is not allowed; task 'a/b' has the character '/' (U+002F):
+    rename it; the names of tasks become names of files, and have letters, digits and _ - . +
 datasets.icons.targets: [101]
     datasets.icons.targets: unknown task '101'; known: 1, 3, 17, 19
 datasets.icons.targets: [image-animals]
@@ -137,7 +137,7 @@ datasets.icons.joint.101.targets: [16]
 datasets.icons.joint.101.tasks: [29, 102]
     datasets.icons.joint.101.tasks: 102 is joint itself; give single tasks
 datasets.icons.joint.101.tasks: all
-    datasets.icons.joint.101.tasks: 'all' is not allowed; it must be a list of ids, which are names or...
+    datasets.icons.joint.101.tasks: 'all' is not allowed; it must be a list of ids...
 datasets.icons.joint.3: {name: three, tasks: [29]}
     datasets.icons.joint.3: is a task's id; a joint network needs an id of its own
 datasets.icons.joint.all: {name: all, tasks: [29]}
@@ -250,7 +250,12 @@ def test_a_configuration_without_keys_is_refused(value: Any) -> None:
 
 def test_a_mistake_hides_no_other(config: Config) -> None:
     icons = config["datasets"]["icons"]
-    icons |= {"train_per_class": 0, "test_fraction": 3, "targetz": 1, "joint": {0: 1, "x": 1, 101: {}}}
+    icons |= {
+        "train_per_class": 0,
+        "test_fraction": 3,
+        "targetz": 1,
+        "joint": {0: 1, "x": 1, 101: {}},
+    }
     controls = {"freh": [1], "shufled": [1]}
     icons["study"] = {"seeds": [11], "sizes": {5: {"candidates": [1], "controls": controls}}}
     config["datasets"]["birds"] = {"kind": "bird", "preset": "demo", "targetz": [1]}

@@ -131,7 +131,9 @@ def test_a_task_like_another_starts_with_copies_and_a_fresh_head(images):
 )
 def test_what_describes_no_task(values, message):
     with pytest.raises(ValueError, match=f"^{re.escape(message)}$"):
-        TaskSpec(**{"task": "1", "modality": "image", "classes": ("a", "b"), "channels": 3} | values)
+        TaskSpec(
+            **{"task": "1", "modality": "image", "classes": ("a", "b"), "channels": 3} | values
+        )
 
 
 def test_growth_changes_shapes_and_keeps_every_task(both, images, texts):

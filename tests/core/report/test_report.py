@@ -16,7 +16,7 @@ import recorded
 from crossback_core.records import EarlierTask
 from crossback_core.report.figures import PruningCurve, TrainingCurve
 from crossback_core.report.page import ReportInputs, write_report
-from crossback_core.report.table import format_table, summary_table, verdict_sentence
+from crossback_core.report.table import format_table, readable, summary_table, verdict_sentence
 
 KEPT = recorded.kept("5")
 JOINT = {"29": "fifty kinds of icons", "30": "many glosses"}
@@ -93,7 +93,13 @@ def page(tmp_path):
     return (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
-def test_a_target_becomes_a_row_in_the_order_of_ids():
+def test_targets_come_in_the_order_of_ids():
+    ids = ("text-pans", "10", "image-animals", "9", "100")
+    frame = summary_table([recorded.target(id_) for id_ in ids])
+    assert frame["target"].tolist() == ["9", "10", "100", "image-animals", "text-pans"]
+
+
+def test_a_target_becomes_a_row():
     frame = summary_table([KEPT, recorded.target("3")])
     assert frame["target"].tolist() == ["3", "5"]
     row = frame.iloc[0]
@@ -205,6 +211,29 @@ def test_the_selected_candidates_are_framed(page):
     assert heatmap.count("var(--mark)") == 2
     for text in ("image 3", "text 16", ".97", ".70"):
         assert f">{text}</text>" in heatmap
+    titles = re.findall(r">((?:image|text) \d+)</text>", heatmap)
+    assert titles == ["image 5", "text 16", "image 29", "image 3", "image 5"]  # columns, then rows
+
+
+def test_backbones_come_in_the_order_of_their_ids(tmp_path):
+    ladder = inputs().pruning["29"]
+    ladders = {id_: ladder for id_ in ("text-a", "29", "101", "6")}
+    write_report(inputs(pruning=ladders), tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    titles = re.findall(r">backbone (.*): 70% pruned</text>", page)
+    assert titles == ["6", "29", "101", "text-a"]
+
+
+def test_a_name_that_tells_the_modality_stands_alone(tmp_path):
+    named = {"target": "image-animals", "backbone": "text-pans", "backbone_modality": "text"}
+    record = replace(recorded.target("3"), **named)
+    assert readable(summary_table([record]))[["target", "backbone"]].to_numpy().tolist() == [
+        ["image-animals", "text-pans"]
+    ]
+    write_report(inputs(records=[record]), tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    chart = re.findall(r"<svg.*?</svg>", page, flags=re.DOTALL)[0]
+    assert ">image-animals</text>" in chart and ">on text-pans</text>" in chart
 
 
 def test_values_are_escaped(tmp_path):

@@ -90,6 +90,28 @@ def test_a_network_may_be_trained_without_a_gpu(
     assert gpus.resolve_device(name).type == "cpu"
 
 
+@pytest.mark.parametrize(
+    ("visible", "sign", "found"),
+    [(None, True, True), ("0,1", True, True), ("", True, False), (None, False, False)],
+)
+def test_a_gpu_is_known_by_its_driver_unless_it_is_hidden(
+    visible: str | None, sign: bool, found: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if sign:
+        (tmp_path / "driver").touch()
+    monkeypatch.setattr(gpus, "_SIGNS", (str(tmp_path / "other"), str(tmp_path / "driver")))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert gpus.has_gpu() == found
+
+
+def test_asking_for_a_gpu_does_not_load_torch() -> None:
+    code = "import sys; from crossback_core.runtime.device import has_gpu; has_gpu();"
+    code += "sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
 def test_a_gpu_that_is_not_there(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(ValueError, match="device is cuda, but torch sees no GPU: set device to"):

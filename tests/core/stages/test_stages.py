@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import recorded
 import tiny
 import torch
 from interruption import Interrupted
@@ -19,11 +20,13 @@ import crossback_core
 from crossback_core import NUMERICS
 from crossback_core.checkpoint.network_file import load_checkpoint, save_checkpoint
 from crossback_core.data.task_file import TaskData, save_task
-from crossback_core.records import SelectionRecord, TargetRecord, read_record
+from crossback_core.records import SelectionRecord, TargetRecord, read_record, to_values
+from crossback_core.selection.comparison import Target
 from crossback_core.selection.scores import SCORES
 from crossback_core.selection.settings import ProbeSettings
 from crossback_core.stages import backbone, baseline, report, similarity, target
-from crossback_core.storage.files import read_json, sha256, write_json
+from crossback_core.stages.common import IDS
+from crossback_core.storage.files import read_csv, read_json, sha256, write_json
 from crossback_core.storage.resume import ResumeFile
 
 RUN: dict[str, Any] = {"device": "cpu", "seed": 2}
@@ -66,21 +69,39 @@ class Chain:
             **RUN,
         )
 
-    def select(self) -> None:
-        """Compare the target with its candidate and choose it."""
+    def measure(
+        self,
+        candidates: dict[str, Path],
+        table: Path,
+        *,
+        excluded: Sequence[str] = (),
+        seed: int = 2,
+    ) -> list[str]:
+        """List candidates beside a table, given by their networks; return the table's lines."""
+        similarity.list_candidates(
+            task_files=[self.path(f"task_{id_}.pt") for id_ in candidates],
+            baselines=list(candidates.values()),
+            candidates=table.with_name("candidates.csv"),
+            ids=list(candidates),
+        )
         similarity.measure_similarity(
             target_data=self.path("task_1.pt"),
             target_baseline=self.path("baseline_1.pt"),
-            candidate_data=[self.path("task_2.pt")],
-            candidate_baselines=[self.path("baseline_2.pt")],
-            similarity=self.path("similarity_1.csv"),
+            candidates=table.with_name("candidates.csv"),
+            similarity=table,
             probing=ProbeSettings(probes=6, mutations=6, mutation_step=0.1),
-            seed=2,
+            excluded=excluded,
+            seed=seed,
         )
+        return table.read_text().splitlines()
+
+    def select(self) -> None:
+        """Compare the target with its candidate and choose it."""
+        self.measure({"2": self.path("baseline_2.pt")}, self.path("similarity_1.csv"))
         similarity.select_backbone(
             similarity=self.path("similarity_1.csv"),
             selection=self.path("selection_1.json"),
-            target=1,
+            target="1",
             candidates="all",
             score="ddv_cosine",
         )
@@ -162,7 +183,7 @@ class Chain:
 
 def chain_of(folder: Path, pair: str) -> Chain:
     source, target = pair.split(" to ")
-    return Chain(folder, tiny.task_data("1", target), tiny.task_data(2, source, classes=3))
+    return Chain(folder, tiny.task_data("1", target), tiny.task_data("2", source, classes=3))
 
 
 @pytest.fixture(scope="module")
@@ -193,7 +214,7 @@ def state(path: Path) -> dict[str, torch.Tensor]:
 def test_the_metrics_of_a_target(chain):
     metrics = chain.json("target_1.json")
     choice, baseline = chain.json("selection_1.json"), chain.json("baseline_1.json")
-    assert metrics["target"] == 1 and metrics["backbone"] == 2
+    assert metrics["target"] == "1" and metrics["backbone"] == "2"
     assert metrics["modality"] == chain.target.modality
     assert metrics["backbone_modality"] == chain.source.modality
     assert metrics["similarity"] == choice["similarity"] and 0 < choice["similarity"] <= 1
@@ -233,7 +254,7 @@ def test_the_backbones_task_is_as_it_was(chain):
     accuracy = float((logits[0].argmax(1) == data.test.labels).double().mean())
     assert chain.json("target_1.json")["earlier_tasks"] == [
         {
-            "task": 2,
+            "task": "2",
             "test_accuracy_before": accuracy,
             "test_accuracy_after": accuracy,
             "logits_identical": True,
@@ -259,13 +280,14 @@ def test_a_task_that_changed_is_found_by_the_files_on_disk(crossing, tmp_path):
 
 def test_the_product_serves_both_tasks(chain):
     product = crossback_core.load(chain.path("target_1.pt"))
-    assert list(product.tasks) == [2, 1]
+    assert list(product.tasks) == ["2", "1"]
     for split in ("validation", "test"):
         found = product.evaluate(chain.path("task_1.pt"), split=split)["accuracy"]
         assert found == chain.json("target_1.json")[f"{split}_accuracy"]
-    predicted = product.predict(task=2, inputs=chain.source.test.inputs())
+    predicted = product.predict(task="2", inputs=chain.source.test.inputs())
     assert predicted.shape == (6,) and int(predicted.max()) < 3
-    assert product.record["target"] == 1 and product.record["settings"]["target"]["swap"] == "auto"
+    assert product.record["target"] == "1"
+    assert product.record["settings"]["target"]["swap"] == "auto"
 
 
 def test_a_target_that_continues_its_baseline_trains_at_a_rate_of_its_own(finished):
@@ -308,9 +330,9 @@ def test_nothing_waits_to_be_resumed(chain):
 def test_by_default_the_product_is_the_network_on_its_backbone(crossing):
     crossing.train_target("kept", metrics=crossing.with_baseline_at(1.01))
     metrics = crossing.json("kept.json")
-    assert (metrics["verdict"], metrics["backbone"]) == ("hurts", 2)
+    assert (metrics["verdict"], metrics["backbone"]) == ("hurts", "2")
     assert metrics["baseline_validation_accuracy"] == 1.01
-    assert list(crossback_core.load(crossing.path("kept.pt")).tasks) == [2, 1]
+    assert list(crossback_core.load(crossing.path("kept.pt")).tasks) == ["2", "1"]
 
 
 def test_the_baseline_is_kept_where_it_is_better(chain):
@@ -318,13 +340,13 @@ def test_the_baseline_is_kept_where_it_is_better(chain):
     metrics, baseline = chain.json("kept.json"), chain.json("baseline_1.json")
     for key in ("backbone", "backbone_modality", "similarity", "sparsity"):
         assert metrics[key] is None
-    assert (metrics["verdict"], metrics["target"], metrics["width"]) == ("hurts", 1, 1.0)
+    assert (metrics["verdict"], metrics["target"], metrics["width"]) == ("hurts", "1", 1.0)
     assert metrics["earlier_tasks"] == []
     assert metrics["validation_accuracy"] == 1.01  # what the doctored baseline says of itself
     assert metrics["test_accuracy"] == baseline["test_accuracy"]
     assert (metrics["owned_fraction"], metrics["picked_fraction"]) == (1.0, 0.0)
     choice, tried = chain.json("selection_1.json"), metrics["tried"]
-    assert (tried["backbone"], tried["similarity"]) == (2, choice["similarity"])
+    assert (tried["backbone"], tried["similarity"]) == ("2", choice["similarity"])
     assert tried["validation_accuracy"] == chain.json("target_1.json")["validation_accuracy"]
     assert tiny.same_state(state(chain.path("kept.pt")), state(chain.path("baseline_1.pt")))
 
@@ -333,7 +355,7 @@ def test_the_backbone_is_kept_where_it_is_as_good(crossing):
     metrics = crossing.with_baseline_at(crossing.json("target_1.json")["validation_accuracy"])
     crossing.train_target("kept", metrics=metrics, keep_better=True)
     metrics = crossing.json("kept.json")
-    assert (metrics["verdict"], metrics["backbone"]) == ("equal", 2)
+    assert (metrics["verdict"], metrics["backbone"]) == ("equal", "2")
     assert metrics["earlier_tasks"][0]["logits_identical"] is True
 
 
@@ -350,19 +372,91 @@ def test_a_target_grows_until_it_reaches_its_baseline(crossing):
 
 
 def test_similarities_and_the_choice(chain):
-    rows = pd.read_csv(chain.path("similarity_1.csv"))
-    assert rows[["target", "candidate"]].to_numpy().tolist() == [[1, 2]]
+    rows = read_csv(chain.path("similarity_1.csv"), names=IDS)
+    assert rows[["target", "candidate"]].to_numpy().tolist() == [["1", "2"]]
     assert rows["modality"].item() == chain.source.modality
     assert rows["target_modality"].item() == chain.target.modality
     assert chain.json("selection_1.json")["similarity"] == rows["ddv_cosine"].item()
-    assert list(rows.columns)[4:] == list(SCORES) and rows.notna().all(axis=None)
+    assert list(rows.columns)[4:] == [*SCORES, "made_from"] and rows.notna().all(axis=None)
     assert rows["classes"].item() == 3
     assert rows["accuracy"].item() == chain.json("baseline_2.json")["validation_accuracy"]
     similarity.collect_similarity(
         similarities=[chain.path("similarity_1.csv")] * 2, matrix=chain.path("matrix.csv")
     )
-    matrix = pd.read_csv(chain.path("matrix.csv"))
+    matrix = read_csv(chain.path("matrix.csv"), names=IDS)
     pd.testing.assert_frame_equal(matrix, pd.concat([rows, rows], ignore_index=True))
+
+
+@pytest.fixture
+def added(crossing) -> Path:
+    """The network of another candidate, 10, whose task file lies beside the others'."""
+    data = tiny.task_data("10", "image")
+    record = to_values(recorded.baseline(validation_accuracy=0.5))
+    save_task(data, crossing.path("task_10.pt"))
+    save_checkpoint(tiny.network(data, seed=4), crossing.path("other_10.pt"), record)
+    return crossing.path("other_10.pt")
+
+
+@pytest.fixture
+def scored(monkeypatch) -> list[str]:
+    """The candidates that are scored, in order."""
+    found, scores = [], Target.scores
+
+    def watched(self, candidate):
+        found.append(candidate.data.task)
+        return scores(self, candidate)
+
+    monkeypatch.setattr(Target, "scores", watched)
+    return found
+
+
+def test_rows_of_an_earlier_table_are_kept(crossing, added, scored, tmp_path):
+    """Byte for byte: a candidate that is added costs what its own row costs."""
+    table = tmp_path / "similarity.csv"
+    known = {"2": crossing.path("baseline_2.pt")}
+    heading, row = crossing.measure(known, table)
+    assert crossing.measure({"10": added} | known, table)[::2] == [heading, row]
+    assert scored == ["2", "10"]
+    both = crossing.measure(known | {"10": added}, table)
+    assert (both[1], scored) == (row, ["2", "10"]), "in the order of the list"
+    assert crossing.measure(known | {"10": added}, tmp_path / "new" / "similarity.csv") == both
+
+
+def test_a_candidate_whose_files_changed_is_scored_again(crossing, added, scored, tmp_path):
+    table, candidates = (
+        tmp_path / "similarity.csv",
+        {"2": crossing.path("baseline_2.pt"), "10": added},
+    )
+    _, first, before = crossing.measure(candidates, table)
+    checkpoint = load_checkpoint(added)
+    tiny.disturb(checkpoint.network)
+    save_checkpoint(checkpoint.network, added, checkpoint.record)
+    _, *rows = crossing.measure(candidates, table)
+    assert rows[0] == first and rows[1] != before
+    assert scored == ["2", "10", "10"]
+    save_task(tiny.task_data("10", "image", train=8), crossing.path("task_10.pt"))
+    _, *others = crossing.measure(candidates, table)
+    assert others[0] == first and others[1] != rows[1]
+    assert scored == ["2", "10", "10", "10"]
+
+
+@pytest.mark.parametrize("earlier", ["a,b\n1", "", "target,candidate\n1,2\n"])
+def test_all_is_scored_again_where_the_earlier_table_says_nothing(
+    crossing, scored, earlier, tmp_path
+):
+    table, known = tmp_path / "similarity.csv", {"2": crossing.path("baseline_2.pt")}
+    expected = crossing.measure(known, table)
+    assert crossing.measure(known, table, seed=3) != expected, "another seed"
+    table.write_text(earlier)
+    assert crossing.measure(known, table) == expected
+    assert scored == ["2", "2", "2"]
+
+
+def test_candidates_that_are_none_for_a_target_are_not_scored(crossing, added, scored, tmp_path):
+    candidates = {"1": crossing.path("baseline_1.pt"), "2": crossing.path("baseline_2.pt")}
+    table = tmp_path / "similarity.csv"
+    crossing.measure(candidates | {"10": added}, table, excluded=["1", "10"])
+    assert read_csv(table, names=IDS)["candidate"].tolist() == scored == ["2"]
 
 
 def test_every_level_is_on_disk_and_in_the_table(chain):
@@ -382,7 +476,7 @@ def test_any_score_can_choose(crossing, tmp_path):
         similarity.select_backbone(
             similarity=crossing.path("similarity_1.csv"),
             selection=tmp_path / "choice.json",
-            target=1,
+            target="1",
             candidates="all",
             score=score,
         )
@@ -395,7 +489,7 @@ def test_a_score_that_was_not_measured_is_refused(crossing, tmp_path):
         similarity.select_backbone(
             similarity=crossing.path("similarity_1.csv"),
             selection=tmp_path / "choice.json",
-            target=1,
+            target="1",
             candidates="all",
             score="luck",
         )
@@ -405,15 +499,7 @@ def test_a_candidate_is_a_baseline(crossing, tmp_path):
     nameless = tmp_path / "nameless.pt"
     save_checkpoint(load_checkpoint(crossing.path("baseline_2.pt")).network, nameless)
     with pytest.raises(ValueError, match="nameless.pt holds a record of version 0.1 or older"):
-        similarity.measure_similarity(
-            target_data=crossing.path("task_1.pt"),
-            target_baseline=crossing.path("baseline_1.pt"),
-            candidate_data=[crossing.path("task_2.pt")],
-            candidate_baselines=[nameless],
-            similarity=tmp_path / "similarity.csv",
-            probing=ProbeSettings(probes=6, mutations=6, mutation_step=0.1),
-            seed=2,
-        )
+        crossing.measure({"2": nameless}, tmp_path / "similarity.csv")
 
 
 @pytest.mark.parametrize(
@@ -440,7 +526,7 @@ def test_the_chosen_level_is_copied(crossing, accuracies, allowed_loss, file, sp
     )
     assert sha256(tmp_path / "pruned.pt") == sha256(crossing.path(file))
     choice = read_json(tmp_path / "choice.json")
-    assert (choice["task"], choice["sparsity"]) == (2, sparsity)
+    assert (choice["task"], choice["sparsity"]) == ("2", sparsity)
     expected = dict(zip([0.5, 0.8, 0.0], [*accuracies, 0.9], strict=True))[sparsity]
     assert choice["validation_accuracy"] == pytest.approx(expected)
     assert choice["baseline_validation_accuracy"] == 0.9
@@ -467,11 +553,11 @@ def test_the_summary_of_a_finished_chain(crossing):
         matrix=crossing.path("all.csv"),
         tables=[crossing.path("pruning.csv")],
         choices=[crossing.path("choice.json")],
-        joint={2: "many texts"},
+        joint={"2": "many texts"},
         **{key: crossing.path(name) for key, name in names.items()},
     )
-    row = pd.read_csv(crossing.path("summary.csv")).iloc[0]
-    assert row["target"] == 1 and row["backbone"] == 2
+    row = read_csv(crossing.path("summary.csv"), as_text=True).iloc[0]
+    assert row["target"] == "1" and row["backbone"] == "2"
     assert "<html" in crossing.path("report.html").read_text()
     assert "2 (many texts)" in crossing.path("summary.txt").read_text()
 
@@ -486,8 +572,9 @@ def test_the_same_chain_again_gives_equal_tensors(crossing, tmp_path):
     first, second = (each.json("target_1.json") for each in (crossing, again))
     timed = {"seconds", "parents", "checkpoint_bytes"}
     assert all(first[key] == second[key] for key in first.keys() - timed)
-    similarities = [each.path("similarity_1.csv").read_text() for each in (crossing, again)]
-    assert similarities[0] == similarities[1]
+    tables = [read_csv(each.path("similarity_1.csv")) for each in (crossing, again)]
+    # but for the hash of files that have a record of their seconds
+    pd.testing.assert_frame_equal(*(table.drop(columns="made_from") for table in tables))
 
 
 class Cut(ResumeFile):
@@ -532,7 +619,7 @@ def test_an_interrupted_stage_goes_on_where_it_was(crossing, result, tmp_path, m
 
 def test_a_backbone_that_is_not_the_selected_one_is_refused(crossing, tmp_path):
     other = tmp_path / "selection.json"
-    write_json(crossing.json("selection_1.json") | {"backbone": 3}, other)
+    write_json(crossing.json("selection_1.json") | {"backbone": "3"}, other)
     message = f"pruned.pt holds task 2, but {other} chose 3: remove both and run again"
     with pytest.raises(ValueError, match=message):
         target.swap_kv(

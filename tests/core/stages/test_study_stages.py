@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 import recorded
 import tiny
@@ -17,14 +16,15 @@ from crossback_core.records import to_values
 from crossback_core.selection.settings import ProbeSettings
 from crossback_core.stages import study
 from crossback_core.stages.baseline import train_baseline
-from crossback_core.stages.similarity import measure_similarity
+from crossback_core.stages.common import IDS
+from crossback_core.stages.similarity import list_candidates, measure_similarity
 from crossback_core.storage.files import read_csv, read_json
 from crossback_core.study.analysis import ORACLE, RANDOM
 from crossback_core.study.settings import Start
 
 RUN: dict[str, Any] = {"device": "cpu", "seed": 1}
 LONGER = replace(tiny.ADAMW, epochs=2 * tiny.ADAMW.epochs)
-CANDIDATES = (8, 9)
+CANDIDATES = ("8", "9")
 FIGURES = ("regret", "transfer", "gains", "sizes")
 
 
@@ -34,7 +34,7 @@ class Study:
 
     folder: Path
 
-    def target(self, target: int) -> Path:
+    def target(self, target: str) -> Path:
         """The folder of a target."""
         return self.folder / "size_4" / "seed_1" / f"target_{target}"
 
@@ -62,20 +62,26 @@ class Study:
                 resume=folder / "resume",
                 **RUN,
             )
+        list_candidates(
+            task_files=[self.folder / f"task_{candidate}.pt" for candidate in CANDIDATES],
+            baselines=[self.folder / f"baseline_{candidate}.pt" for candidate in CANDIDATES],
+            candidates=self.folder / "listed.csv",
+            ids=CANDIDATES,
+        )
         measure_similarity(
             target_data=folder / "task.pt",
             target_baseline=folder / "baseline.pt",
-            candidate_data=[self.folder / f"task_{candidate}.pt" for candidate in CANDIDATES],
-            candidate_baselines=[self.folder / f"baseline_{task}.pt" for task in CANDIDATES],
+            candidates=self.folder / "listed.csv",
             similarity=folder / "scores.csv",
             probing=ProbeSettings(probes=4, mutations=2, mutation_step=0.1),
+            excluded=(),
             seed=1,
         )
         for candidate in CANDIDATES:
             self.pair(data.task, "backbone", candidate)
         self.pair(data.task, "shuffled", CANDIDATES[0])
 
-    def pair(self, target: int, start: Start, candidate: int) -> dict[str, Any]:
+    def pair(self, target: str, start: Start, candidate: str) -> dict[str, Any]:
         """Train a target from a candidate or control."""
         folder = self.target(target)
         study.train_pair(
@@ -94,7 +100,7 @@ class Study:
 
     def collect(self) -> None:
         """Make the tables and the figures."""
-        cells = [self.target(target) for target in (1, 2)]
+        cells = [self.target(target) for target in ("1", "2")]
         study.collect_study(
             baselines=[cell / "baseline.json" for cell in cells],
             histories=[cell / "baseline.csv" for cell in cells],
@@ -112,7 +118,7 @@ class Study:
             gains=self.folder / "gains.csv",
             candidates=self.folder / "candidates.csv",
             figures=[self.folder / f"{figure}.png" for figure in FIGURES],
-            joint=[8],
+            joint=["8"],
         )
 
 
@@ -140,7 +146,7 @@ def test_every_training_is_a_row(done: Study) -> None:
 def test_a_pair_across_modalities_continues_at_a_rate_of_its_own(done: Study) -> None:
     rates = {}
     for candidate in CANDIDATES:
-        record = read_json(done.target(2) / f"backbone_{candidate}.json")
+        record = read_json(done.target("2") / f"backbone_{candidate}.json")
         rates[record["continued"]] = record["settings"]["target"]["learning_rate"]
     assert rates == {
         True: tiny.TARGET.continued_learning_rate, False: tiny.TARGET.learning_rate
@@ -148,23 +154,24 @@ def test_a_pair_across_modalities_continues_at_a_rate_of_its_own(done: Study) ->
 
 
 def test_rows_say_what_the_files_say(done: Study) -> None:
-    table = read_csv(done.folder / "trainings.csv").set_index(["target", "start", "candidate"])
-    record = read_json(done.target(2) / "backbone_8.json")
-    row = table.loc[(2, "backbone", 8)]
+    table = read_csv(done.folder / "trainings.csv", names=IDS)
+    table = table.set_index(["target", "start", "candidate"])
+    record = read_json(done.target("2") / "backbone_8.json")
+    row = table.loc[("2", "backbone", "8")]
     assert (record["target_modality"], record["modality"]) == ("text", "image")
     for name in ("test_accuracy", "half_validation_accuracy", "weights", "sparsity"):
         assert row[name] == pytest.approx(record[name])
 
 
 def test_a_pruned_backbone_and_its_target_share_weights(done: Study) -> None:
-    record = read_json(done.target(1) / "backbone_8.json")
+    record = read_json(done.target("1") / "backbone_8.json")
     assert record["sparsity"] == pytest.approx(0.5, abs=0.02)
     # the target has the half that was pruned, and parameters of its own: fewer than two networks
     assert 0.5 < record["weights"] < 0.9
 
 
 def test_the_longer_baseline_has_twice_the_epochs(done: Study) -> None:
-    short, longer = (read_csv(done.target(1) / f"{n}.csv") for n in ("baseline", "longer"))
+    short, longer = (read_csv(done.target("1") / f"{n}.csv") for n in ("baseline", "longer"))
     assert len(longer) == 2 * len(short)
 
 
@@ -179,8 +186,8 @@ def test_scores_and_gains_are_judged_and_drawn(done: Study) -> None:
 
 
 def test_a_pair_is_trained_alike_whenever_it_is_trained(done: Study) -> None:
-    first = read_json(done.target(1) / "shuffled_8.json")
-    again = done.pair(1, "shuffled", 8)
+    first = read_json(done.target("1") / "shuffled_8.json")
+    again = done.pair("1", "shuffled", "8")
     assert first | {"seconds": 0} == again | {"seconds": 0}
 
 
@@ -191,7 +198,7 @@ def test_a_path_that_is_none_of_a_study_is_refused(done: Study) -> None:
             histories=[],
             longer=[],
             longer_histories=[],
-            pairs=[done.target(1).parent / "backbone_8.json"],
+            pairs=[done.target("1").parent / "backbone_8.json"],
             scores=[],
             trainings=done.folder / "none.csv",
             score_table=done.folder / "none.csv",
@@ -199,13 +206,13 @@ def test_a_path_that_is_none_of_a_study_is_refused(done: Study) -> None:
 
 
 def test_tables_read_back_as_they_were_judged(done: Study) -> None:
-    table = pd.read_csv(done.folder / "scores.csv")
+    table = read_csv(done.folder / "scores.csv", names=IDS)
     assert list(table["candidate"]) == [*CANDIDATES, *CANDIDATES]
     assert table["sparsity"].notna().all()
 
 
 def test_gains_by_candidate_are_kept_as_a_table(done: Study) -> None:
-    table = read_csv(done.folder / "candidates.csv")
+    table = read_csv(done.folder / "candidates.csv", names=IDS)
     kinds = table.groupby("candidate")["kind"].unique().map(list).to_dict()
-    assert kinds == {8: ["joint"], 9: ["single"]}
+    assert kinds == {"8": ["joint"], "9": ["single"]}
     assert table["targets"].eq(1).all() and table["trainings"].sum() == 2 * (2 + 1)

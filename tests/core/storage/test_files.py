@@ -10,11 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from filelock import FileLock, Timeout
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from crossback_core.storage.files import (
     atomic_write,
+    exclusive,
     read_csv,
     read_json,
     sha256,
@@ -110,6 +112,24 @@ def test_a_table_comes_back_without_its_index(tmp_path):
     pd.testing.assert_frame_equal(read_csv(path), frame.reset_index(drop=True), check_exact=True)
     path.write_text("name,value\nnull,01\n,nan\n")
     assert read_csv(path, as_text=True).to_numpy().tolist() == [["null", "01"], ["", "nan"]]
+
+
+def test_names_stay_as_they_are_written(tmp_path):
+    """Those of tasks may look like numbers, or like nothing; other columns are what they say."""
+    path = tmp_path / "table.csv"
+    names = ["007", "1e3", "null", "nan", None]
+    write_csv(pd.DataFrame({"task": names, "score": [0.1 + 0.2, 1, None, 2, 3]}), path)
+    frame = read_csv(path, names=("task", "candidate"))
+    assert frame["task"].tolist() == names
+    assert frame["score"].tolist()[:2] == [0.1 + 0.2, 1.0] and frame["score"].isna().sum() == 1
+
+
+def test_one_process_at_a_time_works_in_a_folder(tmp_path):
+    folder = tmp_path / "not" / "there"
+    with exclusive(folder), pytest.raises(Timeout):
+        FileLock(folder / ".lock", timeout=0).acquire()
+    with exclusive(folder), exclusive(tmp_path):
+        pass
 
 
 @pytest.mark.parametrize(

@@ -64,7 +64,13 @@ def trainings() -> pd.DataFrame:
 @pytest.fixture
 def scores() -> pd.DataFrame:
     """A score that ranks the candidates rightly, one that ranks them wrongly, one that is flat."""
-    place = {"size": "10", "seed": 1, "target": "1", "target_modality": "image", "modality": "image"}
+    place = {
+        "size": "10",
+        "seed": 1,
+        "target": "1",
+        "target_modality": "image",
+        "modality": "image",
+    }
     values = {"2": (0.2, 0.8, 1.0), "3": (0.1, 0.9, 1.0), "100": (0.3, 0.7, 1.0)}
     return pd.DataFrame(
         {
