@@ -46,6 +46,7 @@ def climb(
     training: TrainingSettings,
     seed: int,
     resume: Resume | None = None,
+    levels_left: int = 0,
 ) -> list[Row]:
     """Prune the newest task to the next sparsity of the ladder while training it further.
 
@@ -57,6 +58,7 @@ def climb(
         training: Everything else of the training.
         seed: Source of randomness.
         resume: Where to keep an interrupted level.
+        levels_left: How many follow; for the time left.
 
     Returns:
         One row per epoch, as of `fit`.
@@ -85,6 +87,7 @@ def climb(
         label=f"task {data.task} at sparsity {sparsity:g}",
         resume=resume,
         after_step=update_masks,
+        later=levels_left * pruning.epochs,
     )
 
 

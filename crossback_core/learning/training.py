@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
-from tqdm import tqdm
 
 from crossback_core.data.task_file import Split, TaskData
 from crossback_core.learning.evaluation import split_accuracy
+from crossback_core.learning.progress import progress
 from crossback_core.learning.settings import TrainingSettings
 from crossback_core.model.network import Network
 
@@ -75,6 +75,7 @@ def fit(
     label: str,
     resume: Resume | None = None,
     after_step: Callable[[int], None] | None = None,
+    later: int = 0,
 ) -> list[Row]:
     """Train the newest task of a network.
 
@@ -87,9 +88,10 @@ def fit(
         settings: How to train.
         optimisations: What is stepped after each batch; see `weight_optimisation`.
         seed: Source of all randomness.
-        label: What the progress bar and the log call this training.
+        label: What the screen and the log call this training.
         resume: Where to keep and find an interrupted training.
         after_step: Called after each step with the number of steps done.
+        later: Epochs of this kind that follow this training; for the time left.
 
     Returns:
         One row per epoch: epoch, loss, learning_rate, train_accuracy, validation_accuracy, seconds.
@@ -104,7 +106,6 @@ def fit(
     saving = _Saving(resume)
     epochs = epoch_count(data, settings)
     per_epoch = steps_per_epoch(data, settings)
-    bar = tqdm(total=epochs, initial=len(rows), desc=label, disable=None, leave=False)
     for epoch in range(len(rows), epochs):
         started = time.perf_counter()
         row = _train_epoch(
@@ -113,9 +114,8 @@ def fit(
         row["validation_accuracy"] = split_accuracy(network.settled(data.task), data.validation)
         row["seconds"] = round(time.perf_counter() - started, 3)
         rows.append(row)
-        _report(label, row, epochs, bar)
+        _report(label, rows, epochs, later)
         saving.save(network, optimisations, rows)
-    bar.close()
     return rows
 
 
@@ -259,14 +259,14 @@ def _seed_epoch(seed: int, epoch: int) -> torch.Generator:
     return generator
 
 
-def _report(label: str, row: Row, epochs: int, bar: Any) -> None:
+def _report(label: str, rows: Sequence[Row], epochs: int, later: int) -> None:
+    row = rows[-1]
     logger.info(
         "%s: epoch %d of %d, loss %.4f, train %.3f, validation %.3f",
         *(label, row["epoch"], epochs, row["loss"]),
         *(row["train_accuracy"], row["validation_accuracy"]),
+        extra={"progress": progress(label, [row["seconds"] for row in rows], epochs, later=later)},
     )
-    bar.set_postfix(loss=f"{row['loss']:.3f}", val=f"{row['validation_accuracy']:.3f}")
-    bar.update()
 
 
 class _Saving:

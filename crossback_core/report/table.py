@@ -61,15 +61,24 @@ def format_table(frame: pd.DataFrame, *, folder: str, joint: Mapping[str, str]) 
         folder: Where the products lie, such as "results/icons".
         joint: Names of the joint networks, by id.
     """
+    return "\n".join(
+        [
+            format_rows(frame, folder=folder, joint=joint),
+            f"Report: {folder}/report.html; the table as {folder}/summary.csv",
+        ]
+    )
+
+
+def format_rows(frame: pd.DataFrame, *, folder: str, joint: Mapping[int, str] | None = None) -> str:
+    """Return what `format_table` does, but for the report: of targets that were made alone."""
     targets = ", ".join(str(target) for target in frame["target"])
     return "\n".join(
         [
             readable(frame).to_string(index=False, line_width=None),
             "",
             textwrap.fill(verdict_sentence(frame), _TEXT_WIDTH),
-            *textwrap.wrap(joint_sentence(joint), _TEXT_WIDTH),
+            *textwrap.wrap(joint_sentence(joint or {}), _TEXT_WIDTH),
             f"Models: {folder}/target_N.pt with .json and .csv, N = {targets}",
-            f"Report: {folder}/report.html; the table as {folder}/summary.csv",
         ]
     )
 

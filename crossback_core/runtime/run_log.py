@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import TextIO
@@ -18,6 +18,9 @@ from crossback_core.storage.files import reason
 
 logger = logging.getLogger(__name__)
 
+# Least seconds between two lines about a job's progress: on a terminal, and in a pipe or a file.
+ON_TERMINAL, ELSEWHERE = 10.0, 30.0
+
 
 @contextlib.contextmanager
 def run_log(path: str | Path) -> Iterator[None]:
@@ -25,8 +28,9 @@ def run_log(path: str | Path) -> Iterator[None]:
 
     Log records from INFO on, warnings and what Python code prints to stderr go to the file; on a
     terminal stderr is shown as well, so that progress bars work. What C libraries write to file
-    descriptor 2 is left alone. An error is logged with its traceback and shown as one line; the
-    process then ends with a non-zero status. SIGTERM and Ctrl-C are logged as interruptions.
+    descriptor 2 is left alone. Some records are shown as well, see `Screen`. An error is logged
+    with its traceback and shown as one line; the process then ends with a non-zero status. SIGTERM
+    and Ctrl-C are logged as interruptions.
 
     A log that no longer fits on the disk is cut off; it does not stop the run or hide its error.
 
@@ -40,10 +44,9 @@ def run_log(path: str | Path) -> Iterator[None]:
     path = Path(path)
     with (
         _open_log(path) as file,
-        _records_to(file),
+        _records_to(_file_handler(file), Screen(screen := sys.stderr)),
         _terminate_as_interrupt(),
     ):
-        screen = sys.stderr
         started = time.monotonic()
         try:
             with _stderr_to(file):
@@ -68,13 +71,12 @@ def _open_log(path: Path) -> _Log:
 
 
 @contextlib.contextmanager
-def _records_to(file: io.TextIOBase) -> Iterator[None]:
-    """Send log records and warnings to `file` while the block runs."""
+def _records_to(*handlers: logging.Handler) -> Iterator[None]:
+    """Send log records and warnings to handlers while the block runs."""
     root = logging.getLogger()
     level = root.level
-    handler = logging.StreamHandler(file)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    root.addHandler(handler)
+    for handler in handlers:
+        root.addHandler(handler)
     root.setLevel(logging.INFO)
     logging.captureWarnings(True)
     try:
@@ -82,7 +84,49 @@ def _records_to(file: io.TextIOBase) -> Iterator[None]:
     finally:
         logging.captureWarnings(False)
         root.setLevel(level)
-        root.removeHandler(handler)
+        for handler in handlers:
+            root.removeHandler(handler)
+
+
+def _file_handler(file: io.TextIOBase) -> logging.Handler:
+    handler = logging.StreamHandler(file)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    return handler
+
+
+class Screen(logging.Handler):
+    """What a person who waits is told of the records, a plain line each.
+
+    Jobs run side by side and Snakemake writes between their lines, so nothing is drawn over. A
+    record's `result` is shown at once. Its `progress` is shown now and then: at most every
+    `ON_TERMINAL` or `ELSEWHERE` seconds, and in a long job about every tenth of the time so far.
+
+    Args:
+        stream: The screen, or what stands for it.
+        clock: Tells the seconds.
+    """
+
+    def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._stream = stream
+        self._clock = clock
+        self._pause = ON_TERMINAL if stream.isatty() else ELSEWHERE
+        self._started = clock()
+        self._due = self._started + self._pause
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a record, unless there is nothing to show or it is too early."""
+        if result := getattr(record, "result", None):
+            self._show(result)
+        elif (progress := getattr(record, "progress", None)) and self._clock() >= self._due:
+            self._show(progress)
+            now = self._clock()
+            self._due = now + max(self._pause, (now - self._started) / 10)
+
+    def _show(self, line: str) -> None:
+        with contextlib.suppress(OSError, ValueError):  # a closed screen stops no training
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
 
 
 @contextlib.contextmanager

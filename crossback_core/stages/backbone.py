@@ -64,6 +64,7 @@ def prune_backbone(
             training=training,
             seed=seed,
             resume=ResumeFile(resume / f"sparsity_{sparsity:g}.pt", (*key, sparsity)),
+            levels_left=len(levels) - len(rows) - 1,
         )
         row = {
             "sparsity": sparsity,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from crossback_core.records import (
     to_values,
     write_record,
 )
+from crossback_core.report.outcome import outcome_line
 from crossback_core.runtime.device import resolve_device
 from crossback_core.stages.common import (
     StrPath,
@@ -43,6 +45,8 @@ from crossback_core.stages.common import (
 )
 from crossback_core.storage.files import write_csv
 from crossback_core.storage.resume import ResumeFile
+
+logger = logging.getLogger(__name__)
 
 
 def swap_kv(
@@ -127,6 +131,8 @@ def train_target(
     whole = TargetRecord(**vars(record), checkpoint_bytes=size, earlier_tasks=earlier)
     write_record(whole, metrics)
     forget(resume)
+    line = outcome_line(whole, dataset=Path(metrics).parent.name)
+    logger.info(line, extra={"result": line})
 
 
 def _tried(outcome: Outcome, data: TaskData, choice: SelectionRecord, made: StartRecord) -> Tried:

@@ -32,6 +32,14 @@ def test_the_default_plan_covers_every_step(project: Project) -> None:
     }
 
 
+def test_a_plan_has_a_short_form(project: Project) -> None:
+    short, long = (project.snakemake(*it) for it in (("-nq", "rules", "host"), ("--dry-run",)))
+    assert short.plan == long.plan != {}
+    lines = short.output.splitlines()
+    assert len(lines) < 50 < 200 < len(long.output.splitlines())
+    assert not any(line.startswith(("Reason: ", "SNAKEMAKE")) for line in lines)
+
+
 def test_one_target_plans_only_itself(tiny: Project) -> None:
     plan = tiny.snakemake("results/icons/target_3.pt", "--dry-run", "--quiet", "rules").plan
     assert plan == {

@@ -2,15 +2,20 @@
 
 import csv
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from snakemake_project import Outcome, Project
 
 import crossback_core
 from crossback_core.records import TargetRecord, read_record
+from crossback_core.report.outcome import outcome_line
+from crossback_core.report.table import format_rows, summary_table
+from crossback_core.runtime.run_log import ELSEWHERE
 
 pytestmark = pytest.mark.slow
 
@@ -90,6 +95,30 @@ def test_the_table_ends_the_run(run: Run) -> None:
     with (run.results / "summary.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [int(row["target"]) for row in rows] == list(TARGETS)
+
+
+def test_a_target_alone_ends_with_its_row_of_the_table(run: Run) -> None:
+    row = format_rows(summary_table([run.record(3)]), folder="results/icons")
+    assert row in run.alone.standard_output
+    assert "target modality" in run.whole.standard_output
+    assert row not in run.whole.standard_output
+
+
+def test_a_finished_target_is_a_line_of_the_output(run: Run) -> None:
+    lines = [
+        [line for line in outcome.output.splitlines() if re.match(r"target \S+ of icons: ", line)]
+        for outcome in (run.alone, run.whole)
+    ]
+    assert lines == [[outcome_line(run.record(target), dataset="icons")] for target in (3, 19)]
+
+
+def test_in_a_pipe_progress_is_no_flood(run: Run) -> None:
+    for outcome in (run.alone, run.whole):
+        (told,) = re.findall(r"^Elapsed time: (.+)$", outcome.output, re.MULTILINE)
+        elapsed = pd.Timedelta(told).total_seconds()
+        lines = re.findall(r"epoch \d+ of \d+, about .* left$", outcome.output, re.MULTILINE)
+        assert len(lines) <= 2 * elapsed / ELSEWHERE  # two jobs at a time
+        assert "\r" not in outcome.output and "\x1b" not in outcome.output
 
 
 @pytest.mark.parametrize("target", TARGETS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -13,7 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from crossback_core.runtime.run_log import run_log
+from crossback_core.runtime.run_log import ELSEWHERE, ON_TERMINAL, Screen, run_log
+
+
+class Terminal(io.StringIO):
+    """A screen that is a terminal."""
+
+    def isatty(self):
+        """Say so."""
+        return True
 
 
 def test_the_log_has_records_warnings_and_stderr(tmp_path):
@@ -87,10 +96,6 @@ def test_an_error_is_one_line_on_stderr_and_a_traceback_in_the_log(tmp_path, cap
 
 
 def test_a_terminal_shows_progress_and_the_log_keeps_its_end(tmp_path, monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
-
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)
     with run_log(tmp_path / "log"):
@@ -100,6 +105,55 @@ def test_a_terminal_shows_progress_and_the_log_keeps_its_end(tmp_path, monkeypat
             sys.stderr.flush()
     assert terminal.getvalue() == "  0%\r 50%\r100%\r\n"
     assert (tmp_path / "log").read_text().splitlines()[0] == "100%"
+
+
+class Clock:
+    """Tells the seconds that it is set to."""
+
+    now = 0.0
+
+    def __call__(self):
+        """Tell them."""
+        return self.now
+
+
+def shown(stream, seconds, **told):
+    """Return the lines of records made at these seconds after the start."""
+    clock = Clock()
+    screen = Screen(stream, clock)
+    for clock.now in seconds:
+        record = {name: f"{text} {clock.now:g}" for name, text in told.items()}
+        screen.handle(logging.makeLogRecord({"msg": "a record"} | record))
+    return stream.getvalue().splitlines()
+
+
+@pytest.mark.parametrize(
+    ("stream", "pause"), [(io.StringIO, ELSEWHERE), (Terminal, ON_TERMINAL)], ids=["pipe", "tty"]
+)
+def test_progress_is_a_plain_line_now_and_then(stream, pause):
+    lines = shown(stream(), [0, pause - 1, pause, pause + 1, 2 * pause], progress="at")
+    assert lines == [f"at {pause:g}", f"at {2 * pause:g}"]
+
+
+def test_a_long_job_tells_its_progress_less_often():
+    lines = shown(Terminal(), range(0, 10 * 3600, 5), progress="at")
+    assert 60 < len(lines) < 80
+    assert lines[:3] == ["at 10", "at 20", "at 30"]
+
+
+def test_a_result_is_shown_at_once_and_other_records_are_not():
+    assert shown(io.StringIO(), [0, 1], result="a result") == ["a result 0", "a result 1"]
+    assert shown(io.StringIO(), [0, 100], other="a detail") == []
+
+
+def test_a_result_is_shown_and_the_log_keeps_its_own_words(tmp_path, capsys):
+    with run_log(tmp_path / "log"):
+        logging.info("the log's words", extra={"result": "the screen's words"})
+        logging.info("an epoch", extra={"progress": "too early"})
+    assert capsys.readouterr().err == "the screen's words\n"
+    log = (tmp_path / "log").read_text()
+    assert "the log's words" in log and "an epoch" in log
+    assert "screen" not in log and "early" not in log
 
 
 SCRIPT = """
@@ -131,6 +185,18 @@ def test_a_script_that_ends_early_says_so(tmp_path, deed, status, words):
     assert words in (tmp_path / "log").read_text()
     assert "Traceback" not in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["log"]
+
+
+def test_a_screen_that_is_gone_ends_no_job(tmp_path):
+    deed = "import logging; [logging.info('x', extra={'result': 'shown'}) for _ in range(9)]"
+    script = SCRIPT.format(root=str(Path(__file__).parents[3]), deed=deed)
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, stderr=writer, check=False)
+    os.close(writer)
+    assert done.returncode == 0
+    assert (tmp_path / "artifact").read_bytes() == b"half"
+    assert "finished" in (tmp_path / "log").read_text()
 
 
 def _raise(error):

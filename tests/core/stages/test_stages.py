@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pandas as pd
 import pytest
@@ -20,6 +21,7 @@ import crossback_core
 from crossback_core import NUMERICS
 from crossback_core.checkpoint.network_file import load_checkpoint, save_checkpoint
 from crossback_core.data.task_file import TaskData, save_task
+from crossback_core.learning import training
 from crossback_core.records import SelectionRecord, TargetRecord, read_record, to_values
 from crossback_core.selection.comparison import Target
 from crossback_core.selection.scores import SCORES
@@ -468,6 +470,17 @@ def test_every_level_is_on_disk_and_in_the_table(chain):
         assert evaluated["accuracy"] == pytest.approx(row["test_accuracy"])
     assert chain.json("choice.json")["sparsity"] == 0.8
     assert sha256(chain.path("pruned.pt")) == sha256(chain.levels[1])
+
+
+def test_the_time_left_of_a_ladder_is_that_of_all_its_levels(crossing, tmp_path, monkeypatch):
+    again = chain_of(tmp_path, "image to text")
+    for name in ("task_2.pt", "baseline_2.pt"):
+        (tmp_path / name).write_bytes(crossing.path(name).read_bytes())
+    told = Mock(return_value="")
+    monkeypatch.setattr(training, "progress", told)
+    again.prune()
+    calls = [(*call.args[1:], call.kwargs["later"]) for call in told.call_args_list]
+    assert [epochs - len(seconds) + later for seconds, epochs, later in calls] == [5, 4, 3, 2, 1, 0]
 
 
 def test_any_score_can_choose(crossing, tmp_path):

@@ -1,0 +1,39 @@
+"""What a run tells at the screen: a line when a target is finished, and a table at its end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from crossback_core.records import TargetRecord, read_record
+from crossback_core.report.table import format_rows, summary_table
+
+
+def outcome_line(record: TargetRecord, *, dataset: str) -> str:
+    """Say in one line what became of a target: its accuracies are on test data."""
+    reached = f"target {record.target} of {dataset}: {record.test_accuracy:.1%}"
+    if record.backbone is None:
+        return f"{reached}, its own baseline, kept as network {record.tried.backbone} hurts"
+    own = f"own baseline {record.baseline_test_accuracy:.1%}"
+    verdict = f"by validation: {record.verdict}"
+    return f"{reached} ({own}), built on network {record.backbone}; {verdict}"
+
+
+def end_of_run(folder: str | Path, *, since: float) -> str:
+    """Return what a run shows of a data set when it ends; nothing if it made nothing to show.
+
+    Args:
+        folder: The results of the data set, such as "results/icons".
+        since: When the run started, in seconds of the epoch.
+
+    Returns:
+        The summary if this run made it, otherwise the rows of the targets that it made.
+    """
+    summary, *records = Path(folder) / "summary.txt", *Path(folder).glob("target_*.json")
+    if _made(summary, since):
+        return summary.read_text(encoding="utf-8")
+    made = [read_record(TargetRecord, path) for path in records if _made(path, since)]
+    return format_rows(summary_table(made), folder=Path(folder).as_posix()) if made else ""
+
+
+def _made(path: Path, since: float) -> bool:
+    return path.is_file() and path.stat().st_mtime >= since

@@ -1,0 +1,65 @@
+"""What a run tells at the screen."""
+
+import os
+
+import pytest
+import recorded
+
+from crossback_core.records import write_record
+from crossback_core.report.outcome import end_of_run, outcome_line
+from crossback_core.report.table import format_table, summary_table
+
+STARTED = 1_000_000.0
+
+
+@pytest.mark.parametrize(
+    ("record", "words"),
+    [
+        (
+            recorded.target(3),
+            "target 3 of icons: 65.0% (own baseline 60.0%), built on network 29;"
+            " by validation: helps",
+        ),
+        (
+            recorded.kept(5),
+            "target 5 of icons: 60.0%, its own baseline, kept as network 29 hurts",
+        ),
+    ],
+    ids=["built", "kept"],
+)
+def test_a_finished_target_is_one_line(record, words):
+    assert outcome_line(record, dataset="icons") == words
+
+
+def made(path, *, at):
+    """Say that a file was written so long after the start."""
+    os.utime(path, (STARTED + at, STARTED + at))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return results with target 3 of this run and target 4 of one before."""
+    for number, at in ((3, 1), (4, -1)):
+        write_record(recorded.target(number), tmp_path / f"target_{number}.json")
+        made(tmp_path / f"target_{number}.json", at=at)
+    return tmp_path
+
+
+def test_a_target_made_alone_ends_with_its_row_of_the_table(folder):
+    lines = end_of_run(folder, since=STARTED).splitlines()
+    whole = format_table(summary_table([recorded.target(3)]), folder=folder.as_posix(), joint={})
+    assert lines == whole.splitlines()[:-1]  # there is no report
+    assert lines[1].split()[:5] == ["3", "image", "image", "29", "0.971"]
+
+
+def test_a_summary_that_was_made_stands_for_all_rows(folder):
+    (folder / "summary.txt").write_text("the table")
+    made(folder / "summary.txt", at=1)
+    assert end_of_run(folder, since=STARTED) == "the table"
+    made(folder / "summary.txt", at=-1)
+    assert end_of_run(folder, since=STARTED).startswith("target modality")
+
+
+def test_a_run_that_made_neither_shows_nothing(folder, tmp_path):
+    assert end_of_run(folder, since=STARTED + 9) == ""
+    assert end_of_run(tmp_path / "nowhere", since=STARTED) == ""
