@@ -69,7 +69,7 @@ def format_table(frame: pd.DataFrame, *, folder: str, joint: Mapping[str, str]) 
     )
 
 
-def format_rows(frame: pd.DataFrame, *, folder: str, joint: Mapping[int, str] | None = None) -> str:
+def format_rows(frame: pd.DataFrame, *, folder: str, joint: Mapping[str, str] | None = None) -> str:
     """Return what `format_table` does, but for the report: of targets that were made alone."""
     targets = ", ".join(str(target) for target in frame["target"])
     return "\n".join(
