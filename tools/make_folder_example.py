@@ -59,7 +59,7 @@ def write_pictures(rows: pd.DataFrame, folder: Path) -> None:
     pictures = icons.read_images(ICONS, rows["source"].tolist(), SETTINGS)
     for name, id_, picture in zip(rows["class"], rows["id"], pictures, strict=True):
         (folder / name).mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture).save(folder / name / f"{id_}.png")
+        Image.fromarray(picture.pixels).save(folder / name / f"{id_}.png")
 
 
 def write_texts(rows: pd.DataFrame, folder: Path) -> None:

@@ -1,8 +1,8 @@
 """Checkpoints: files that rebuild a network, strictly, and know their own contents.
 
 A checkpoint holds the description of the network's body, its tasks, the values that
-`Ownership.packed` gives, the inputs and heads of the tasks, a record of how it came about, and a
-hash over all of these.
+`Ownership.packed` gives, the inputs and heads of the tasks, hashes of the samples that they were
+trained and validated on, a record of how it came about, and a hash over all of these.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from crossback_core.checkpoint import CHECKPOINT_FORMAT
+from crossback_core.checkpoint.seen_file import pack_seen, unpack_seen
 from crossback_core.model.body import BODIES, Body, describe, read_settings
 from crossback_core.model.flat import check_fit, detached
 from crossback_core.model.network import Network, TaskSpec
@@ -25,7 +26,8 @@ from crossback_core.model.ownership import MAX_TASKS
 from crossback_core.storage.archive import entry, load_archive, save_archive
 from crossback_core.version import __version__
 
-_WRITERS = {1: "0.1", 2: "0.2 before its release"}  # which version wrote an older format
+# Which version wrote an older format.
+_WRITERS = {1: "0.1", 2: "0.2 before its release", 3: "0.2 before its release"}
 
 # What values that fit their hash but no network lead to.
 _UNSOUND = (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, AttributeError)
@@ -41,13 +43,16 @@ class Checkpoint:
     record: Record = field(default_factory=dict)
 
 
-def save_checkpoint(network: Network, path: str | Path, record: Record | None = None) -> None:
+def save_checkpoint(
+    network: Network, path: str | Path, record: Record | None = None, *, samples: bool = True
+) -> None:
     """Write a network atomically.
 
     Args:
         network: Its picks must be final (see `Ownership.stop_picking`).
         path: Where to.
         record: Plain values about how it came about.
+        samples: Whether the file says which samples the tasks have seen, where that is known.
     """
     payload: dict[str, Any] = {
         "format": CHECKPOINT_FORMAT,
@@ -57,6 +62,7 @@ def save_checkpoint(network: Network, path: str | Path, record: Record | None = 
         "values": network.ownership.packed(),
         "inputs": [detached(module.state_dict()) for module in network.inputs],
         "heads": [detached(module.state_dict()) for module in network.heads],
+        "seen": pack_seen(network.seen if samples else [None] * len(network.seen)),
     }
     payload["digest"] = _digest(payload)
     save_archive(payload, path)
@@ -136,6 +142,7 @@ def _rebuild(payload: dict[str, Any]) -> Network:
     for modules, key in ((network.inputs, "inputs"), (network.heads, "heads")):
         for module, state in zip(modules, payload[key], strict=True):
             module.load_state_dict(state)
+    network.seen = unpack_seen(entry(payload, "seen", list), tasks=len(specs))
     return network
 
 

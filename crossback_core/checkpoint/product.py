@@ -2,19 +2,42 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from torch import Tensor
 from torch.nn import functional
 
-from crossback_core.checkpoint.network_file import load_checkpoint
+from crossback_core.checkpoint.network_file import load_checkpoint, save_checkpoint
 from crossback_core.data.task_file import Split, TaskData, load_task
-from crossback_core.learning.evaluation import accuracy, predict_logits
+from crossback_core.learning.evaluation import accuracy, count_seen, predict_logits
 from crossback_core.model.network import Network, TaskModel, TaskSpec
 
+logger = logging.getLogger(__name__)
+
 Inputs = Tensor | tuple[Tensor, Tensor | None]
+
+
+class Evaluation(TypedDict):
+    """What `Product.evaluate` found.
+
+    Attributes:
+        accuracy: Fraction of the samples whose class was predicted.
+        loss: Mean cross-entropy.
+        samples: Number of samples.
+        seen: How many of them the task or one before it was trained or validated on (at least
+            that, where only some of these tasks say so); None if that is not known.
+        trained_on: How many of the data's own training samples the task was trained on: 0 where
+            the data are others of the same name; None if that is not known.
+    """
+
+    accuracy: float
+    loss: float
+    samples: int
+    seen: int | None
+    trained_on: int | None
 
 
 @dataclass(frozen=True)
@@ -66,19 +89,28 @@ class Product:
         """
         return self.logits(task=task, inputs=inputs).argmax(dim=1)
 
-    def evaluate(self, data: TaskData | str | Path, *, split: str = "test") -> dict[str, float]:
+    def evaluate(
+        self, data: TaskData | str | Path, *, split: str = "test", allow_seen: bool = False
+    ) -> Evaluation:
         """Measure a task on one of its splits.
+
+        Test samples that the task has seen, in training or validation, say nothing about new ones,
+        so they are refused; so are those that an earlier task has seen, of whose weights this task
+        picks, even under another class. What later tasks have seen does not matter: they change
+        nothing of this one. Samples are told by the content that they were read from: not by their
+        names, and a picture that was saved again is another one.
+
+        Data of the same name and classes whose training samples are others are measured: a new test
+        set is a good one. `trained_on` tells them apart.
 
         Args:
             data: The task, or its file.
-            split: train, validation or test.
-
-        Returns:
-            accuracy, cross-entropy loss and number of samples.
+            split: train, validation or test. The first two are seen, and measured on purpose.
+            allow_seen: Measure test samples even if they were seen, or nobody can know.
 
         Raises:
             ValueError: The network has no such task, learned other classes of it, or there is no
-                such split.
+                such split; or test samples were seen.
         """
         task = data if isinstance(data, TaskData) else load_task(data)
         learned = self._model(task.task).spec.classes
@@ -87,12 +119,35 @@ class Product:
                 f"the data of task {task.task} has classes {task.classes}, the network {learned}"
             )
         samples = _split(task, split)
+        seen = count_seen(self.network, task, samples)
+        if split == "test" and not allow_seen:
+            _check_unseen(seen, task)
         logits = self.logits(task=task.task, inputs=samples.inputs())
         return {
             "accuracy": accuracy(logits, samples.labels),
             "loss": float(functional.cross_entropy(logits, samples.labels)),
             "samples": len(samples),
+            "seen": seen,
+            "trained_on": self._trained_on(task),
         }
+
+    def save(self, path: str | Path, *, samples: bool = True) -> None:
+        """Write the product as a checkpoint, atomically.
+
+        Args:
+            path: Where to.
+            samples: Whether it says, by short hashes, which samples its tasks have seen. They tell
+                whoever has a sample whether it was among them: leave them out of what is published
+                if that should stay unknown. `evaluate` then says that it cannot know.
+        """
+        save_checkpoint(self.network, path, self.record, samples=samples)
+
+    def _trained_on(self, data: TaskData) -> int | None:
+        """Count the training samples of the data that the task of their name was trained on."""
+        seen = self.network.seen[self.network.position(data.task) - 1]
+        if seen is None or data.train.contents is None:
+            return None
+        return sum(content in seen.train for content in data.train.contents)
 
     def _model(self, task: str | int) -> TaskModel:
         """Settle a task on first use."""
@@ -100,6 +155,22 @@ class Product:
         if id_ not in self._models:  # two threads may both settle it: they get the first one's
             self._models.setdefault(id_, self.network.settled(id_))
         return self._models[id_]
+
+
+def _check_unseen(seen: int | None, data: TaskData) -> None:
+    """Refuse test samples that were seen, and warn where nobody can know."""
+    if seen is None:
+        logger.warning(
+            "task %s: the checkpoint or the data do not say which samples they hold, so whether"
+            " the test samples were trained on cannot be known",
+            data.task,
+        )
+    elif seen:
+        raise ValueError(
+            f"{seen} of {len(data.test)} test samples of task {data.task} are among those that the"
+            " network was trained or validated on: give others, or measure them on purpose with"
+            " allow_seen=True"
+        )
 
 
 def _split(data: TaskData, name: str) -> Split:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
+from crossback_core.data.contents import content_hash
 from crossback_core.data.text import Texts, read_caption
 from crossback_core.lazy import Lazy
 
@@ -70,11 +72,12 @@ def encode(texts: Sequence[str], settings: ReadsTexts) -> Texts:
     ids: list[list[int]] = tokenizer(
         list(texts), truncation=True, max_length=settings.text_length, padding=False
     )["input_ids"]
+    contents = [content_hash(text) for text in texts]
     if settings.representation == "contextual":
         with _one_thread(), torch.inference_mode():
-            return _contextual(model, ids, settings.encoder)
+            return replace(_contextual(model, ids, settings.encoder), contents=contents)
     table = model.get_input_embeddings().weight.detach().numpy()
-    return Texts(ids, _half(table, settings.encoder))
+    return Texts(ids, _half(table, settings.encoder), contents)
 
 
 def _load(name: str) -> tuple[Any, Any]:

@@ -16,6 +16,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from crossback_core.data.contents import content_hash
+
 Pixels = npt.NDArray[np.uint8]
 
 # No others: some of Pillow's decoders start programs (Ghostscript), many are rarely tested.
@@ -44,6 +46,19 @@ class ReadsImages(Protocol):
         """Height and width in pixels that pictures are brought to."""
 
 
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture that was read.
+
+    Attributes:
+        pixels: RGB values (height, width, 3).
+        content: Hash of what they were made of, see `content_hash`.
+    """
+
+    pixels: Pixels
+    content: str
+
+
 @dataclass(frozen=True)
 class Unreadable:
     """Stands for a picture that cannot be read; `reason` is written as "what: details"."""
@@ -53,7 +68,7 @@ class Unreadable:
 
 def read_picture_files(
     raw: Path, sources: Sequence[str], settings: ReadsImages, *, threads: int
-) -> list[Pixels | Unreadable]:
+) -> list[Picture | Unreadable]:
     """Read picture files, whose sources are paths under `raw`, at the configured size.
 
     Args:
@@ -63,21 +78,21 @@ def read_picture_files(
         threads: How many files are decoded at a time. (Pillow releases Python's lock.)
 
     Returns:
-        The pictures (size, size, 3), in the order of `sources`.
+        The pictures, in the order of `sources`; the content of each is its file's bytes.
     """
     read = partial(_try_picture, size=settings.image_size)
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(read, [raw / source for source in sources]))
 
 
-def _try_picture(path: Path, size: int) -> Pixels | Unreadable:
+def _try_picture(path: Path, size: int) -> Picture | Unreadable:
     try:
         # Read first: an error of the disk must stop the work, one of the decoder must not.
         data = path.read_bytes()
     except FileNotFoundError:
         return Unreadable("missing image file")
     try:
-        return decode_picture(data, size=size)
+        return Picture(decode_picture(data, size=size), content_hash(data))
     except ValueError as error:
         return Unreadable(f"unreadable image: {error}")
 
@@ -114,12 +129,13 @@ def decode_picture(data: bytes, *, size: int) -> Pixels:
         return np.array(small if turn is None else small.transpose(turn))
 
 
-def fit_picture(pixels: Pixels, *, size: int) -> Pixels:
-    """Bring RGB values (height, width, 3) to a square of `size` pixels."""
+def fit_picture(pixels: Pixels, *, size: int) -> Picture:
+    """Bring RGB values (height, width, 3), which are the content, to a square of `size` pixels."""
+    content = content_hash(pixels)
     if pixels.shape[:2] == (size, size):
-        return pixels
+        return Picture(pixels, content)
     picture = Image.fromarray(pixels)
-    return np.array(picture.resize((size, size), Image.Resampling.BILINEAR))
+    return Picture(np.array(picture.resize((size, size), Image.Resampling.BILINEAR)), content)
 
 
 def read_picture(path: Path) -> Pixels:

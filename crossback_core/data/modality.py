@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from crossback_core.data.contents import content_hash
+
 
 @dataclass(frozen=True, eq=False)
 class Packed:
@@ -20,11 +22,15 @@ class Packed:
         problems: Why a sample is skipped ("what: details"); nothing where it is fine.
         values: One tensor per sample, None for those skipped; or all in one tensor.
         table: The values are its rows, shared by all samples; None where they stand alone.
+        contents: Hash of what each sample was read from (see `content_hash`), anything for those
+            skipped. None takes hashes of the values; where they are rows of a table, of which
+            another task has another one, the samples stay without.
     """
 
     problems: list[str]
     values: Sequence[Tensor | None] | Tensor
     table: Tensor | None = None
+    contents: Sequence[str] | None = None
 
     def of(self, rows: Sequence[int]) -> Tensor:
         """Return the values of some samples in one tensor (rows, ...).
@@ -39,6 +45,12 @@ class Packed:
         if len(shapes) > 1:
             raise ValueError(f"samples of shapes {shapes[0]} and {shapes[1]}")
         return torch.stack(kept)
+
+    def contents_of(self, rows: Sequence[int]) -> tuple[str, ...] | None:
+        """Return the hashes of some samples, none of them skipped; None if there are none."""
+        if self.contents is not None:
+            return tuple(self.contents[row] for row in rows)
+        return None if self.table is not None else tuple(map(_hash_of_values, self.of(rows)))
 
 
 class Adapter(nn.Module, ABC):
@@ -124,6 +136,10 @@ class Modality(ABC):
         Raises:
             ValueError: There is no adapter of so many channels.
         """
+
+
+def _hash_of_values(values: Tensor) -> str:
+    return content_hash(values.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
 
 
 def check_tensor(

@@ -235,4 +235,12 @@ def _check_classes(rows: pd.DataFrame, classes: Sequence[str], task: str) -> Non
 
 def _split(modality: Modality, packed: Packed, rows: pd.DataFrame, classes: Sequence[str]) -> Split:
     labels = torch.tensor([classes.index(name) for name in rows["class"]])
-    return Split(modality, labels, tuple(rows["id"]), packed.of(rows.index.tolist()), packed.table)
+    places = rows.index.tolist()
+    return Split(
+        modality,
+        labels,
+        tuple(rows["id"]),
+        packed.of(places),
+        packed.table,
+        packed.contents_of(places),
+    )

@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from crossback_core.data.contents import Seen, is_hash
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.modality import Modality, check_tensor
 from crossback_core.data.settings import SPLITS
 from crossback_core.storage.archive import entry, load_archive, save_archive
 
-TASK_FORMAT = 1
+TASK_FORMAT = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +28,7 @@ class Split:
         ids: Sample ids as in the index.
         values: One entry per sample (samples, ...); see the modality.
         table: The values are its rows; None where they stand alone.
+        contents: Hash of each sample's content (see `content_hash`); None where they are not known.
     """
 
     modality: Modality
@@ -34,6 +36,7 @@ class Split:
     ids: tuple[str, ...]
     values: Tensor
     table: Tensor | None = None
+    contents: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         """Refuse tensors that do not belong together."""
@@ -41,7 +44,16 @@ class Split:
         count = len(self.labels)
         if count == 0 or len(self.ids) != count:
             raise ValueError(f"{count} labels and {len(self.ids)} ids: as many and some are needed")
+        self._check_contents(count)
         self.modality.check(self.values, self.table, count)
+
+    def _check_contents(self, count: int) -> None:
+        contents = self.contents or ()
+        if self.contents is not None and len(contents) != count:
+            raise ValueError(f"{count} labels and {len(contents)} contents: as many are needed")
+        for content in contents:
+            if not is_hash(content):
+                raise ValueError(f"content {content!r} is no hash: take content_hash of the sample")
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -98,6 +110,13 @@ class TaskData:
         return self.train.modality.name
 
     @property
+    def seen(self) -> Seen | None:
+        """What a network has seen that was trained on this; None where that is not known."""
+        if self.train.contents is None or self.validation.contents is None:
+            return None
+        return Seen(frozenset(self.train.contents), frozenset(self.validation.contents))
+
+    @property
     def channels(self) -> int:
         """Width of one input element: 3 for images, the embedding's for texts."""
         return self.train.modality.channels(self.train.values, self.train.table)
@@ -118,6 +137,7 @@ def save_task(data: TaskData, path: str | Path) -> None:
             "labels": split.labels,
             "ids": list(split.ids),
             "values": split.values,
+            "contents": None if split.contents is None else list(split.contents),
         }
     save_archive(payload, path)
 
@@ -157,8 +177,10 @@ def _split_from(
     part = entry(payload, name, dict)
     labels = entry(part, "labels", Tensor)
     values = entry(part, "values", Tensor)
+    unknown = entry(part, "contents", object) is None
+    contents = None if unknown else _names(part, "contents")
     try:
-        return Split(modality, labels, _names(part, "ids"), values, table)
+        return Split(modality, labels, _names(part, "ids"), values, table, contents)
     except ValueError as error:
         raise ValueError(f"split {name}: {error}") from error
 

@@ -20,10 +20,12 @@ class Texts:
     Args:
         ids: The rows of `embeddings` that each text consists of; a text without any is skipped.
         embeddings: float16 (vocabulary, embedding).
+        contents: Hash of each text, see `content_hash`; None takes that of its embeddings.
     """
 
     ids: list[list[int]]
     embeddings: npt.NDArray[np.float16]
+    contents: list[str] | None = None
 
 
 @dataclass(frozen=True, eq=False)

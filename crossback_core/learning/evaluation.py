@@ -1,14 +1,17 @@
-"""Logits and accuracy of a settled task."""
+"""Logits and accuracy of a settled task, and what of its data it has seen before."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from crossback_core.data.task_file import Split
-from crossback_core.model.network import TaskModel
+from crossback_core.data.task_file import Split, TaskData
+from crossback_core.model.network import Network, TaskModel
+
+logger = logging.getLogger(__name__)
 
 BATCH = 256
 VALUES = 2**22  # input values per batch: large pictures are evaluated a few at a time
@@ -66,3 +69,37 @@ def accuracy(logits: Tensor, labels: Tensor) -> float:
 def split_accuracy(model: TaskModel, split: Split) -> float:
     """Return the accuracy on a split."""
     return accuracy(split_logits(model, split), split.labels)
+
+
+def count_seen(network: Network, data: TaskData, split: Split) -> int | None:
+    """Count the samples of a split that a network has seen, in training or validation.
+
+    Seen by the task of the data or by one before it, whatever its name or classes: the task picks
+    among the weights that the earlier ones left. A later task changes nothing of it.
+
+    Args:
+        network: It has the task of the data.
+        data: The task.
+        split: One of its splits.
+
+    Returns:
+        How many, at least that where some tasks do not say what they have seen. None if nothing is
+        known: the split has no hashes, or no sample is found and some tasks do not say.
+    """
+    tasks = network.seen[: network.position(data.task)]
+    known = [seen for seen in tasks if seen is not None]
+    if split.contents is None:
+        return None
+    found = sum(any(content in seen for seen in known) for content in split.contents)
+    return found if found or len(known) == len(tasks) else None
+
+
+def warn_of_seen(network: Network, data: TaskData) -> None:
+    """Log how many test samples a network has seen before, if it has: a leak inside the data."""
+    seen = count_seen(network, data, data.test)
+    if seen:
+        logger.warning(
+            "%d of %d test samples of task %s are copies of samples that the network was trained or"
+            " validated on: its test accuracy is too high; give copies one group",
+            *(seen, len(data.test), data.task),
+        )

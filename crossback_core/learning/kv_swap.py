@@ -48,6 +48,8 @@ def reconstruct(backbone: Network, baseline: Network, swapping: SwapSettings) ->
     swapped = _is_swapped(source, spec, swapping.swap)
     reading = (baseline if swapped else backbone).input((spec if swapped else source).task)
     backbone.add_task(spec, like=source.task, reading=reading)
+    if swapped:  # its projection has seen what the baseline has
+        backbone.remember(baseline.seen[-1])
     continued = swapped and swapping.swapped_start == "baseline" and _has_room(backbone)
     if continued:
         backbone.start_from(baseline)

@@ -83,7 +83,8 @@ def fit(
     ends with the same bits as an undisturbed one.
 
     Args:
-        network: Its newest task must be that of the data; trained in place.
+        network: Its newest task must be that of the data; trained in place. It remembers which
+            samples those were.
         data: The task.
         settings: How to train.
         optimisations: What is stepped after each batch; see `weight_optimisation`.
@@ -101,6 +102,7 @@ def fit(
     """
     if data.task != network.newest.task:
         raise ValueError(f"data of task {data.task}, but task {network.newest.task} is trained")
+    network.remember(data.seen)
     resume = resume or NoResume()
     rows = _restore(resume, network, optimisations)
     saving = _Saving(resume)

@@ -15,6 +15,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from crossback_core.data.contents import Seen, joined
 from crossback_core.model.body import Body, TaskInput, describe
 from crossback_core.model.flat import freeze_all_but_last
 from crossback_core.model.ownership import Ownership
@@ -116,11 +117,17 @@ class Network(nn.Module):
 
     Args:
         body: What its tasks share; the first task starts from its values.
+
+    Attributes:
+        specs: What it knows about its tasks, in the order in which they were learned.
+        seen: The samples that each of them was trained and validated on, in the same order; None
+            where that is not known.
     """
 
     def __init__(self, body: Body) -> None:
         super().__init__()
         self.specs: list[TaskSpec] = []
+        self.seen: list[Seen | None] = []
         self.ownership = Ownership(body)
         self.inputs = nn.ModuleList()
         self.heads = nn.ModuleList()
@@ -154,6 +161,7 @@ class Network(nn.Module):
         self.inputs.append(reading)
         self.heads.append(head)
         self.specs.append(replace(spec, width=width))
+        self.seen.append(Seen())
         for modules in (self.inputs, self.heads):
             freeze_all_but_last(modules)
         if spec.width > width:
@@ -176,6 +184,11 @@ class Network(nn.Module):
             other.grow(self.width)
         self.ownership.start_from(other.ownership)
         self.heads[-1].load_state_dict(other.heads[-1].state_dict())
+        self.remember(other.seen[-1])
+
+    def remember(self, seen: Seen | None) -> None:
+        """Add samples to those that the newest task has seen; None if they are not known."""
+        self.seen[-1] = joined(self.seen[-1], seen)
 
     @property
     def tasks(self) -> dict[str, TaskSpec]:

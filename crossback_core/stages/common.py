@@ -12,7 +12,7 @@ import torch
 from crossback_core.checkpoint import CHECKPOINT_FORMAT
 from crossback_core.checkpoint.network_file import load_checkpoint
 from crossback_core.data.task_file import TaskData
-from crossback_core.learning.evaluation import split_accuracy
+from crossback_core.learning.evaluation import split_accuracy, warn_of_seen
 from crossback_core.learning.training import Row
 from crossback_core.model.network import Network
 from crossback_core.storage.files import sha256
@@ -48,6 +48,7 @@ def forget(resume: StrPath) -> None:
 
 def accuracies_of(network: Network, data: TaskData) -> dict[str, Any]:
     """Return the accuracy on what decides and on what is only reported."""
+    warn_of_seen(network, data)
     model = network.settled(data.task)
     return {
         "validation_accuracy": split_accuracy(model, data.validation),

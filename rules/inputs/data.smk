@@ -2,7 +2,7 @@
 
 import re
 
-from crossback_core.data.contents import contents_of, encoder_contents
+from crossback_core.data.raw_contents import contents_of, encoder_contents
 from crossback_core.data.sources import RemoteFile
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
+from crossback_core.data.contents import content_hash
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.task_file import Split, TaskData
 from crossback_core.learning.evaluation import split_logits
@@ -172,7 +173,8 @@ def _images(count: int, classes: int, random: torch.Generator) -> Split:
     labels, ids = _labels(count, classes)
     noise = torch.randint(0, 96, (count, 3, 4, 4), generator=random)
     brightness = labels[:, None, None, None] * 150 // (classes - 1)
-    return Split(IMAGE, labels, ids, (noise + brightness).to(torch.uint8))
+    values = (noise + brightness).to(torch.uint8)
+    return Split(IMAGE, labels, ids, values, contents=_contents(ids, random))
 
 
 def _texts(count: int, classes: int, random: torch.Generator) -> Split:
@@ -183,4 +185,9 @@ def _texts(count: int, classes: int, random: torch.Generator) -> Split:
     tokens[torch.arange(TOKENS) >= lengths[:, None]] = 0
     table = torch.randn(classes * WORDS + 1, EMBEDDING, generator=torch.Generator().manual_seed(5))
     table[0] = 0
-    return Split(TEXT, labels, ids, tokens, table.half())
+    return Split(TEXT, labels, ids, tokens, table.half(), _contents(ids, random))
+
+
+def _contents(ids: tuple[str, ...], random: torch.Generator) -> tuple[str, ...]:
+    """Return hashes that no other split has: texts of one word would be alike."""
+    return tuple(content_hash(f"{random.initial_seed()} {name}") for name in ids)

@@ -26,6 +26,7 @@ from crossback_core.checkpoint import network_file as checkpoint
 from crossback_core.checkpoint.network_file import load_checkpoint, save_checkpoint
 from crossback_core.config import load_settings
 from crossback_core.data import load_index, load_task
+from crossback_core.data.contents import Seen
 from crossback_core.data.kinds.icons import KIND
 from crossback_core.data.unpack import Limits, unpack
 from crossback_core.model.bodies.perceiver import Perceiver
@@ -197,6 +198,7 @@ class Checkpoint(Archive):
         settings = ModelSettings(2, 8, 1, 2, 4, 1, 4, 2, 0.0, 2, 10.0, 8, (0.5,) * 3, (0.5,) * 3)
         network = Network(Perceiver(settings))
         network.add_task(TaskSpec(1, "image", ("a", "b"), 3))
+        network.remember(Seen(frozenset([16 * "0", 16 * "f"]), frozenset([16 * "5"])))
         network.add_task(TaskSpec(2, "text", ("c", "d", "e"), 6, 1.5))
         save_checkpoint(network, self.path, {"note": "sound"})
         self.payload = load_archive(self.path)
@@ -243,7 +245,7 @@ class Task(Archive):
 
     def make(self) -> bytes:
         self.payload = {
-            "format": 1,
+            "format": 2,
             "task": 2,
             "modality": "text",
             "classes": ["a", "b"],
@@ -252,6 +254,7 @@ class Task(Archive):
         for name in ("train", "validation", "test"):
             tokens = torch.ones(2, 3, dtype=torch.int32)
             self.payload[name] = {"labels": torch.arange(2), "ids": ["x", "y"], "values": tokens}
+            self.payload[name]["contents"] = [16 * "0", 16 * "f"]
         return saved(self.payload)
 
     def load(self) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from pydantic.dataclasses import dataclass
 
-from crossback_core.data.images import Pixels, fit_picture
+from crossback_core.data.images import Picture, Pixels, fit_picture
 from crossback_core.data.kind import (
     DatasetKind,
     check_published,
@@ -129,7 +129,7 @@ def _read_part(raw: Path, part: str) -> pd.DataFrame:
 
 def read_images(
     raw: Path, sources: Sequence[str], settings: Cifar100Settings, *, threads: int = 1
-) -> list[Pixels]:
+) -> list[Picture]:
     """Take the images named by `sources` out of the two parts."""
     read = cache(lambda part: _pixels(_read_pickle(raw, part, b"data"), raw, part))
     places = map(file_and_number, sources)

@@ -10,7 +10,8 @@ from typing import Any
 import pandas as pd
 from pydantic.dataclasses import dataclass
 
-from crossback_core.data.images import Pixels, fit_picture, picture_size, read_picture
+from crossback_core.data.contents import content_hash
+from crossback_core.data.images import Picture, Pixels, fit_picture, picture_size, read_picture
 from crossback_core.data.kind import DatasetKind, Sources, file_and_number
 from crossback_core.data.settings import (
     DatasetSettings,
@@ -166,7 +167,7 @@ def _check_sheet(path: Path, tiles: int) -> None:
 
 def read_images(
     raw: Path, sources: Sequence[str], settings: IconsSettings, *, threads: int = 1
-) -> list[Pixels]:
+) -> list[Picture]:
     """Cut the tiles named by `sources` out of their sheets."""
     read = cache(lambda sheet: read_picture(raw / sheet))
     tiles = (_cut(read(file_and_number(source)[0]), source) for source in sources)
@@ -194,7 +195,8 @@ def read_texts(
             f"{raw / 'texts.csv'} has {len(tokens)} rows, row {max(rows)} was asked for"
         )
     ids = [_look_up(vocabulary.ids, tokens.iloc[row], raw / f"texts.csv#{row}") for row in rows]
-    return Texts(ids, vocabulary.embeddings)
+    contents = [content_hash(tokens.iloc[row]) for row in rows]
+    return Texts(ids, vocabulary.embeddings, contents)
 
 
 def _look_up(ids: Mapping[str, int], text: str, source: Path) -> list[int]:

@@ -13,7 +13,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from crossback_core.data.contents import content_hash
 from crossback_core.data.images import (
+    Picture,
     Pixels,
     ReadsImages,
     Unreadable,
@@ -70,18 +72,20 @@ class Image(Modality):
 
     def read_files(
         self, raw: Path, sources: Sequence[str], settings: ReadsImages, *, threads: int
-    ) -> list[Pixels | Unreadable]:
+    ) -> list[Picture | Unreadable]:
         """Decode picture files at the configured size."""
         return read_picture_files(raw, sources, settings, threads=threads)
 
-    def pack(self, samples: Sequence[Pixels | Unreadable]) -> Packed:
-        """Put colours before rows and columns."""
+    def pack(self, samples: Sequence[Picture | Pixels | Unreadable]) -> Packed:
+        """Put colours before rows and columns; bare pixels are their own content."""
         problems = [item.reason if isinstance(item, Unreadable) else "" for item in samples]
+        pictures = [_as_picture(item) for item in samples]
         values = [
-            None if isinstance(item, Unreadable) else torch.from_numpy(_colours_first(item))
-            for item in samples
+            None if picture is None else torch.from_numpy(_colours_first(picture.pixels))
+            for picture in pictures
         ]
-        return Packed(problems, values)
+        contents = ["" if picture is None else picture.content for picture in pictures]
+        return Packed(problems, values, contents=contents)
 
     def check(self, values: Tensor, table: Tensor | None, count: int) -> None:
         """Refuse what is not pixels."""
@@ -199,6 +203,12 @@ def _shifted(pixels: Tensor, shift: int, generator: torch.Generator) -> Tensor:
     samples = torch.arange(count)[:, None, None]
     # Indexing puts the colours last: (batch, height, width, 3)
     return padded[samples, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def _as_picture(item: Picture | Pixels | Unreadable) -> Picture | None:
+    if isinstance(item, Unreadable):
+        return None
+    return item if isinstance(item, Picture) else Picture(item, content_hash(item))
 
 
 def _colours_first(picture: Pixels) -> Pixels:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
+from crossback_core.data.contents import content_hash
 from crossback_core.data.encoder import ReadsTexts, read_text_files
 from crossback_core.data.modality import Adapter, Modality, Packed, check_tensor
 from crossback_core.data.text import Texts, caption_problem
@@ -53,7 +54,10 @@ class Text(Modality):
         """Renumber tokens so that the table holds only those in use."""
         tokens, table = pack_tokens(samples.ids, samples.embeddings)
         problems = ["" if ids else "empty text: it has no token" for ids in samples.ids]
-        return Packed(problems, tokens, table)
+        contents = samples.contents
+        if contents is None:
+            contents = [content_hash(samples.embeddings[ids]) for ids in samples.ids]
+        return Packed(problems, tokens, table, contents)
 
     def check(self, values: Tensor, table: Tensor | None, count: int) -> None:
         """Refuse tokens that are not in the table."""

@@ -41,6 +41,7 @@ def learned(count: int, *, widths: tuple[float, ...] = (1.0, 1.0, 1.0)) -> Netwo
     for number, (data, width) in enumerate(zip(TASKS[:count], widths, strict=False)):
         network.add_task(tiny.spec(data, width), like=TASKS[0].task if number else None)
         tiny.disturb(network)
+        network.remember(data.seen)
         if number:
             drop_picks(network)
         network.ownership.weights.prune_to(0.5)
@@ -79,6 +80,7 @@ def test_a_network_comes_back_bit_for_bit(count, widths, tmp_path):
     back = load_checkpoint(tmp_path / "one.pt")
     assert back.record == record
     assert back.network.specs == network.specs
+    assert back.network.seen == [data.seen for data in TASKS[:count]]
     assert describe(back.network.ownership.body) == describe(network.ownership.body)
     assert torch.equal(back.network.ownership.weights.owner, network.ownership.weights.owner)
     for position, data in enumerate(TASKS[:count], start=1):
@@ -241,7 +243,8 @@ def rewrite(path: Path, place: str, new: Any, *, digest: bool = True) -> None:
 
 
 @pytest.mark.parametrize(
-    "key", ["format", "body", "tasks", "record", "values", "inputs", "heads", "digest"]
+    "key",
+    ["format", "body", "tasks", "record", "values", "inputs", "heads", "seen", "digest"],
 )
 def test_an_entry_that_is_missing_or_of_another_type_is_named(path, key):
     rewrite(path, key, 1.5, digest=key != "digest")
@@ -252,6 +255,7 @@ def test_an_entry_that_is_missing_or_of_another_type_is_named(path, key):
 
 OUT = "values/masked/decoder.out.weight"
 LATENTS = "values/copies/1/latents"
+SEEN = "seen/0/train"
 THREE_OWNERS = {"owners": [0, 1, 2], "planes": []}
 TOO_MANY = {"owners": [0, 1, 2], "planes": [torch.full((8,), 255).byte()] * 2}
 
@@ -259,7 +263,7 @@ TOO_MANY = {"owners": [0, 1, 2], "planes": [torch.full((8,), 255).byte()] * 2}
 @pytest.mark.parametrize(
     ("place", "new", "words"),
     [
-        ("format", 4, "format 4"),
+        ("format", 5, "format 5"),
         ("record", "{", "Expecting"),
         ("tasks", "[[]]", "not a checkpoint"),
         ("tasks", '[{"task": 1}]', "classes"),
@@ -296,6 +300,19 @@ TOO_MANY = {"owners": [0, 1, 2], "planes": [torch.full((8,), 255).byte()] * 2}
         ("inputs/1", GONE, "1 inputs for 2 tasks"),
         ("heads/2", {}, "3 heads for 2 tasks"),
         ("heads/0/bias", GONE, "missing or unknown: heads.0.bias"),
+        ("seen/1", GONE, "the samples of 1 tasks for 2 tasks"),
+        ("seen/1", 1.5, "seen.1 is not of train and validation"),
+        ("seen/0/validation", GONE, "seen.0 is not of train and validation"),
+        ("seen/0/test", torch.zeros(0).long(), "seen.0 is not of train and validation"),
+        (SEEN, [1, 2], "entry train is a list, not a Tensor"),
+        (
+            SEEN,
+            lambda seen: seen.double(),
+            r"seen.0.train is torch.float64 \(12,\), not torch.int64",
+        ),
+        (SEEN, lambda seen: seen[None], r"seen.0.train is torch.int64 \(1, 12\)"),
+        (SEEN, lambda seen: seen.flip(0), "the numbers of seen.0.train do not ascend"),
+        (SEEN, lambda seen: seen[[0, 0]], "the numbers of seen.0.train do not ascend"),
     ],
 )
 def test_contents_that_describe_no_network_are_refused(path, place, new, words):
@@ -311,6 +328,8 @@ def test_contents_that_describe_no_network_are_refused(path, place, new, words):
         (f"{OUT}/picks/0", lambda picks: picks + 1),
         ("heads/1/bias", lambda bias: bias + 1),
         ("record/seed", 3),
+        ("seen/0", None),
+        (SEEN, lambda seen: seen[1:]),
         ("tasks/0/classes", ["c", "b", "a"]),
         ("digest", "0" * 64),
     ],
@@ -320,12 +339,15 @@ def test_contents_that_do_not_match_the_hash_are_refused(path, place, new):
     refused(path, "do not match its hash")
 
 
-@pytest.mark.parametrize(("number", "version"), [(1, "0.1"), (2, "0.2 before its release")])
+BEFORE = "0.2 before its release"
+
+
+@pytest.mark.parametrize(("number", "version"), [(1, "0.1"), (2, BEFORE), (3, BEFORE)])
 def test_an_older_format_is_refused_with_the_version_that_wrote_it(path, number, version):
     """Not as damaged: its values would be read in another order."""
     rewrite(path, "format", number)
     message = f"is a checkpoint of format {number}, which crossback_core {version} wrote; this"
-    refused(path, message, f"is {__version__}, which reads format 3: remove it and run again$")
+    refused(path, message, f"is {__version__}, which reads format 4: remove it and run again$")
 
 
 def test_a_task_file_is_told_apart(tmp_path):

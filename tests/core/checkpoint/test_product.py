@@ -10,13 +10,14 @@ from torch.nn import functional
 import crossback_core
 from crossback_core.checkpoint.network_file import save_checkpoint
 from crossback_core.checkpoint.product import Product
-from crossback_core.data.task_file import save_task
+from crossback_core.data.task_file import TaskData, save_task
 
 
 @pytest.fixture(scope="module")
 def product(tmp_path_factory, images, texts) -> Product:
     network = tiny.network(images, texts)
     tiny.disturb(network)
+    network.seen = [images.seen, texts.seen]
     path = tmp_path_factory.mktemp("product") / "target_2.pt"
     save_checkpoint(network, path, {"seed": 2})
     return crossback_core.load(path)
@@ -51,6 +52,8 @@ def test_evaluation_equals_its_definition(product, data, request, tmp_path):
             "accuracy": int((logits.argmax(1) == samples.labels).sum()) / len(samples),
             "loss": functional.nll_loss(logits.log_softmax(1), samples.labels).item(),
             "samples": len(samples),
+            "seen": 0 if split == "test" else len(samples),
+            "trained_on": 12,
         }
         assert product.evaluate(data, split=split) == pytest.approx(expected)
     assert product.evaluate(tmp_path / "task.pt") == pytest.approx(expected)
@@ -97,3 +100,81 @@ def test_data_that_does_not_fit(product, images, tmp_path):
     for read in (product.evaluate, crossback_core.load):
         with pytest.raises(FileNotFoundError, match="none.pt does not exist"):
             read(str(tmp_path / "none.pt"))
+
+
+# samples that were seen before
+
+
+def holding(data: TaskData, *contents: str) -> TaskData:
+    """Return data whose first test samples have these contents."""
+    kept = data.test.contents[len(contents) :]
+    return replace(data, test=replace(data.test, contents=(*contents, *kept)))
+
+
+def refused(product: Product, data: TaskData, count: int) -> None:
+    """Check that a test is refused but on purpose, and that validation is no test."""
+    message = f"{count} of 6 test samples of task {data.task} are among those .* allow_seen=True"
+    with pytest.raises(ValueError, match=message):
+        product.evaluate(data)
+    assert product.evaluate(data, allow_seen=True)["seen"] == count
+    assert product.evaluate(data, split="validation")["seen"] == 6
+
+
+@pytest.mark.parametrize("role", ["train", "validation"])
+def test_a_test_on_seen_samples_is_refused_with_how_many(product, texts, role):
+    one, two = getattr(texts, role).contents[:2]
+    refused(product, holding(texts, one, one, two), 3)
+
+
+def test_what_an_earlier_task_has_seen_is_seen_but_not_what_a_later_one_has(product, images, texts):
+    refused(product, holding(texts, images.train.contents[0]), 1)
+    later = holding(images, texts.train.contents[0])
+    assert product.evaluate(later)["seen"] == 0, "task 1 computes as if task 2 were not there"
+
+
+def test_other_data_of_the_same_name_is_told_apart(product, images, texts):
+    assert product.evaluate(replace(texts, train=texts.test))["trained_on"] == 0
+    half = replace(texts.train, contents=texts.train.contents[:5] + images.train.contents[:7])
+    assert product.evaluate(replace(texts, train=half))["trained_on"] == 5
+
+
+def without(data: TaskData, split: str) -> TaskData:
+    """Return data one of whose splits has no hashes."""
+    return replace(data, **{split: replace(getattr(data, split), contents=None)})
+
+
+def test_data_without_hashes_is_measured_and_what_cannot_be_known_is_said(product, texts, caplog):
+    assert product.evaluate(without(texts, "test"))["seen"] is None
+    assert "task 2: the checkpoint or the data do not say" in caplog.text
+    caplog.clear()
+    assert product.evaluate(without(texts, "test"), allow_seen=True)["seen"] is None
+    assert product.evaluate(without(texts, "validation"), split="validation")["seen"] is None
+    assert product.evaluate(without(texts, "train"))["trained_on"] is None
+    assert caplog.text == ""
+
+
+def test_a_product_can_be_published_without_its_samples(product, texts, tmp_path, caplog):
+    whole, published = tmp_path / "whole.pt", tmp_path / "published.pt"
+    product.save(whole)
+    product.save(published, samples=False)
+    assert crossback_core.load(whole).network.seen == product.network.seen
+    back = crossback_core.load(published)
+    assert (back.network.seen, back.record) == ([None, None], product.record)
+    leaking = holding(texts, texts.train.contents[0])
+    found = back.evaluate(leaking)
+    assert (found["seen"], found["trained_on"]) == (None, None)
+    assert "cannot be known" in caplog.text
+    assert found["loss"] == product.evaluate(leaking, allow_seen=True)["loss"]
+    for content in texts.train.contents:
+        stored = bytes.fromhex(content)[::-1]
+        assert stored in whole.read_bytes() and stored not in published.read_bytes()
+
+
+def test_what_is_left_of_the_hashes_still_refuses(product, images, texts, tmp_path):
+    """The backbone was published without them, the target is one's own."""
+    product.save(tmp_path / "again.pt")
+    own = crossback_core.load(tmp_path / "again.pt")
+    own.network.seen[0] = None
+    refused(own, holding(texts, texts.train.contents[0]), 1)
+    assert own.evaluate(texts)["seen"] is None
+    assert own.evaluate(images)["seen"] is None

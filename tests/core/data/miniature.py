@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from crossback_core.data import Split
+from crossback_core.data.contents import content_hash
 from crossback_core.data.modalities import MODALITIES
 
 IMAGE, TEXT = map(MODALITIES.find, ("image", "text"))
@@ -46,4 +47,5 @@ def text_split(count: int, table: torch.Tensor) -> Split:
     tokens = 1 + torch.arange(3 * count, dtype=torch.int32).reshape(count, 3) % (len(table) - 1)
     tokens[::2, 1:] = 0
     ids = tuple(f"t-{n}" for n in range(count))
-    return Split(TEXT, torch.arange(count) % 2, ids, tokens, table)
+    contents = tuple(map(content_hash, ids))
+    return Split(TEXT, torch.arange(count) % 2, ids, tokens, table, contents)

@@ -15,6 +15,7 @@ import torch
 from miniatures import captions, make_encoder, settings_of
 
 from crossback_core.data import encoder as encoder_module
+from crossback_core.data.contents import content_hash
 from crossback_core.data.encoder import encode, read_text_files
 from crossback_core.data.modalities.text import pack_tokens
 
@@ -84,6 +85,9 @@ def test_the_lines_of_a_file_are_one_text(settings, tmp_path):
     (tmp_path / "a.txt").write_bytes(b"the bird \xff\n")
     texts = read_text_files(tmp_path, ["ö.txt", "a.txt"], settings)
     assert texts.ids[0] == encode(["this bird has a red wing ."], settings).ids[0]
+    contextual = replace(settings, representation="contextual")
+    for read in (texts, read_text_files(tmp_path, ["ö.txt"], contextual)):
+        assert read.contents[0] == content_hash("this bird has a red wing .")
     assert len(texts.ids[1]) > 3
 
 

@@ -9,6 +9,7 @@ import pytest
 from miniatures import picture, settings_of, task_of
 
 from crossback_core.data import make_index
+from crossback_core.data.contents import Seen, content_hash
 from crossback_core.data.kinds.folder import read_index
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.settings import DatasetSettings
@@ -195,3 +196,6 @@ def test_files_of_any_modality_are_read(tmp_path, monkeypatch):
     assert set(index["modality"]) == {"signal"}
     task, _ = task_of(index, tmp_path, settings, 1)
     assert task.modality == "signal" and task.train.values.shape[1:] == (64,)
+    numbers = [[int(id_[-5]) for id_ in part.ids] for part in (task.train, task.validation)]
+    hashes = {n: content_hash(np.full(64, n, dtype=np.float32).tobytes()) for n in range(9)}
+    assert task.seen == Seen(*(frozenset(hashes[n] for n in each) for each in numbers))

@@ -49,7 +49,7 @@ def test_each_source_leads_to_its_picture(raw):
         rows.itertuples(), read_images(raw, list(rows["source"]), SETTINGS), strict=True
     ):
         number = int(row.id.rpartition("-")[2])
-        assert np.array_equal(picture, tile(row.id.split("-")[1], number))
+        assert np.array_equal(picture.pixels, tile(row.id.split("-")[1], number))
 
 
 def test_each_source_leads_to_its_text(raw):

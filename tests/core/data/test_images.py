@@ -11,7 +11,9 @@ import pytest
 from miniatures import picture, settings_of
 from PIL import Image, ImageOps
 
+from crossback_core.data.contents import content_hash
 from crossback_core.data.images import (
+    Unreadable,
     decode_picture,
     fit_picture,
     read_picture_files,
@@ -70,8 +72,8 @@ def test_a_size_is_kept_or_reached():
     pixels = np.array(image)
     assert np.array_equal(decode_picture(encoded(image), size=32), pixels)
     assert decode_picture(encoded(Image.new("RGB", (1, 1), RED)), size=8).shape == (8, 8, 3)
-    assert fit_picture(pixels, size=32) is pixels
-    assert fit_picture(pixels, size=8).shape == (8, 8, 3)
+    assert fit_picture(pixels, size=32).pixels is pixels
+    assert fit_picture(pixels, size=8).pixels.shape == (8, 8, 3)
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
@@ -193,7 +195,9 @@ def test_files_are_read_in_order_whatever_the_number_of_threads(folder, threads)
     assert unknown == "unreadable image: not a picture of a known format"
     assert missing == "missing image file"
     for item, source in zip(items[::2], sources[::2], strict=True):
-        assert np.array_equal(item, decode_picture((folder / source).read_bytes(), size=32))
+        data = (folder / source).read_bytes()
+        assert np.array_equal(item.pixels, decode_picture(data, size=32))
+        assert item.content == content_hash(data)
 
 
 def test_no_more_threads_than_given_decode(folder, monkeypatch):
@@ -221,3 +225,10 @@ def test_pictures_of_one_size_are_stacked():
     assert np.array_equal(stacked.permute(0, 2, 3, 1), np.stack(pictures))
     with pytest.raises(ValueError, match=r"shapes \(3, 1, 1\) and \(3, 40, 48\)"):
         MODALITY.pack([*pictures, pictures[0][:1, :1]]).of(range(4))
+
+
+def test_contents_stay_with_their_pictures_whatever_was_skipped_or_resized():
+    pixels = [np.array(picture(1, number)) for number in range(2)]
+    read = [fit_picture(pixels[0], size=8), Unreadable("missing"), pixels[1]]  # the last one bare
+    contents = MODALITY.pack(read).contents_of([2, 0])
+    assert contents == (content_hash(pixels[1]), content_hash(pixels[0]))

@@ -11,6 +11,7 @@ from miniature import TASKS, WIDTH, WORDS, gloss, tile
 from miniatures import settings_of
 
 from crossback_core.data import make_index, make_task
+from crossback_core.data.contents import content_hash
 
 SETTINGS = settings_of("icons")
 SPLITS = ("train", "validation", "test")
@@ -50,6 +51,19 @@ def test_pixels_are_those_of_the_tiles(make):
         for name, pixels in zip(split.ids, split.values, strict=True):
             _, word, number = name.split("-")
             assert np.array_equal(pixels.permute(1, 2, 0), tile(word, int(number)))
+
+
+def test_contents_are_what_was_read_whatever_is_made_of_it(raw, index):
+    """Pictures before they are resized, texts before they are numbered."""
+    small = replace(SETTINGS, image_size=8)
+    for task in (1, 3):
+        chosen = {"settings": small, "task": task, "members": (task,), "train_per_class": 2}
+        data, _ = make_task(index, raw, seed=0, **chosen)
+        for split in (data.train, data.validation, data.test):
+            for name, content in zip(split.ids, split.contents, strict=True):
+                word, number = name[2:].rsplit("-", 1)
+                pieces = " ".join(gloss(word, int(number)))
+                assert content == content_hash(tile(word, int(number)) if task == 1 else pieces)
 
 
 def test_texts_are_the_embeddings_of_their_wordpieces(make, raw):

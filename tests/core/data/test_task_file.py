@@ -9,6 +9,7 @@ import torch
 from malicious import Malicious
 
 from crossback_core.data import Split, TaskData, load_task, save_task
+from crossback_core.data.contents import Seen
 from crossback_core.data.modalities import MODALITIES
 
 IMAGE, TEXT = map(MODALITIES.find, ("image", "text"))
@@ -38,6 +39,7 @@ def test_a_task_comes_back_as_it_went(task, tmp_path):
         strict=True,
     ):
         assert after.ids == before.ids
+        assert after.contents == before.contents
         assert torch.equal(after.labels, before.labels)
         assert torch.equal(after.inputs()[0], before.inputs()[0])
     save_task(back, tmp_path / "another name.pt")
@@ -65,6 +67,7 @@ IDS = ("x", "y")
 PIXELS = torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
 TOKENS = torch.ones(2, 3, dtype=torch.int32)
 TABLE = torch.tensor([[0, 0], [1, 2]], dtype=torch.float16)
+HASH = 16 * "0"
 
 
 @pytest.mark.parametrize(
@@ -81,6 +84,9 @@ TABLE = torch.tensor([[0, 0], [1, 2]], dtype=torch.float16)
         ((IMAGE, LABELS[:0], (), PIXELS), r"labels are torch.int64 of shape \(0,\)"),
         ((IMAGE, LABELS[None], IDS, PIXELS), r"labels are torch.int64 of shape \(1, 2\)"),
         ((IMAGE, LABELS, ("x",), PIXELS), "2 labels and 1 ids"),
+        ((IMAGE, LABELS, IDS, PIXELS, None, (HASH,)), "2 labels and 1 contents"),
+        ((IMAGE, LABELS, IDS, PIXELS, None, ()), "2 labels and 0 contents"),
+        ((IMAGE, LABELS, IDS, PIXELS, None, (HASH, HASH[:-1])), "content '0+' is no hash: take"),
         ((TEXT, LABELS, IDS, TOKENS.long(), TABLE), "tokens are torch.int64"),
         ((TEXT, LABELS, IDS, TOKENS, TABLE.float()), "table are torch.float32"),
         ((TEXT, LABELS, IDS, 2 * TOKENS, TABLE), "tokens 2 to 2 are not rows of the table, 0 to 1"),
@@ -117,6 +123,15 @@ def test_a_task_refuses_what_is_not_one_task(image_task, change, words):
         replace(image_task, **change)
 
 
+def test_what_a_training_sees_is_known_where_both_splits_have_hashes(image_task, text_task):
+    train, validation = (frozenset(text_task.__dict__[s].contents) for s in ("train", "validation"))
+    assert text_task.seen == Seen(train, validation)
+    assert image_task.seen is None
+    for name in ("train", "validation"):
+        without = replace(getattr(text_task, name), contents=None)
+        assert replace(text_task, **{name: without}).seen is None
+
+
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"task_7\.pt does not exist: prepare"):
         load_task(tmp_path / "task_7.pt")
@@ -126,7 +141,7 @@ def test_a_missing_file_is_named(tmp_path):
     ("path", "value", "words"),
     [
         ("format", None, "entry format is missing"),
-        ("format", 2, "format 2"),
+        ("format", 1, "format 1"),
         ("format", "1", "entry format is a str, not a int"),
         ("modality", "sound", "modality 'sound'"),
         ("modality", "image", "split train: images have no table"),
@@ -137,6 +152,9 @@ def test_a_missing_file_is_named(tmp_path):
         ("test/labels", 5 * LABELS, "labels 0 to 5 of split test"),
         ("test/labels", torch.tensor([0, 1, 0]), "split test: 3 labels and 2 ids"),
         ("test/ids", ["x", None], "entry ids holds None"),
+        ("test/contents", None, "entry contents is missing"),
+        ("test/contents", [HASH, 1], "entry contents holds 1"),
+        ("test/contents", [HASH, "G" + HASH[1:]], "split test: content 'G0+' is no hash"),
         ("validation/values", TOKENS, "split validation: tokens are torch.int32 of shape"),
     ],
 )
@@ -150,7 +168,7 @@ def test_each_fault_of_an_entry_is_named_with_the_file(payload, tmp_path, path, 
     torch.save(payload, tmp_path / "task.pt")
     with pytest.raises(ValueError, match=words) as caught:
         load_task(tmp_path / "task.pt")
-    assert "task.pt is not a task file of format 1 or is damaged" in str(caught.value)
+    assert "task.pt is not a task file of format 2 or is damaged" in str(caught.value)
     assert "remove it and run again" in str(caught.value)
 
 

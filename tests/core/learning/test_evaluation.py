@@ -1,11 +1,18 @@
 """Evaluation and prediction change nothing of a network."""
 
+from dataclasses import replace
+
 import pytest
 import tiny
 import torch
 
 from crossback_core.learning import evaluation
-from crossback_core.learning.evaluation import accuracy, predict_logits, split_logits
+from crossback_core.learning.evaluation import (
+    accuracy,
+    predict_logits,
+    split_logits,
+    warn_of_seen,
+)
 
 
 def test_evaluation_changes_nothing(texts):
@@ -40,3 +47,14 @@ def test_accuracy_by_hand():
     logits = torch.tensor([[1.0, 2.0], [3.0, 0.0], [0.0, -1.0], [0.5, 0.6]])
     assert accuracy(logits, torch.tensor([1, 0, 1, 0])) == 0.5
     assert accuracy(logits, torch.tensor([1, 0, 0, 1])) == 1.0
+
+
+def test_copies_inside_the_data_are_counted_and_logged_but_stop_nothing(images, caplog):
+    network = tiny.network(images)
+    network.remember(images.seen)
+    warn_of_seen(network, images)
+    warn_of_seen(network, replace(images, test=replace(images.test, contents=None)))
+    assert caplog.text == ""
+    copied = images.train.contents[:2] + images.test.contents[2:]
+    warn_of_seen(network, replace(images, test=replace(images.test, contents=copied)))
+    assert "2 of 6 test samples of task 1 are copies of samples" in caplog.text

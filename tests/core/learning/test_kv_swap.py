@@ -7,6 +7,7 @@ import tiny
 import torch
 
 from crossback_core.checkpoint.network_file import load_checkpoint, save_checkpoint
+from crossback_core.data.contents import Seen
 from crossback_core.learning.kv_swap import Reconstruction, reconstruct
 from crossback_core.learning.settings import SwapSettings
 from crossback_core.model.network import Network
@@ -16,6 +17,7 @@ def backbone(modality: str) -> Network:
     """A pruned backbone of task 1 with values of its own everywhere."""
     network = tiny.network(tiny.task_data("1", modality, classes=3), seed=1)
     tiny.disturb(network)
+    network.remember(tiny.task_data(1, modality, classes=3).seen)
     network.ownership.weights.prune_to(0.5)
     return network
 
@@ -24,6 +26,7 @@ def baseline(modality: str) -> Network:
     """The target's own network, task 2."""
     network = tiny.network(tiny.task_data("2", modality), seed=2)
     tiny.disturb(network, scale=0.5)
+    network.remember(tiny.task_data(2, modality).seen)
     return network
 
 
@@ -50,6 +53,8 @@ def test_the_swap_changes_exactly_the_projection(source, target, swap, swapped, 
     found = reconstruct(network, own, SwapSettings(swap, "backbone"))
     assert found == Reconstruction(swapped, continued=False)
     assert network.newest == tiny.spec(tiny.task_data("2", target))
+    seen = tiny.task_data("2", target).seen if swapped else Seen()
+    assert network.seen == [data.seen, seen], "a projection brings what it has seen"
 
     save_checkpoint(network, tmp_path / "swapped.pt")
     tiny.disturb(network)  # its values are its own
@@ -141,3 +146,10 @@ def test_a_target_continues_its_baseline_in_a_grown_backbone():
     logits = [tiny.logits_of(each, data)[0] for each in (network, own)]
     assert torch.allclose(*logits, atol=1e-5)
     assert tiny.same_state(tiny.snapshot(own), before)
+
+
+def test_a_task_that_starts_from_another_network_has_seen_what_that_has():
+    network, own = backbone("image"), baseline("text")
+    network.add_task(own.newest)
+    network.start_from(own)
+    assert network.seen[1] == own.seen[0] != Seen()

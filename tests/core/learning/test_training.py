@@ -10,6 +10,7 @@ import tiny
 import torch
 from interruption import Interrupted, InterruptedResume
 
+from crossback_core.data.contents import joined
 from crossback_core.data.task_file import Split
 from crossback_core.learning import training
 from crossback_core.learning.training import (
@@ -187,3 +188,19 @@ def test_keeping_the_state_of_a_training_takes_little_of_its_time(images, monkey
     slow = Mock(load=lambda: None, save=Mock(side_effect=lambda state: time.sleep(0.2)))
     tiny.train(tiny.network(images), images, resume=slow)  # three epochs, far below 20 seconds
     assert slow.save.call_count == 1
+
+
+def test_a_training_is_remembered_before_it_ends(data, monkeypatch):
+    """Whatever trains a network goes through `fit`, so no stage can forget it."""
+    network = tiny.network(data)
+    monkeypatch.setattr(training, "_train_epoch", Mock(side_effect=Interrupted))
+    with pytest.raises(Interrupted):
+        tiny.train(network, data)
+    assert network.seen == [data.seen] and data.seen is not None
+    more = replace(data, train=data.test)
+    with pytest.raises(Interrupted):
+        tiny.train(network, more)
+    assert network.seen == [joined(data.seen, more.seen)]
+    with pytest.raises(Interrupted):
+        tiny.train(network, replace(data, train=replace(data.train, contents=None)))
+    assert network.seen == [None], "some of them are not known"

@@ -176,6 +176,9 @@ class Plain(nn.Module):
         """Compute logits."""
         return self.head(self.body(self.input(values, mask)))
 
+    def remember(self, seen: object) -> None:
+        """Forget what it is trained on."""
+
     def settled(self, task: str) -> nn.Module:
         """Return a copy in evaluation mode."""
         return deepcopy(self).eval()

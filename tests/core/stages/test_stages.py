@@ -20,6 +20,7 @@ from interruption import Interrupted
 import crossback_core
 from crossback_core import NUMERICS
 from crossback_core.checkpoint.network_file import load_checkpoint, save_checkpoint
+from crossback_core.data.contents import Seen
 from crossback_core.data.task_file import TaskData, save_task
 from crossback_core.learning import training
 from crossback_core.records import SelectionRecord, TargetRecord, read_record, to_values
@@ -290,6 +291,30 @@ def test_the_product_serves_both_tasks(chain):
     assert predicted.shape == (6,) and int(predicted.max()) < 3
     assert product.record["target"] == "1"
     assert product.record["settings"]["target"]["swap"] == "auto"
+
+
+def test_what_was_seen_goes_from_stage_to_stage(chain):
+    """Baseline, ladder, swap, target: each file says it of each of its tasks."""
+    source, target = chain.source.seen, chain.target.seen
+    swapped = chain.json("target_1.json")["tried"]["swapped"]
+    for path in (chain.path("baseline_2.pt"), *chain.levels, chain.path("pruned.pt")):
+        assert load_checkpoint(path).network.seen == [source]
+    start = load_checkpoint(chain.path("swapped.pt")).network
+    assert start.seen == [source, target if swapped else Seen()]
+    assert load_checkpoint(chain.path("target_1.pt")).network.seen == [source, target]
+    for data in (chain.source, chain.target):
+        found = crossback_core.load(chain.path("target_1.pt")).evaluate(data)
+        assert (found["seen"], found["trained_on"]) == (0, 12)
+
+
+def test_a_copy_in_the_test_split_is_logged_and_the_run_goes_on(tmp_path, caplog):
+    data = tiny.task_data(1, "image")
+    copied = data.validation.contents[:1] + data.test.contents[1:]
+    Chain(tmp_path, data, data).train_baseline(
+        replace(data, test=replace(data.test, contents=copied))
+    )
+    assert "1 of 6 test samples of task 1 are copies of samples" in caplog.text
+    assert (tmp_path / "baseline_1.json").is_file()
 
 
 def test_a_target_that_continues_its_baseline_trains_at_a_rate_of_its_own(finished):

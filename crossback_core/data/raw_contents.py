@@ -1,0 +1,53 @@
+"""What a task is made of, as one digest: planning a workflow asks whether it has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+from crossback_core.data.kind import KINDS, hidden
+from crossback_core.data.settings import DatasetSettings
+from crossback_core.storage.contents import digest_of
+
+
+@cache  # whatever is added later, all jobs of a run are planned by the same
+def contents_of(dataset: DatasetSettings, task: str, memory: Path) -> str:
+    """Return a digest of the raw data of a task: names, contents, and rows of a table.
+
+    Args:
+        dataset: Its settings.
+        task: Its id.
+        memory: A folder, where digests of files are remembered.
+
+    Raises:
+        ValueError: The data are not as they should be.
+    """
+    raw = Path(dataset.raw)
+    sources = KINDS.find(dataset.kind).sources
+    if sources is None:
+        return _folder_contents(raw, memory / "all")
+    found = sources(raw, task)
+    files = digest_of(found.files, root=raw, memory=memory / task)
+    return sha256(f"{files}\n{found.text}".encode()).hexdigest()
+
+
+def encoder_contents(dataset: DatasetSettings, modalities: Sequence[str], memory: Path) -> str:
+    """Return a digest of a local text encoder; nothing where none is used, or one by name.
+
+    Args:
+        dataset: Its settings.
+        modalities: Of the samples that are read.
+        memory: A folder, where digests of files are remembered.
+    """
+    encoder = getattr(dataset, "encoder", None)
+    if encoder is None or "text" not in modalities or not Path(encoder).is_dir():
+        return ""
+    return _folder_contents(Path(encoder), memory / "encoder")
+
+
+@cache
+def _folder_contents(folder: Path, memory: Path) -> str:
+    files = [path for path in folder.rglob("*") if path.is_file() and not hidden(path)]
+    return digest_of(files, root=folder, memory=memory)
