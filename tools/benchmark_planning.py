@@ -2,7 +2,7 @@
 
     python tools/benchmark_planning.py 1000              # each task a target and a candidate
     python tools/benchmark_planning.py 10000 --candidates 100
-    python tools/benchmark_planning.py 1000 --target     # of one target alone, as a cluster's job does
+    python tools/benchmark_planning.py 1000 --target     # one target alone, as a job does
 
 It makes a data set of texts with two classes of three samples per task in a temporary folder, and
 plans the workflow of this checkout there. Nothing is trained.

@@ -15,7 +15,7 @@ from crossback_core.registry import Registry
 @pytest.mark.parametrize(
     ("registry", "names"),
     [
-        (KINDS, {"cifar100", "coco", "cub", "folder", "icons", "oxford"}),
+        (KINDS, {"cifar100", "mscoco", "cub", "folder", "icons", "oxford"}),
         (MODALITIES, {"image", "text"}),
         (BODIES, {"perceiver"}),
     ],

@@ -39,7 +39,7 @@ def test_the_schema_accepts_what_ships(config):
         (("datasets", "icons", "encoder"), "bert"),
         (("datasets", "icons", "kind"), "icon"),
         (("datasets", "cub", "groups"), -1),
-        (("datasets", "coco", "groups"), 16),
+        (("datasets", "mscoco", "groups"), 16),
         (("presets", "demo", "training", "epochs"), 0),
         (("presets", "demo", "selection", "score"), "luck"),
         (("presets", "demo", "model", "depth"), 3),

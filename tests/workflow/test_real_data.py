@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.published]
 
 MAKERS: dict[str, Callable[..., Path]] = {
     "cub": make_cub,
-    "coco": make_coco,
+    "mscoco": make_coco,
     "oxford": make_oxford,
     "cifar100": make_cifar100,
 }
@@ -196,7 +196,7 @@ def test_a_smaller_copy_that_lacks_the_published_numbers_is_refused(cub: Site) -
 @pytest.mark.parametrize(
     ("kind", "groups", "modalities"),
     [
-        ("coco", 2, {1: "image", 4: "text"}),
+        ("mscoco", 2, {1: "image", 4: "text"}),
         ("oxford", 2, {1: "image", 4: "text"}),
         ("cifar100", 3, {3: "image"}),
     ],

@@ -22,7 +22,7 @@ from PIL import Image
 
 from crossback_core.data import TaskData, make_task
 from crossback_core.data.kind import KINDS
-from crossback_core.data.kinds.coco import GROUPS as COCO_GROUPS
+from crossback_core.data.kinds.mscoco import GROUPS as COCO_GROUPS
 from crossback_core.data.kinds.oxford import GROUPS as OXFORD_GROUPS
 from crossback_core.section import keys_of
 
@@ -32,7 +32,7 @@ ARCHIVES = {
         "CUB_200_2011.tgz": ["CUB_200_2011", "attributes.txt"],
         "cvpr2016_cub.tar.gz": ["cvpr2016_cub"],
     },
-    "coco": {
+    "mscoco": {
         "train2017.zip": ["train2017"],
         "val2017.zip": ["val2017"],
         "annotations_trainval2017.zip": ["annotations"],

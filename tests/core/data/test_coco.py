@@ -13,15 +13,15 @@ import pytest
 from miniatures import captions, make_coco, settings_of, task_of
 
 from crossback_core.data import make_index
-from crossback_core.data.kinds.coco import read_index
+from crossback_core.data.kinds.mscoco import read_index
 
-SETTINGS = settings_of("coco", groups=2, classes_per_group=4)
+SETTINGS = settings_of("mscoco", groups=2, classes_per_group=4)
 
 
 @pytest.fixture
 def raw(tmp_path):
     """Two groups; ten images of each category in train2017, one in val2017."""
-    return make_coco(tmp_path / "coco")
+    return make_coco(tmp_path / "mscoco")
 
 
 def change(path: Path, function: Callable[[dict[str, Any]], Any]) -> None:

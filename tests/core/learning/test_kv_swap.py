@@ -17,7 +17,7 @@ def backbone(modality: str) -> Network:
     """A pruned backbone of task 1 with values of its own everywhere."""
     network = tiny.network(tiny.task_data("1", modality, classes=3), seed=1)
     tiny.disturb(network)
-    network.remember(tiny.task_data(1, modality, classes=3).seen)
+    network.remember(tiny.task_data("1", modality, classes=3).seen)
     network.ownership.weights.prune_to(0.5)
     return network
 
@@ -26,7 +26,7 @@ def baseline(modality: str) -> Network:
     """The target's own network, task 2."""
     network = tiny.network(tiny.task_data("2", modality), seed=2)
     tiny.disturb(network, scale=0.5)
-    network.remember(tiny.task_data(2, modality).seen)
+    network.remember(tiny.task_data("2", modality).seen)
     return network
 
 

@@ -308,7 +308,7 @@ def test_what_was_seen_goes_from_stage_to_stage(chain):
 
 
 def test_a_copy_in_the_test_split_is_logged_and_the_run_goes_on(tmp_path, caplog):
-    data = tiny.task_data(1, "image")
+    data = tiny.task_data("1", "image")
     copied = data.validation.contents[:1] + data.test.contents[1:]
     Chain(tmp_path, data, data).train_baseline(
         replace(data, test=replace(data.test, contents=copied))
