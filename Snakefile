@@ -8,6 +8,7 @@ min_version("9.20")
 configfile: "config.yaml"
 
 
+include: "rules/run.smk"
 include: "rules/common.smk"
 
 
@@ -38,3 +39,7 @@ rule all:
 
 onsuccess:
     show_summaries()
+
+
+onerror:
+    remember_failures()

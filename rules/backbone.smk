@@ -10,7 +10,7 @@ rule prune_backbone:
         baseline="results/{dataset}/baseline/task_{task}.pt",
     output:
         directory("results/{dataset}/backbone/task_{task}/ladder"),
-        table="results/{dataset}/backbone/task_{task}/pruning.csv",
+        table=update("results/{dataset}/backbone/task_{task}/pruning.csv"),
     log:
         "logs/prune_backbone/{dataset}/{task}.log",
     benchmark:
@@ -37,13 +37,13 @@ rule prune_backbone:
 
 rule choose_sparsity:
     input:
-        "results/{dataset}/backbone/task_{task}/ladder",
+        ancient("results/{dataset}/backbone/task_{task}/ladder"),  # the table tells of its contents
         baseline="results/{dataset}/baseline/task_{task}.pt",
         baseline_metrics="results/{dataset}/baseline/task_{task}.json",
         table="results/{dataset}/backbone/task_{task}/pruning.csv",
     output:
-        checkpoint="results/{dataset}/backbone/task_{task}/pruned.pt",
-        choice="results/{dataset}/backbone/task_{task}/choice.json",
+        checkpoint=update("results/{dataset}/backbone/task_{task}/pruned.pt"),
+        choice=update("results/{dataset}/backbone/task_{task}/choice.json"),
     log:
         "logs/choose_sparsity/{dataset}/{task}.log",
     benchmark:

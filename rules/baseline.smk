@@ -2,9 +2,9 @@ rule train_baseline:
     input:
         task_file="results/{dataset}/data/task_{task}.pt",
     output:
-        checkpoint="results/{dataset}/baseline/task_{task}.pt",
-        metrics="results/{dataset}/baseline/task_{task}.json",
-        history="results/{dataset}/baseline/task_{task}.csv",
+        checkpoint=update("results/{dataset}/baseline/task_{task}.pt"),
+        metrics=update("results/{dataset}/baseline/task_{task}.json"),
+        history=update("results/{dataset}/baseline/task_{task}.csv"),
     log:
         "logs/train_baseline/{dataset}/{task}.log",
     benchmark:

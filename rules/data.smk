@@ -63,9 +63,9 @@ rule prepare_index:
     input:
         unpacked_listing,
     output:
-        index="results/{dataset}/data/index/{task}.csv",
+        index=update("results/{dataset}/data/index/{task}.csv"),
         splits=update("results/{dataset}/data/splits/{task}.csv"),
-        skipped="results/{dataset}/data/index_skipped/{task}.csv",
+        skipped=update("results/{dataset}/data/index_skipped/{task}.csv"),
     log:
         "logs/prepare_index/{dataset}/{task}.log",
     benchmark:
@@ -90,7 +90,7 @@ rule collect_index:
     input:
         indexes=of_tasks("results/{dataset}/data/index/{task}.csv"),
     output:
-        index="results/{dataset}/data/index.csv",
+        index=update("results/{dataset}/data/index.csv"),
     log:
         "logs/collect_index/{dataset}.log",
     benchmark:
@@ -111,8 +111,8 @@ rule prepare_task:
     input:
         indexes=of_members("results/{dataset}/data/index/{task}.csv"),
     output:
-        task_file="results/{dataset}/data/task_{task}.pt",
-        skipped="results/{dataset}/data/task_{task}_skipped.csv",
+        task_file=update("results/{dataset}/data/task_{task}.pt"),
+        skipped=update("results/{dataset}/data/task_{task}_skipped.csv"),
     log:
         "logs/prepare_task/{dataset}/{task}.log",
     benchmark:

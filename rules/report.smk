@@ -12,9 +12,9 @@ rule summarize:
         tables=of_backbones("results/{dataset}/backbone/task_{task}/pruning.csv"),
         choices=of_backbones("results/{dataset}/backbone/task_{task}/choice.json"),
     output:
-        summary="results/{dataset}/summary.csv",
-        text="results/{dataset}/summary.txt",
-        report="results/{dataset}/report.html",
+        summary=update("results/{dataset}/summary.csv"),
+        text=update("results/{dataset}/summary.txt"),
+        report=update("results/{dataset}/report.html"),
     log:
         "logs/summarize/{dataset}.log",
     benchmark:

@@ -9,7 +9,7 @@ rule list_candidates:
         task_files=of_candidates("results/{dataset}/data/task_{task}.pt"),
         baselines=of_candidates("results/{dataset}/baseline/task_{task}.pt"),
     output:
-        candidates="results/{dataset}/candidates.csv",
+        candidates=update("results/{dataset}/candidates.csv"),
     log:
         "logs/list_candidates/{dataset}.log",
     benchmark:
@@ -59,7 +59,7 @@ rule collect_similarity:
     input:
         similarities=of_targets("results/{dataset}/similarity/target_{target}.csv"),
     output:
-        matrix="results/{dataset}/similarity.csv",
+        matrix=update("results/{dataset}/similarity.csv"),
     log:
         "logs/collect_similarity/{dataset}.log",
     benchmark:
@@ -80,7 +80,7 @@ checkpoint select_backbone:
     input:
         similarity="results/{dataset}/similarity/target_{target}.csv",
     output:
-        selection="results/{dataset}/selection/target_{target}.json",
+        selection=update("results/{dataset}/selection/target_{target}.json"),
     log:
         "logs/select_backbone/{dataset}/{target}.log",
     benchmark:

@@ -25,8 +25,8 @@ use rule prepare_task as prepare_study_task with:
     input:
         indexes=["results/{dataset}/data/index/{target}.csv"],
     output:
-        task_file=f"{STUDIED}task.pt",
-        skipped=f"{STUDIED}task_skipped.csv",
+        task_file=update(f"{STUDIED}task.pt"),
+        skipped=update(f"{STUDIED}task_skipped.csv"),
     log:
         "logs/prepare_study_task/{dataset}/{size}_{seed}_{target}.log",
     benchmark:
@@ -51,9 +51,9 @@ use rule train_baseline as train_study_baseline with:
     input:
         task_file=f"{STUDIED}task.pt",
     output:
-        checkpoint=f"{STUDIED}baseline.pt",
-        metrics=f"{STUDIED}baseline.json",
-        history=f"{STUDIED}baseline.csv",
+        checkpoint=update(f"{STUDIED}baseline.pt"),
+        metrics=update(f"{STUDIED}baseline.json"),
+        history=update(f"{STUDIED}baseline.csv"),
     log:
         "logs/train_study_baseline/{dataset}/{size}_{seed}_{target}.log",
     benchmark:
@@ -70,8 +70,8 @@ use rule train_baseline as train_study_baseline with:
 use rule train_study_baseline as train_longer_baseline with:
     output:
         checkpoint=temp(f"{STUDIED}longer.pt"),
-        metrics=f"{STUDIED}longer.json",
-        history=f"{STUDIED}longer.csv",
+        metrics=update(f"{STUDIED}longer.json"),
+        history=update(f"{STUDIED}longer.csv"),
     log:
         "logs/train_longer_baseline/{dataset}/{size}_{seed}_{target}.log",
     benchmark:
@@ -114,7 +114,7 @@ rule train_pair:
         backbone="results/{dataset}/backbone/task_{task}/pruned.pt",
         baseline=f"{STUDIED}baseline.pt",
     output:
-        metrics=f"{STUDIED}{{start}}_{{task}}.json",
+        metrics=update(f"{STUDIED}{{start}}_{{task}}.json"),
     log:
         "logs/train_pair/{dataset}/{size}_{seed}_{target}_{start}_{task}.log",
     benchmark:
@@ -147,8 +147,8 @@ rule collect_study:
         pairs=study_pairs,
         scores=of_cells(f"{STUDIED}scores.csv"),
     output:
-        trainings=f"{STUDY}trainings.csv",
-        score_table=f"{STUDY}scores.csv",
+        trainings=update(f"{STUDY}trainings.csv"),
+        score_table=update(f"{STUDY}scores.csv"),
     log:
         "logs/collect_study/{dataset}.log",
     benchmark:
@@ -170,10 +170,10 @@ rule summarize_study:
         trainings=f"{STUDY}trainings.csv",
         score_table=f"{STUDY}scores.csv",
     output:
-        summary=f"{STUDY}summary.csv",
-        gains=f"{STUDY}gains.csv",
-        candidates=f"{STUDY}candidates.csv",
-        figures=expand(f"{STUDY}{{figure}}.png", figure=STUDY_FIGURES, allow_missing=True),
+        summary=update(f"{STUDY}summary.csv"),
+        gains=update(f"{STUDY}gains.csv"),
+        candidates=update(f"{STUDY}candidates.csv"),
+        figures=update(expand(f"{STUDY}{{figure}}.png", figure=STUDY_FIGURES, allow_missing=True)),
     log:
         "logs/summarize_study/{dataset}.log",
     benchmark:

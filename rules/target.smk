@@ -10,7 +10,7 @@ rule swap_kv:
         backbone=of_backbone("results/{dataset}/backbone/task_{task}/pruned.pt"),
         baseline="results/{dataset}/baseline/task_{target}.pt",
     output:
-        checkpoint="results/{dataset}/kv_swap/target_{target}.pt",
+        checkpoint=update("results/{dataset}/kv_swap/target_{target}.pt"),
     log:
         "logs/swap_kv/{dataset}/{target}.log",
     benchmark:
@@ -41,9 +41,9 @@ rule train_target:
         baseline_metrics="results/{dataset}/baseline/task_{target}.json",
         selection=ancient("results/{dataset}/selection/target_{target}.json"),
     output:
-        checkpoint="results/{dataset}/target_{target}.pt",
-        metrics="results/{dataset}/target_{target}.json",
-        history="results/{dataset}/target_{target}.csv",
+        checkpoint=update("results/{dataset}/target_{target}.pt"),
+        metrics=update("results/{dataset}/target_{target}.json"),
+        history=update("results/{dataset}/target_{target}.csv"),
     log:
         "logs/train_target/{dataset}/{target}.log",
     benchmark:

@@ -62,7 +62,9 @@ def samples_of(network: Callable[[Wildcards], str]) -> Param:
         modalities = experiment.modalities(network(wildcards))
         found = experiment.dataset.determining(*modalities)
         return found | {
-            "encoder_contents": encoder_contents(experiment.dataset, modalities, memory_of(experiment))
+            "encoder_contents": encoder_contents(
+                experiment.dataset, modalities, memory_of(experiment)
+            )
         }
 
     return settings

@@ -11,7 +11,7 @@ from test_rules import each_rule
 
 @each_rule
 def test_who_trains_asks_for_a_gpu(rule: Rule) -> None:
-    assert ("device" in dict(rule.params.items())) == ("gpu" in rule.resources)
+    assert ("device" in rule.resources) == ("gpu" in rule.resources)
 
 
 @each_rule
@@ -29,7 +29,9 @@ def test_the_profile_is_found_and_rules_that_follow_each_other_share_a_job(tmp_p
     project = slurm_project(tmp_path, "--configfile", "tests/tiny.yaml")
     planned = project.snakemake("--dry-run")
     assert planned.code == 0
-    assert "Using profile slurm" in planned.output
-    groups = {f"baseline_icons_{task}" for task in (1, 3, 19, 101)}
-    groups |= {f"{step}_icons_{target}" for step in ("similarity", "target") for target in (3, 19)}
+    assert "Using profiles slurm and workflow specific profile profiles/default" in planned.output
+    groups = {f"baseline_icons_{task}" for task in ("1", "3", "19", "101")}
+    groups |= {
+        f"{step}_icons_{target}" for step in ("similarity", "target") for target in ("3", "19")
+    }
     assert set(re.findall(r"Group job (\w+)", planned.output)) == groups

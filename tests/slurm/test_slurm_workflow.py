@@ -13,8 +13,9 @@ from snakemake_project import Outcome, Project
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 
 TINY = ("--configfile", "tests/tiny.yaml")
-TASKS = (1, 3, 19, 101)
-TARGETS = (3, 19)
+TASKS = ("1", "3", "19", "101")
+INDEXED = ("1", "3", "19", *map(str, range(39, 48)))  # with those that joint networks know
+TARGETS = ("3", "19")
 
 
 @dataclass(frozen=True)
@@ -52,8 +53,10 @@ def test_slurm_ran_every_step_under_a_name_that_tells_it(run: Run) -> None:
     backbones = {json.loads(path.read_text())["backbone"] for path in selections}
     assert Counter(record["Comment"] for record in run.records) == Counter(
         [
-            "rule_prepare_index_wildcards_icons",
+            *(f"rule_prepare_index_wildcards_icons_{task}" for task in INDEXED),
+            "rule_collect_index_wildcards_icons",
             *(f"rule_baseline_icons_{task}_prepare_task_train_baseline" for task in TASKS),
+            "rule_list_candidates_wildcards_icons",
             *(f"rule_similarity_icons_{id_}_measure_similarity_select_backbone" for id_ in TARGETS),
             "rule_collect_similarity_wildcards_icons",
             *(f"rule_backbone_icons_{id_}_choose_sparsity_prune_backbone" for id_ in backbones),
@@ -75,7 +78,8 @@ def test_every_job_ended_well_on_a_node_of_the_partition(run: Run) -> None:
 @pytest.mark.parametrize(
     ("comment", "memory", "time"),
     [
-        ("rule_prepare_index", "2000M", "00:30:00"),
+        ("rule_prepare_index_wildcards_icons_19", "2000M", "00:30:00"),
+        ("rule_list_candidates", "1000M", "00:10:00"),
         ("rule_baseline_icons_101", "4000M", "04:30:00"),  # two rules in one Slurm job
         ("rule_similarity_icons_3", "2000M", "01:05:00"),
         ("rule_collect_similarity", "1000M", "00:05:00"),

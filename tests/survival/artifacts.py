@@ -11,6 +11,7 @@ import torch
 from crossback_core.storage.archive import load_archive
 
 TIMES = ["seconds"]
+HASHES = ["made_from", "contents"]  # of files that say how long something took
 
 
 def differences(one: Path, other: Path) -> list[str]:
@@ -52,7 +53,7 @@ def _read(path: Path) -> Any:
     if path.suffix == ".json":
         return _timeless(json.loads(path.read_text()))
     if path.suffix == ".csv":
-        return pd.read_csv(path).drop(columns=TIMES, errors="ignore").to_csv()
+        return pd.read_csv(path).drop(columns=[*TIMES, *HASHES], errors="ignore").to_csv()
     if path.suffix == ".html":
         return None  # pictures of the tables, which are compared themselves
     if path.name == "summary.txt":

@@ -197,9 +197,9 @@ class Checkpoint(Archive):
     def make(self) -> bytes:
         settings = ModelSettings(2, 8, 1, 2, 4, 1, 4, 2, 0.0, 2, 10.0, 8, (0.5,) * 3, (0.5,) * 3)
         network = Network(Perceiver(settings))
-        network.add_task(TaskSpec(1, "image", ("a", "b"), 3))
+        network.add_task(TaskSpec("1", "image", ("a", "b"), 3))
         network.remember(Seen(frozenset([16 * "0", 16 * "f"]), frozenset([16 * "5"])))
-        network.add_task(TaskSpec(2, "text", ("c", "d", "e"), 6, 1.5))
+        network.add_task(TaskSpec("2", "text", ("c", "d", "e"), 6, 1.5))
         save_checkpoint(network, self.path, {"note": "sound"})
         self.payload = load_archive(self.path)
         return self.path.read_bytes()
@@ -246,7 +246,7 @@ class Task(Archive):
     def make(self) -> bytes:
         self.payload = {
             "format": 2,
-            "task": 2,
+            "task": "2",
             "modality": "text",
             "classes": ["a", "b"],
             "table": torch.tensor([[0, 0], [1, 2]], dtype=torch.float16),
@@ -304,9 +304,9 @@ class Json(OneFile):
     """`read_record`."""
 
     def make(self) -> bytes:
-        ranking = [{"candidate": 3, "modality": "image", "similarity": 0.5}]
-        ranking.append({"candidate": 17, "modality": "täxt", "similarity": None})
-        choice = {"target": 1, "modality": "image", "backbone": 3, "backbone_modality": "image"}
+        ranking = [{"candidate": "3", "modality": "image", "similarity": 0.5}]
+        ranking.append({"candidate": "17", "modality": "täxt", "similarity": None})
+        choice = {"target": "1", "modality": "image", "backbone": "3", "backbone_modality": "image"}
         choice |= {"similarity": 0.5, "score": "knn", "candidates": "all", "ranking": ranking}
         made_of = {"versions": {"numerics": 1, "torch": "2.13.0"}, "settings": {"score": "knn"}}
         made_of["parents"] = {"similarity": {"path": "a.csv", "sha256": "0" * 64}}
@@ -324,7 +324,7 @@ class Table(OneFile):
         return "\n".join([*rows, ""]).encode()
 
     def load(self) -> None:
-        read_csv(self.path)
+        read_csv(self.path, names=("target",))
 
 
 class Settings(Loader):

@@ -55,10 +55,10 @@ def split(count: int, seed: int) -> Split:
 
 def main(result: Path, resume: Path, epochs: int) -> None:
     """Train and save the network."""
-    data = TaskData(1, ("a", "b"), split(64, 1), split(8, 2), split(8, 3))
+    data = TaskData("1", ("a", "b"), split(64, 1), split(8, 2), split(8, 3))
     torch.manual_seed(0)
     network = Network(Perceiver(MODEL))
-    network.add_task(TaskSpec(1, "image", ("a", "b"), 3))
+    network.add_task(TaskSpec("1", "image", ("a", "b"), 3))
     training = settings(epochs)
     steps = step_count(data, training)
     weights = weight_optimisation(network.trainable_parameters(), training, steps)

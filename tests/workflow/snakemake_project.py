@@ -53,7 +53,7 @@ def copy_project(folder: Path) -> Path:
     """Copy what Snakemake reads; the data is linked."""
     for name in ("Snakefile", "config.yaml"):
         shutil.copy2(ROOT / name, folder / name)
-    for name in ("rules", "workflow_scripts", "envs"):
+    for name in ("rules", "workflow_scripts", "envs", "profiles"):
         shutil.copytree(ROOT / name, folder / name)
     (folder / "tests").mkdir()
     shutil.copy2(ROOT / "tests" / "tiny.yaml", folder / "tests" / "tiny.yaml")

@@ -143,6 +143,8 @@ datasets.icons.joint.3: {name: three, tasks: [29]}
 datasets.icons.joint.all: {name: all, tasks: [29]}
     datasets.icons.joint: 'all' is not allowed; it must be one id: a name, or a number from 1 of at
     most nine digits
+datasets.icons.joint: {both: {name: two, tasks: [29, 30]}, "both ": {name: two, tasks: [39, 40]}}
+    datasets.icons.joint...
 datasets.icons.joint: {7-9: {name: three, tasks: [29]}}
     datasets.icons.joint: '7-9' is not allowed; it must be one id: a name, or a number...
 

@@ -68,6 +68,15 @@ def test_what_exists_and_what_is_for_others_to_judge_pass(settings: Settings) ->
     check_requests(paths + others, settings)
 
 
+def test_a_target_without_a_candidate_is_refused(config: dict[str, Any]) -> None:
+    """Those that are configured have one; this one is asked for."""
+    config["datasets"]["icons"]["candidates"] = [1]
+    settings = load_settings(config)
+    with pytest.raises(ValueError, match="^results/icons/target_1.pt: .*target 1 has no candidate"):
+        check_requests(["results/icons/target_1.pt"], settings)
+    check_requests(["results/icons/target_17.pt", "results/icons/baseline/task_1.pt"], settings)
+
+
 def test_a_study_that_no_data_set_has_is_refused(config: dict[str, Any]) -> None:
     with pytest.raises(ValueError) as caught:
         check_requests(["study"], load_settings(config))

@@ -10,10 +10,10 @@ import pytest
 import torch
 import yaml
 from miniature import GLOSSES, TASKS, TILES, WIDTH, WORDS, gloss, image_split, text_split, tile
-from miniatures import make_encoder, settings_of
+from miniatures import index_of, make_encoder, settings_of
 from PIL import Image
 
-from crossback_core.data import TaskData, make_index
+from crossback_core.data import TaskData
 
 
 def _write_images(raw: Path) -> None:
@@ -60,14 +60,14 @@ def raw(tmp_path: Path) -> Path:
 @pytest.fixture
 def index(raw: Path) -> pd.DataFrame:
     """Its index."""
-    return make_index(raw, settings=settings_of("icons"), seed=0)[0]
+    return index_of(raw, settings_of("icons"))
 
 
 @pytest.fixture
 def image_task() -> TaskData:
     """A task of pictures, made without any file."""
     splits = {"train": image_split(6), "validation": image_split(3), "test": image_split(2)}
-    return TaskData(task=1, classes=("a", "b"), **splits)
+    return TaskData(task="1", classes=("a", "b"), **splits)
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def text_task() -> TaskData:
     table = torch.arange(20, dtype=torch.float16).reshape(5, 4)
     table[0] = 0
     splits = {"train": text_split(6, table), "validation": text_split(3, table)}
-    return TaskData(task=2, classes=("a", "b"), test=text_split(2, table), **splits)
+    return TaskData(task="2", classes=("a", "b"), test=text_split(2, table), **splits)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ import shutil
 import struct
 import tarfile
 import zipfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,12 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from crossback_core.data import TaskData, make_task
+from crossback_core.data import TaskData, make_index, make_task
+from crossback_core.data.index import check_index, family_of
 from crossback_core.data.kind import KINDS
 from crossback_core.data.kinds.mscoco import GROUPS as COCO_GROUPS
 from crossback_core.data.kinds.oxford import GROUPS as OXFORD_GROUPS
+from crossback_core.data.prepare import list_samples
 from crossback_core.section import keys_of
 
 # What each published archive holds, by its published name.
@@ -63,8 +65,32 @@ def settings_of(kind: str, **changes: object) -> Any:
     return settings(kind=kind, **{"raw": "-"} | own | changes)
 
 
+def index_of(raw: Path, settings: Any, *, seed: int = 0) -> pd.DataFrame:
+    """Make the index of all tasks, those that share groups at once."""
+    rows = KINDS.find(settings.kind).index(raw, settings)
+    rows = rows.assign(task=rows["task"].astype(str))
+    parts = []
+    while len(rows):
+        task = str(rows["task"].iloc[0])
+        family = family_of(rows, task)
+        own = {"settings": settings, "task": task, "seed": seed, "kept": {}}
+        parts.append(make_index(family.reset_index(drop=True), **own)[0])
+        rows = rows.drop(family.index)
+    index = pd.concat(parts, ignore_index=True)
+    check_index(index)
+    return index
+
+
+def indexed(
+    raw: Path, settings: Any, task: str, *, kept: Mapping[str, str] | None = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Make the index of a task and of those that share its groups; return what is skipped, too."""
+    rows = list_samples(raw, settings=settings, task=task)
+    return make_index(rows, settings=settings, task=task, seed=0, kept=kept or {})
+
+
 def task_of(
-    index: pd.DataFrame, raw: Path, settings: Any, *members: int, **changes: Any
+    index: pd.DataFrame, raw: Path, settings: Any, *members: str, **changes: Any
 ) -> tuple[TaskData, pd.DataFrame]:
     """Make a task of its members, whole unless told otherwise."""
     whole = {"task": members[0], "train_per_class": None, "seed": 0}

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from miniatures import make_cifar100, picture, settings_of, task_of, write_python2_pickle
+from miniatures import index_of, make_cifar100, picture, settings_of, task_of, write_python2_pickle
 
-from crossback_core.data import make_index
 from crossback_core.data.kinds.cifar100 import read_images, read_index
 from crossback_core.data.settings import SPLITS
 
@@ -33,9 +32,9 @@ def content_of(raw: Path, name: str = "train") -> dict[str, object]:
 
 
 def test_superclasses_are_tasks_in_order_and_the_published_test_images_are_the_test_part(raw):
-    index = make_index(raw, settings=SETTINGS, seed=0)[0]
+    index = index_of(raw, SETTINGS)
     names = index.groupby("task")["class"].unique().map(list).to_dict()
-    assert names == {n + 1: [f"class_{k:02}" for k in range(n, 15, 3)] for n in range(3)}
+    assert names == {str(n + 1): [f"class_{k:02}" for k in range(n, 15, 3)] for n in range(3)}
     assert set(index["modality"]) == {"image"}
     assert (index["split"] == "test").equals(index["source"].str.startswith("test#"))
     for _, part in index.groupby(["task", "class"]):
@@ -43,8 +42,8 @@ def test_superclasses_are_tasks_in_order_and_the_published_test_images_are_the_t
 
 
 def test_pixels_are_those_of_the_picture_and_there_are_no_texts(raw):
-    index = make_index(raw, settings=SETTINGS, seed=0)[0]
-    data, skipped = task_of(index, raw, SETTINGS, 2)
+    index = index_of(raw, SETTINGS)
+    data, skipped = task_of(index, raw, SETTINGS, "2")
     assert skipped.empty
     for name in SPLITS:
         split = getattr(data, name)
@@ -56,7 +55,7 @@ def test_pixels_are_those_of_the_picture_and_there_are_no_texts(raw):
     assert [item.pixels.shape for item in pictures] == [(16, 16, 3)] * 2
     message = "kind cifar100 has no samples of modality 'text', only of image"
     with pytest.raises(ValueError, match=message):
-        task_of(index.assign(modality="text"), raw, SETTINGS, 1)
+        task_of(index.assign(modality="text"), raw, SETTINGS, "1")
 
 
 def test_smaller_sizes_can_be_asked_for_but_not_larger_ones(raw):

@@ -10,9 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from miniatures import captions, make_coco, settings_of, task_of
+from miniatures import captions, index_of, indexed, make_coco, settings_of, task_of
 
-from crossback_core.data import make_index
 from crossback_core.data.kinds.mscoco import read_index
 
 SETTINGS = settings_of("mscoco", groups=2, classes_per_group=4)
@@ -36,12 +35,12 @@ def instances(raw: Path, part: str = "train2017", name: str = "instances") -> Pa
 
 
 def test_groups_are_the_published_categories(raw):
-    index = make_index(raw, settings=SETTINGS, seed=0)[0]
+    index = index_of(raw, SETTINGS)
     names = index.groupby("task")["class"].unique().map(list).to_dict()
     assert set(index["class"].value_counts()) == {22}  # no image without annotation
     accessory = ["handbag", "umbrella", "backpack", "tie"]
     animals = ["bird", "sheep", "cow", "horse"]
-    assert names == {1: accessory, 2: animals, 3: accessory, 4: animals}
+    assert names == {"1": accessory, "2": animals, "3": accessory, "4": animals}
 
 
 def test_an_image_belongs_to_the_category_of_its_first_annotation(raw):
@@ -51,7 +50,7 @@ def test_an_image_belongs_to_the_category_of_its_first_annotation(raw):
 
 
 def test_the_test_part_is_val2017_and_as_many_more_as_make_a_fifth(raw):
-    index = make_index(raw, settings=SETTINGS, seed=0)[0]
+    index = index_of(raw, SETTINGS)
     images = index[index["modality"] == "image"]
     for _, part in images.groupby(["task", "class"]):
         test = part[part["split"] == "test"]["source"]
@@ -62,7 +61,7 @@ def test_the_test_part_is_val2017_and_as_many_more_as_make_a_fifth(raw):
 
 def test_a_large_enough_val2017_stays_as_it_is(tmp_path):
     raw = make_coco(tmp_path, val_per_class=4)
-    index = make_index(raw, settings=SETTINGS, seed=0)[0]
+    index = index_of(raw, SETTINGS)
     images = index[index["modality"] == "image"]
     of_val = images["source"].str.startswith("val2017")
     assert (images["split"] == "test").equals(of_val)
@@ -72,8 +71,8 @@ def test_all_captions_of_an_image_are_one_text(raw, encoder):
     from transformers import AutoTokenizer
 
     settings = replace(SETTINGS, encoder=encoder, text_length=200)
-    index = make_index(raw, settings=settings, seed=0)[0]
-    data, skipped = task_of(index, raw, settings, 4)
+    index = index_of(raw, settings)
+    data, skipped = task_of(index, raw, settings, "4")
     assert skipped.empty and len(data.train) == 28
     tokenizer = AutoTokenizer.from_pretrained(encoder)
     kinds = dict(bird=6, sheep=7, cow=8, horse=9)
@@ -92,9 +91,14 @@ def test_empty_and_missing_captions_and_images_are_skipped(raw):
 
     change(instances(raw, name="captions"), spoil)
     (raw / "train2017" / "000000000023.jpg").unlink()
-    skipped = make_index(raw, settings=replace(SETTINGS, max_skipped=0.1), seed=0)[1]
-    assert Counter(skipped["reason"]) == {"empty caption": 2, "missing image file": 1}
-    assert set(skipped["source"].str.extract(r"(\d{12})")[0].astype(int)) == {9, 16, 23}
+    settings = replace(SETTINGS, max_skipped=0.1)
+    for task, reason, numbers in (
+        ("1", "missing image file", [23]),
+        ("3", "empty caption", [9, 16]),
+    ):
+        skipped = indexed(raw, settings, task)[1]
+        assert set(skipped["reason"]) == {reason}
+        assert skipped["source"].str.extract(r"(\d{12})")[0].astype(int).tolist() == numbers
 
 
 def test_smaller_sizes_can_be_asked_for(raw):

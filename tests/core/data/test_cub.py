@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
-from miniatures import captions, make_cub, settings_of, task_of, write_cub_tables
+from miniatures import captions, index_of, indexed, make_cub, settings_of, task_of, write_cub_tables
 
-from crossback_core.data import make_index
 from crossback_core.data.images import decode_picture
 from crossback_core.data.kinds.cub import read_index
 from crossback_core.data.settings import SPLITS
@@ -27,14 +27,14 @@ def raw(tmp_path):
 
 @pytest.fixture
 def index(raw):
-    return make_index(raw, settings=SETTINGS, seed=0)[0]
+    return index_of(raw, SETTINGS)
 
 
 def test_groups_are_classes_with_exactly_so_many_images_in_order_of_their_folders(index):
     first = ["001.Black_footed_Albatross", "003.Ænhänger", *(f"00{n}.Bird_{n}" for n in (4, 5, 6))]
     second = [f"{n:03}.Bird_{n}" for n in range(7, 12)]
     names = index.groupby("task")["class"].unique().map(list).to_dict()
-    assert names == {1: first, 2: second, 3: first, 4: second}
+    assert names == {"1": first, "2": second, "3": first, "4": second}
     assert index.groupby("task")["modality"].first().tolist() == ["image"] * 2 + ["text"] * 2
     pairs = index.groupby("group")
     assert pairs["split"].nunique().max() == 1 and set(pairs.size()) == {2}
@@ -42,7 +42,7 @@ def test_groups_are_classes_with_exactly_so_many_images_in_order_of_their_folder
 
 
 def test_a_task_of_images_has_their_pixels(raw, index):
-    data, skipped = task_of(index, raw, SETTINGS, 2, threads=2)
+    data, skipped = task_of(index, raw, SETTINGS, "2", threads=2)
     assert skipped.empty and data.train.values.shape == (30, 3, 32, 32)
     for split in (data.train, data.validation, data.test):
         for id_, pixels in zip(split.ids, split.values, strict=True):
@@ -55,7 +55,7 @@ def test_a_task_of_captions_has_their_tokens(raw, index, encoder):
     from transformers import AutoTokenizer
 
     settings = replace(SETTINGS, encoder=encoder)
-    data, _ = task_of(index, raw, settings, 4)
+    data, _ = task_of(index, raw, settings, "4")
     assert (data.modality, data.channels, data.train.values.shape) == ("text", 16, (30, 16))
     assert (data.train.values > 0).all()  # ten lines are longer than any text may be
     tokenizer = AutoTokenizer.from_pretrained(encoder)
@@ -167,17 +167,19 @@ def spoil(raw: Path) -> list[str]:
 def test_what_cannot_be_used_is_skipped_and_reported(raw, caplog):
     names = spoil(raw)
     settings = replace(SETTINGS, max_skipped=0.1)
-    index, skipped = make_index(raw, settings=settings, seed=0)
+    parts = [indexed(raw, settings, task) for task in ("1", "3")]
+    skipped = pd.concat([each for _, each in parts])
     assert list(skipped.columns) == ["task", "class", "source", "reason"]
     assert [(row.task, Path(row.source).stem, row.reason) for row in skipped.itertuples()] == [
-        (1, names[1], "unreadable image: the file is empty"),
-        (1, names[2], "missing image file"),
-        (3, names[3], "empty caption"),
-        (3, names[4], "missing caption file"),
+        ("1", names[1], "unreadable image: the file is empty"),
+        ("1", names[2], "missing image file"),
+        ("3", names[3], "empty caption"),
+        ("3", names[4], "missing caption file"),
     ]
-    assert "skipped 1 of 200 samples: empty caption" in caplog.text
-    assert len(index) == 196
-    data, skipped = task_of(index, raw, settings, 1)
+    assert "skipped 1 of 50 samples: empty caption" in caplog.text
+    index = parts[0][0]
+    assert len(index) == 96 and index.equals(parts[1][0])
+    data, skipped = task_of(index, raw, settings, "1")
     (row,) = skipped.itertuples()
     assert row.source.endswith(f"{names[0]}.jpg") and row.reason.startswith("unreadable image: ")
     assert "skipped 1 of 48 samples: unreadable image" in caplog.text
@@ -187,27 +189,29 @@ def test_what_cannot_be_used_is_skipped_and_reported(raw, caplog):
 
 def test_too_much_that_cannot_be_used_is_an_error(raw):
     names = spoil(raw)
-    words = "4 of 200 samples cannot be used, more than max_skipped = 0.01 allows: .*Bird_4.*: "
-    with pytest.raises(ValueError, match=words):
-        make_index(raw, settings=replace(SETTINGS, max_skipped=0.01), seed=0)
     settings = replace(SETTINGS, max_skipped=0.02)
-    index = make_index(raw, settings=settings, seed=0)[0]
+    for task in ("1", "3"):
+        words = "2 of 50 samples cannot be used, more than max_skipped = 0.02 allows: .*Bird_4.*: "
+        with pytest.raises(ValueError, match=words):
+            indexed(raw, settings, task)
+    index, _ = indexed(raw, replace(settings, max_skipped=0.04), "1")
     with pytest.raises(ValueError, match=f"1 of 48 samples cannot be used.*{names[0]}"):
-        task_of(index, raw, settings, 1)
+        task_of(index, raw, settings, "1")
 
 
 def test_a_long_list_of_what_cannot_be_used_is_cut(raw):
     for path in (raw / TABLES / "images").glob("*/*.jpg"):
         path.unlink()
-    with pytest.raises(ValueError, match=r"100 of 200 samples cannot be used.*; \.\.\.$") as caught:
-        make_index(raw, settings=SETTINGS, seed=0)
+    with pytest.raises(ValueError, match=r"50 of 50 samples cannot be used.*; \.\.\.$") as caught:
+        indexed(raw, SETTINGS, "1")
     assert str(caught.value).count("missing image file") == 5
+    assert indexed(raw, SETTINGS, "3")[1].empty, "captions do without their pictures"
 
 
 def test_a_class_without_a_readable_test_sample_is_refused(raw, index):
-    for source in index.query("task == 1 and split == 'test'")["source"]:
+    for source in index.query("task == '1' and split == 'test'")["source"]:
         if "004.Bird_4" in source:
             (raw / source).write_bytes(b"no picture")
     words = r"class 004\.Bird_4 of task 1 has no readable test sample"
     with pytest.raises(ValueError, match=words):
-        task_of(index, raw, replace(SETTINGS, max_skipped=0.5), 1)
+        task_of(index, raw, replace(SETTINGS, max_skipped=0.5), "1")

@@ -14,7 +14,7 @@ from crossback_core.data.index import COLUMNS, add_splits, check_index, split_by
 
 def frame_of(rows: list[tuple[int, str, str]]) -> pd.DataFrame:
     """Return samples of (task, class, group)."""
-    frame = pd.DataFrame(rows, columns=["task", "class", "group"])
+    frame = pd.DataFrame(rows, columns=["task", "class", "group"]).astype({"task": str})
     frame["id"] = [f"s-{row}" for row in range(len(rows))]
     frame["source"] = "file"
     return frame.assign(modality="image")
@@ -124,7 +124,7 @@ CROSSED = {"a": "xyz", "b": "xyw", "c": "xzw", "d": "yzw"}
 def test_a_class_that_cannot_be_in_every_split_is_named(groups, words):
     rows = [(4, name, group) for name in groups for group in groups[name]]
     with pytest.raises(ValueError, match=words):
-        add_splits(frame_of(rows), seed=0)
+        check_index(add_splits(frame_of(rows), seed=0))
     assert set(split_by_group(frame_of(rows), seed=0)) == {"train", "validation", "test"}
 
 

@@ -61,7 +61,7 @@ def test_a_new_class_beside_kept_ones_is_split_as_exactly_as_groups_allow():
     pairs = [row for n in range(43) for row in ((1, "c", f"pair{n}"), (2, "c", f"pair{n}"))]
     frame = frame_of(rows + pairs)
     deviation = fractions_of(frame, split_by_group(frame, seed=0, kept=kept)) - [0.2, 0.6, 0.2]
-    assert deviation.drop(index=(1, "a")).abs().max().max() * 43 < 1
+    assert deviation.drop(index=("1", "a")).abs().max().max() * 43 < 1
 
 
 def test_a_split_that_there_is_not_cannot_be_kept():
@@ -85,7 +85,7 @@ def test_a_class_without_a_split_that_its_groups_cannot_give_is_named():
     kept = {f"a{n}": "train" for n in range(4)}
     words = "class a of task 1 has no sample in split {}: add samples .* got their splits earlier"
     with pytest.raises(ValueError, match=words.format("test")):
-        add_splits(rows, seed=0, kept=kept)
+        check_index(add_splits(rows, seed=0, kept=kept))
     with pytest.raises(ValueError, match=words.format("validation")):
         check_index(rows.assign(split=["train", "test"] + ["train"] * 3))
 
@@ -105,12 +105,10 @@ def test_parts_that_the_data_set_fixes_go_before_what_is_kept():
     assert add_splits(rest, seed=0, kept=tested).equals(add_splits(rest, seed=0))
 
 
-@pytest.mark.parametrize("kind", [int, str])
-def test_a_family_is_all_tasks_that_share_groups(kind):
+def test_a_family_is_all_tasks_that_share_groups():
     rows = [(3, "x"), (1, "p"), (2, "q"), (2, "p"), (4, "q"), (1, "own"), (5, "x"), (6, "y")]
-    frame = pd.DataFrame([(kind(task), group) for task, group in rows], columns=["task", "group"])
+    frame = pd.DataFrame(rows, columns=["task", "group"]).astype({"task": str})
     for task, family in ((4, [1, 2, 3, 4, 5]), (5, [0, 6]), (6, [7])):
-        assert list(family_of(frame, kind(task)).index) == family
-    assert family_of(frame, "4").equals(family_of(frame, 4))
-    with pytest.raises(ValueError, match="unknown task '?7'?; known: 3, 1, 2, 4, 5, 6"):
-        family_of(frame, kind(7))
+        assert list(family_of(frame, str(task)).index) == family
+    with pytest.raises(ValueError, match="unknown task '7'; known: 3, 1, 2, 4, 5, 6"):
+        family_of(frame, "7")

@@ -16,12 +16,12 @@ STARTED = 1_000_000.0
     ("record", "words"),
     [
         (
-            recorded.target(3),
+            recorded.target("3"),
             "target 3 of icons: 65.0% (own baseline 60.0%), built on network 29;"
             " by validation: helps",
         ),
         (
-            recorded.kept(5),
+            recorded.kept("5"),
             "target 5 of icons: 60.0%, its own baseline, kept as network 29 hurts",
         ),
     ],
@@ -39,7 +39,7 @@ def made(path, *, at):
 @pytest.fixture
 def folder(tmp_path):
     """Return results with target 3 of this run and target 4 of one before."""
-    for number, at in ((3, 1), (4, -1)):
+    for number, at in (("3", 1), ("4", -1)):
         write_record(recorded.target(number), tmp_path / f"target_{number}.json")
         made(tmp_path / f"target_{number}.json", at=at)
     return tmp_path
@@ -47,7 +47,7 @@ def folder(tmp_path):
 
 def test_a_target_made_alone_ends_with_its_row_of_the_table(folder):
     lines = end_of_run(folder, since=STARTED).splitlines()
-    whole = format_table(summary_table([recorded.target(3)]), folder=folder.as_posix(), joint={})
+    whole = format_table(summary_table([recorded.target("3")]), folder=folder.as_posix(), joint={})
     assert lines == whole.splitlines()[:-1]  # there is no report
     assert lines[1].split()[:5] == ["3", "image", "image", "29", "0.971"]
 

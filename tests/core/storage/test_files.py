@@ -120,7 +120,7 @@ def test_names_stay_as_they_are_written(tmp_path):
     names = ["007", "1e3", "null", "nan", None]
     write_csv(pd.DataFrame({"task": names, "score": [0.1 + 0.2, 1, None, 2, 3]}), path)
     frame = read_csv(path, names=("task", "candidate"))
-    assert frame["task"].tolist() == names
+    assert frame["task"].tolist()[:4] == names[:4] and frame["task"].isna().sum() == 1
     assert frame["score"].tolist()[:2] == [0.1 + 0.2, 1.0] and frame["score"].isna().sum() == 1
 
 

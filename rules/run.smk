@@ -1,0 +1,68 @@
+"""Before and after a run: the command line, what is refused at once, and jobs that failed."""
+
+import shutil
+import sys
+from argparse import Namespace
+from functools import cache
+from pathlib import Path
+
+from snakemake.cli import get_argument_parser
+from snakemake.exceptions import WorkflowError
+
+from crossback_core.runtime.device import has_gpu
+
+
+class Refused(WorkflowError):
+    """A mistake of the user: Snakemake shows its message and no lines of code."""
+
+    __traceback__ = property(lambda self: None, lambda self, value: None)
+
+
+@cache
+def command_line() -> Namespace | None:
+    """Return the command line, read by Snakemake's own parser.
+
+    Snakemake reads the workflow before it tells it its targets. None where it is called from
+    Python, or runs a job of a run whose command line was checked.
+    """
+    program = Path(sys.argv[0])
+    if "snakemake" not in (program.name, program.parent.name) or "--target-jobs" in sys.argv:
+        return None
+    return get_argument_parser().parse_known_args(sys.argv[1:])[0]
+
+
+def asked_for() -> list[str]:
+    """Return the targets of the command line."""
+    given = command_line()
+    return sorted(given.targets) if given else []
+
+
+def check_room() -> None:
+    """Refuse to start on a full disk, on which Snakemake's own records end with a traceback."""
+    disk = shutil.disk_usage(".")
+    if disk.total and disk.free < 256 * 1024:  # what Snakemake's records of a run take at least
+        raise Refused(
+            f"the disk is full: {Path.cwd()} has {disk.free // 1024} KiB left; what was written "
+            "earlier is whole: make room and run the same command again"
+        )
+
+
+def check_device(device: str) -> None:
+    """Refuse a GPU that is not there, before anything is planned; a cluster has its own."""
+    given = command_line()
+    here = given and not given.profile and given.executor in (None, "local")
+    if device == "cuda" and here and not has_gpu():
+        raise Refused("device: cuda is not allowed: this machine has no GPU; set it to auto or cpu")
+
+
+def remember_failures() -> None:
+    """Mark the results of failed jobs as incomplete: the next run makes them again.
+
+    Snakemake 9.27 records a job that failed as one that is done, with its new params and inputs.
+    """
+    for failed in workflow.scheduler.failed:
+        for job in failed if failed.is_group() else [failed]:
+            workflow.persistence.started(job)
+
+
+check_room()
