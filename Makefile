@@ -16,7 +16,7 @@ OTHER_BLAS := $(shell grep -qs avx512f /proc/cpuinfo && echo SkylakeX || echo Pr
 NUMERIC := tests/core/model tests/core/learning tests/core/selection
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo study test kernels published survive slurm lint reference format data dag clean
+.PHONY: help install demo study test kernels reruns published survive slurm lint reference format data dag clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 17
@@ -36,6 +36,9 @@ test: $(TOOLS) ## run all tests: unit, workflow, one tiny real run
 kernels: $(TOOLS) ## run the numeric tests as on other processors: two kernels of OpenBLAS and PyTorch
 	OPENBLAS_CORETYPE=Haswell ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest -n auto $(NUMERIC)
 	OPENBLAS_CORETYPE=$(OTHER_BLAS) ATEN_CPU_CAPABILITY=default $(BIN)/python -m pytest -n auto $(NUMERIC)
+
+reruns: $(TOOLS) ## finished results of own data, then new tasks, samples, copies, failures: what runs again
+	$(BIN)/python -m pytest -m reruns tests/workflow
 
 published: $(ENCODER) ## take miniatures of the published data sets from download to target
 	$(BIN)/python -m pytest -m published tests/workflow/test_real_data.py tests/core/data

@@ -4,6 +4,10 @@
 include: "inputs/backbone.smk"
 
 
+localrules:
+    clean_ladders,
+
+
 rule prune_backbone:
     input:
         task_file="results/{dataset}/data/task_{task}.pt",
@@ -15,8 +19,6 @@ rule prune_backbone:
         "logs/prune_backbone/{dataset}/{task}.log",
     benchmark:
         "benchmarks/prune_backbone/{dataset}/{task}.tsv"
-    group:
-        "backbone_{dataset}_{task}"
     conda:
         "../envs/crossback.yaml"
     threads: 1
@@ -48,8 +50,6 @@ rule choose_sparsity:
         "logs/choose_sparsity/{dataset}/{task}.log",
     benchmark:
         "benchmarks/choose_sparsity/{dataset}/{task}.tsv"
-    group:
-        "backbone_{dataset}_{task}"
     conda:
         "../envs/crossback.yaml"
     threads: 1
@@ -63,3 +63,23 @@ rule choose_sparsity:
         "Choose the sparsity of backbone {wildcards.task} of {wildcards.dataset}"
     script:
         "../workflow_scripts/choose_sparsity.py"
+
+
+# Asked for by name: gives back the room of ladders whose level has been chosen.
+rule clean_ladders:
+    log:
+        "logs/clean_ladders/all.log",
+    benchmark:
+        "benchmarks/clean_ladders/all.tsv"
+    conda:
+        "../envs/crossback.yaml"
+    threads: 1
+    resources:
+        mem_mb=grows(500),
+        runtime=grows(10),
+    params:
+        ladders=finished_ladders,
+    message:
+        "Remove the ladders of backbones that have been chosen from"
+    script:
+        "../workflow_scripts/clean_ladders.py"

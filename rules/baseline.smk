@@ -9,8 +9,6 @@ rule train_baseline:
         "logs/train_baseline/{dataset}/{task}.log",
     benchmark:
         "benchmarks/train_baseline/{dataset}/{task}.tsv"
-    group:
-        "baseline_{dataset}_{task}"
     conda:
         "../envs/crossback.yaml"
     threads: 1

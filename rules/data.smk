@@ -117,8 +117,6 @@ rule prepare_task:
         "logs/prepare_task/{dataset}/{task}.log",
     benchmark:
         "benchmarks/prepare_task/{dataset}/{task}.tsv"
-    group:
-        "baseline_{dataset}_{task}"
     conda:
         "../envs/crossback.yaml"
     threads: 1

@@ -39,8 +39,6 @@ rule measure_similarity:
         "logs/measure_similarity/{dataset}/{target}.log",
     benchmark:
         "benchmarks/measure_similarity/{dataset}/{target}.tsv"
-    group:
-        "similarity_{dataset}_{target}"
     conda:
         "../envs/crossback.yaml"
     threads: 1
@@ -85,8 +83,6 @@ checkpoint select_backbone:
         "logs/select_backbone/{dataset}/{target}.log",
     benchmark:
         "benchmarks/select_backbone/{dataset}/{target}.tsv"
-    group:
-        "similarity_{dataset}_{target}"
     conda:
         "../envs/crossback.yaml"
     threads: 1

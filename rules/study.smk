@@ -31,8 +31,6 @@ use rule prepare_task as prepare_study_task with:
         "logs/prepare_study_task/{dataset}/{size}_{seed}_{target}.log",
     benchmark:
         "benchmarks/prepare_study_task/{dataset}/{size}_{seed}_{target}.tsv"
-    group:
-        "study_{dataset}_{size}_{seed}_{target}"
     params:
         **computed(
             samples_of(target_id),
@@ -58,8 +56,6 @@ use rule train_baseline as train_study_baseline with:
         "logs/train_study_baseline/{dataset}/{size}_{seed}_{target}.log",
     benchmark:
         "benchmarks/train_study_baseline/{dataset}/{size}_{seed}_{target}.tsv"
-    group:
-        "study_{dataset}_{size}_{seed}_{target}"
     params:
         **computed(rounding, seed=study_seed, model="preset.model", training="preset.training"),
         resume="results/{dataset}/.resume/study_{size}_{seed}_{target}_baseline",
@@ -95,8 +91,6 @@ use rule measure_similarity as score_study_candidates with:
         "logs/score_study_candidates/{dataset}/{size}_{seed}_{target}.log",
     benchmark:
         "benchmarks/score_study_candidates/{dataset}/{size}_{seed}_{target}.tsv"
-    group:
-        "study_{dataset}_{size}_{seed}_{target}"
     params:
         **computed(
             score_names,

@@ -15,8 +15,6 @@ rule swap_kv:
         "logs/swap_kv/{dataset}/{target}.log",
     benchmark:
         "benchmarks/swap_kv/{dataset}/{target}.tsv"
-    group:
-        "target_{dataset}_{target}"
     conda:
         "../envs/crossback.yaml"
     threads: 1
@@ -48,8 +46,6 @@ rule train_target:
         "logs/train_target/{dataset}/{target}.log",
     benchmark:
         "benchmarks/train_target/{dataset}/{target}.tsv"
-    group:
-        "target_{dataset}_{target}"
     conda:
         "../envs/crossback.yaml"
     threads: 1

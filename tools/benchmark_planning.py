@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import resource
 import shutil
 import subprocess
@@ -56,7 +57,7 @@ def plan(folder: Path, *targets: str) -> tuple[float, float, str]:
     )
     seconds = time.perf_counter() - start
     memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000
-    return seconds, memory, (done.stdout + done.stderr)[-1500:]
+    return seconds, memory, (done.stdout + done.stderr)[-3000:]
 
 
 def main() -> None:
@@ -71,8 +72,9 @@ def main() -> None:
         make_project(Path(folder), given.tasks, given.candidates)
         for run in ("first", "second"):
             seconds, memory, text = plan(Path(folder), *targets)
-            print(f"{run} plan: {seconds:.1f} s, {memory:.0f} MB")
-        print(text)
+            jobs = re.search(r"^total +(\d+)$", text, re.MULTILINE)
+            found = f"{jobs[1]} jobs" if jobs else text
+            print(f"{run} plan: {seconds:.1f} s, {memory:.0f} MB, {found}")
 
 
 if __name__ == "__main__":

@@ -114,3 +114,14 @@ def choose_sparsity(
         **origin(settings={"allowed_loss": allowed_loss}, parents=parents),
     )
     write_record(record, choice)
+
+
+def clean_ladders(*, ladders: Sequence[StrPath]) -> None:
+    """Remove ladders that nothing needs (rule clean_ladders).
+
+    Another `allowed_loss` needs one again, which then is pruned again.
+    """
+    for ladder in map(Path, ladders):
+        size = sum(path.stat().st_size for path in ladder.glob("*.pt"))
+        shutil.rmtree(ladder)
+        logger.info("removed %s: %.1f MB", ladder, size / 1e6)

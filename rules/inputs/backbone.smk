@@ -12,3 +12,13 @@ def ladder_levels(wildcards: Wildcards) -> list[str]:
         task=wildcards.task,
         sparsity=experiment_of(wildcards).preset.pruning.sparsities,
     )
+
+
+def finished_ladders(wildcards: Wildcards) -> list[str]:
+    """List the ladders whose level has been chosen."""
+    found = [
+        path.parent / "ladder"
+        for name in SETTINGS.datasets
+        for path in Path(f"results/{name}/backbone").glob("*/pruned.pt")
+    ]
+    return sorted(str(path) for path in found if path.is_dir())

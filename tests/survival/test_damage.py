@@ -48,11 +48,8 @@ def spoil(path: Path, damage: Callable[[bytes], bytes]) -> None:
     os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
 
 
-TASK = ["icons/data/task_3.pt", "icons/data/task_3_skipped.csv"]
-SIMILARITY = ["icons/similarity/target_3.csv"]
-SELECTION = ["icons/selection/target_3.json"]
-CHOICE = ["icons/backbone/task_{backbone}/" + name for name in ("choice.json", "pruned.pt")]
-SUMMARY = ["icons/summary.csv", "icons/summary.txt", "icons/report.html"]
+SIMILARITY = "icons/similarity/target_3.csv"
+SELECTION = "icons/selection/target_3.json"
 
 
 @pytest.mark.parametrize(
@@ -60,27 +57,30 @@ SUMMARY = ["icons/summary.csv", "icons/summary.txt", "icons/report.html"]
     [
         (BASELINE, flipped, SIMILARITY),
         ("icons/data/task_3.pt", truncated, SIMILARITY),
-        ("icons/data/index.csv", truncated, TASK),
-        ("icons/similarity/target_3.csv", empty, SELECTION),
-        ("icons/backbone/task_{backbone}/pruning.csv", truncated, CHOICE),
-        ("icons/target_3.json", truncated, SUMMARY),
+        ("icons/candidates.csv", truncated, SIMILARITY),
+        ("icons/data/index/3.csv", truncated, "icons/data/task_3.pt"),
+        (SIMILARITY, empty, SELECTION),
+        (
+            "icons/backbone/task_{backbone}/pruning.csv",
+            truncated,
+            "icons/backbone/task_{backbone}/choice.json",
+        ),
+        ("icons/target_3.json", truncated, "icons/summary.csv"),
     ],
 )
-def test_a_damaged_file_is_named_and_nothing_else_touched(
-    finished: Project, name: str, damage: Callable[[bytes], bytes], made: list[str]
+def test_a_damaged_file_is_named_and_nothing_touched(
+    finished: Project, name: str, damage: Callable[[bytes], bytes], made: str
 ) -> None:
     results = finished.folder / "results"
-    backbone = json.loads((results / SELECTION[0]).read_text())["backbone"]
-    name, made = name.format(backbone=backbone), [file.format(backbone=backbone) for file in made]
+    backbone = json.loads((results / SELECTION).read_text())["backbone"]
+    name, made = name.format(backbone=backbone), made.format(backbone=backbone)
     spoil(results / name, damage)
     before = contents(results)
-    done = finished.snakemake("--cores", "1", "--force", f"results/{made[0]}")
+    done = finished.snakemake("--cores", "1", "--force", f"results/{made}")
     failed_once(done, "ValueError", f"results/{name}", "remove it and run again", "full log: logs/")
     logs = [log.read_text() for log in (finished.folder / "logs").rglob("*.log")]
     assert any(f"ValueError: results/{name}" in text for text in logs)
-    after = contents(results)
-    assert set(before) - set(after) == set(made)  # Snakemake removes what it is about to make
-    assert all(before[name] == after[name] for name in after)
+    assert contents(results) == before
 
 
 def test_removing_the_damaged_file_as_the_message_says_repairs_it(
@@ -112,7 +112,6 @@ def own_data(make_project: MakeProject) -> Project:
     [
         ("images/{sheet}", flipped),
         ("images.csv", truncated),
-        ("tasks.yaml", truncated),
         ("images/{sheet}", None),
     ],
 )
@@ -129,6 +128,14 @@ def test_damaged_raw_data_is_named(
     failed_once(done, "Error", path.name, "full log: logs/prepare_")
     logs = [log.read_text() for log in (own_data.folder / "logs").rglob("*.log")]
     assert any(path.name in text for text in logs)
+
+
+def test_a_damaged_list_of_tasks_is_named_before_anything_is_planned(own_data: Project) -> None:
+    path = own_data.folder / "data" / "icons" / "tasks.yaml"
+    path.write_bytes(truncated(path.read_bytes()))
+    done = own_data.snakemake("--cores", "1", "results/icons/data/task_3.pt")
+    failed_once(done, "datasets.icons.raw: data/icons/tasks.yaml: ", "is not a task")
+    assert not (own_data.folder / "results").exists()
 
 
 def sheet_of_task_3(raw: Path) -> str:

@@ -21,6 +21,8 @@ def run(folder: Path) -> Path:
     (folder / "target_3.json").write_text('{"test_accuracy": 0.1, "none": null, "seconds": 3.5}')
     (folder / "summary.csv").write_text("target,gain,seconds\n3,0.25,7\n8,,9\n")
     (folder / "summary.txt").write_text("a table")
+    (folder / "similarity.csv").write_text("target,candidate,knn,made_from\n3,1,0.5,a7\n")
+    (folder / "candidates.csv").write_text("candidate,contents\n1,0a 1b\n")
     return folder
 
 
@@ -45,9 +47,11 @@ def test_what_tells_of_the_run_alone_may_differ(before, after, monkeypatch, caps
     (after / "target_3.json").write_text('{"seconds": 1, "none": null, "test_accuracy": 0.1}')
     (after / "summary.csv").write_text("target,gain,seconds\n3,0.25,1\n8,,2\n")
     (after / "summary.txt").write_text("another table")
+    (after / "similarity.csv").write_text("target,candidate,knn,made_from\n3,1,0.5,b8\n")
+    (after / "candidates.csv").write_text("candidate,contents\n1,0a 2c\n")
     monkeypatch.setattr(sys, "argv", ["compare_runs", str(before), str(after)])
     assert compare_runs.main() == 0
-    assert capsys.readouterr().out == "3 files in both, 0 differences\n"
+    assert capsys.readouterr().out == "5 files in both, 0 differences\n"
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,9 @@ from snakemake_project import ROOT, Project, copy_project
 from crossback_core.data import load_task
 
 pytestmark = pytest.mark.slow
+
+TASKS = ["image-animals", "image-transport", "text-callings", "text-kitchen"]
+BASELINES = [f"results/mine/baseline/task_{task}.pt" for task in ("image-animals", "text-kitchen")]
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +32,7 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Project:
     config = folder / "example" / "config.yaml"
     config.write_text(config.read_text().replace("preset: demo", "preset: tiny"))
     project = Project(folder, ("--configfile", "tests/tiny.yaml", "example/config.yaml"))
-    baselines = [f"results/mine/baseline/task_{task}.pt" for task in (1, 4)]
-    done = project.snakemake(*baselines, "--cores", "2")
+    done = project.snakemake(*BASELINES, "results/mine/data/index.csv", "--cores", "2")
     assert done.code == 0, done.output
     return project
 
@@ -38,25 +41,19 @@ def data(project: Project) -> Path:
     return project.folder / "results" / "mine" / "data"
 
 
-def test_ids_of_tasks_can_be_found(example: Project) -> None:
-    log = (example.folder / "logs" / "prepare_index" / "mine.log").read_text()
-    for line in ("1: images of animals", "2: images of transport", "3: texts of callings"):
-        assert f"task {line}, classes" in log
+def test_one_table_has_all_tasks_by_modality_and_name(example: Project) -> None:
     with (data(example) / "index.csv").open() as file:
-        ids = {(row["task"], row["id"].split("/")[0]) for row in csv.DictReader(file)}
-    assert ids == {
-        ("1", "i-animals"),
-        ("2", "i-transport"),
-        ("3", "t-callings"),
-        ("4", "t-kitchen"),
-    }
+        found = {row["task"]: row["id"].split("/")[0] for row in csv.DictReader(file)}
+    assert list(found) == TASKS
+    assert found == {task: f"{task[0]}-{task.partition('-')[2]}" for task in TASKS}
 
 
 def test_texts_are_read_by_the_encoder_in_the_folder(example: Project) -> None:
-    task = load_task(data(example) / "task_4.pt")
+    task = load_task(data(example) / "task_text-kitchen.pt")
     assert task.train.table is not None and task.train.table.shape[1] == 128
     assert task.train.table.any(dim=1).sum() > 20
-    assert (data(example) / "task_4_skipped.csv").read_text() == "task,class,source,reason\n"
+    skipped = data(example) / "task_text-kitchen_skipped.csv"
+    assert skipped.read_text() == "task,class,source,reason\n"
 
 
 def test_the_whole_example_can_be_planned(example: Project) -> None:
@@ -65,10 +62,16 @@ def test_the_whole_example_can_be_planned(example: Project) -> None:
     assert "download_file" not in plan and "prepare_index" not in plan
 
 
-def test_a_new_file_makes_the_data_again(example: Project) -> None:
-    folder = example.folder / "example" / "data" / "images" / "animals" / "cat"
-    file = next(folder.iterdir())
-    new = file.with_name("new.png")
-    new.write_bytes(file.read_bytes())
-    plan = example.snakemake("--dry-run", "--quiet", "rules").plan
-    assert plan["prepare_index"] == 1 and plan["prepare_task"] == 4
+def test_a_new_file_makes_its_task_again_and_nothing_else_does(example: Project) -> None:
+    raw = example.folder / "example" / "data"
+    cat = raw / "images" / "animals" / "cat"
+    file = next(cat.iterdir())
+    (cat / ".DS_Store").write_text("of a file manager")
+    shutil.copytree(raw / "images" / "animals", raw / "images" / "more")
+    os.utime(file)
+    arguments = (*BASELINES, "--dry-run", "--quiet", "rules")
+    done = example.snakemake(*arguments)
+    assert done.code == 0 and done.plan == {}, done.output
+    (cat / "new.png").write_bytes(file.read_bytes() + b" ")
+    plan = example.snakemake(*arguments).plan
+    assert plan == {"prepare_index": 1, "prepare_task": 1, "train_baseline": 1}

@@ -143,6 +143,20 @@ def _folders(path: Path) -> list[Path]:
     return sorted(each for each in found if each.is_dir() and not hidden(each))
 
 
+def _folders_of(path: Path, name: str) -> list[Path]:
+    """Return the folders of one name: those of other writings of it are the same task."""
+    return _by_name(path, path.stat().st_mtime_ns).get(name, []) if path.is_dir() else []
+
+
+@lru_cache(maxsize=8)
+def _by_name(path: Path, changed: int) -> dict[str, list[Path]]:
+    """List the folders in a folder by their names, once for each of its times."""
+    found: dict[str, list[Path]] = {}
+    for folder in _folders(path):
+        found.setdefault(cleaned(folder.name), []).append(folder)
+    return found
+
+
 def _files(
     raw: Path, modality: Modality, *, only: str | None = None
 ) -> Iterator[tuple[str, str, Path]]:
@@ -153,9 +167,8 @@ def _files(
         modality: What the files are.
         only: The name of the one task that is wanted; None for all.
     """
-    for task_folder in _folders(raw / modality.folder):
-        if only is not None and cleaned(task_folder.name) != only:
-            continue  # its name may be one that cannot be
+    place = raw / modality.folder
+    for task_folder in _folders(place) if only is None else _folders_of(place, only):
         name = task_name(task_folder.name)
         for class_folder in _folders(task_folder):
             label = name_of("class", class_folder.name)

@@ -1,0 +1,243 @@
+"""Stages of the data in small folders: whatever comes and goes, no sample changes its split."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import permutations
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from crossback_core.data import load_index, load_task
+from crossback_core.data.kinds.folder import FolderSettings
+from crossback_core.stages.data import collect_index, prepare_index, prepare_task
+from crossback_core.storage.files import read_csv
+
+BIRDS = ("image-birds", "text-birds")
+TASKS = (*BIRDS, "image-seas")
+
+
+@dataclass(frozen=True)
+class Data:
+    """A folder of samples, and what the stages make of it."""
+
+    folder: Path
+
+    @property
+    def raw(self) -> Path:
+        """The folder of samples."""
+        return self.folder / "raw"
+
+    @property
+    def settings(self) -> FolderSettings:
+        """How it is read."""
+        return FolderSettings(kind="folder", raw=str(self.raw), image_size=4, max_skipped=0.2)
+
+    def path(self, kind: str, task: str) -> Path:
+        """Return the path of an artifact, laid out as by rules/data.smk."""
+        return self.folder / "results" / kind / f"{task}.csv"
+
+    def write(self, task: str, label: str, numbers: Iterable[int]) -> None:
+        """Write samples of a task; each content is its own."""
+        modality, _, name = task.partition("-")
+        for number in numbers:
+            path = self.raw / f"{modality}s" / name / label / str(number)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if modality == "image":
+                colour = (number, sum(label.encode()) % 256, sum(name.encode()) % 256)
+                Image.new("RGB", (4, 4), colour).save(path.with_suffix(".png"))
+            else:
+                path.with_suffix(".txt").write_text(f"{label} {number}")
+
+    def prepare(self, *tasks: str, seed: int = 1) -> None:
+        """Make the indexes of tasks, one after the other."""
+        for task in tasks:
+            prepare_index(
+                index=self.path("index", task),
+                splits=self.path("splits", task),
+                skipped=self.path("skipped", task),
+                task=task,
+                dataset=self.settings,
+                seed=seed,
+            )
+
+    def index(self, task: str) -> dict[str, str]:
+        """Return the split of each sample of a task, by what the index calls it."""
+        rows = load_index(self.path("index", task))
+        assert set(rows["task"]) == {task}
+        return dict(zip(rows["source"], rows["split"], strict=True))
+
+    def splits(self, *tasks: str) -> dict[str, str]:
+        """Return the split of each sample of several tasks."""
+        return {source: split for task in tasks for source, split in self.index(task).items()}
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[[str], Data]:
+    """Return the function that makes three tasks; half the birds' pictures have a text."""
+
+    def make(name: str = "data") -> Data:
+        data = Data(tmp_path / name)
+        for label in ("sparrow", "wren"):
+            data.write("image-birds", label, range(14))
+            data.write("text-birds", label, range(7, 21))
+            data.write("image-seas", label, range(10))
+        return data
+
+    return make
+
+
+@pytest.fixture
+def data(make: Callable[[str], Data]) -> Data:
+    """Three tasks."""
+    return make("data")
+
+
+def same_of_pairs(data: Data) -> bool:
+    """Say whether each picture is in the split of its text."""
+    found: dict[str, set[str]] = {}
+    for source, split in data.splits(*BIRDS).items():
+        found.setdefault(source.partition("/")[2].rpartition(".")[0], set()).add(split)
+    return all(len(splits) == 1 for splits in found.values()) and len(found) == 42
+
+
+def test_the_order_in_which_tasks_are_made_decides_nothing(make):
+    made = []
+    for number, order in enumerate(permutations(TASKS)):
+        data = make(str(number))
+        data.prepare(*order)
+        assert same_of_pairs(data)
+        made.append(data.splits(*TASKS))
+    assert all(each == made[0] for each in made)
+
+
+@pytest.mark.parametrize("order", list(permutations(TASKS)))
+def test_what_is_added_moves_nothing(data, order):
+    data.prepare(*order)
+    before = data.splits(*TASKS)
+    data.write("image-aardvarks", "old", range(5))
+    data.write("image-aardvarks", "young", range(5))
+    data.write("image-birds", "auk", range(6))
+    data.write("text-birds", "auk", range(3, 9))
+    data.write("text-birds", "sparrow", [0, 1, 2, 30, 31])
+    data.write("image-seas", "sparrow", range(10, 14))
+    data.prepare("image-aardvarks", *reversed(order))
+    after = data.splits(*TASKS)
+    assert before.items() <= after.items() and len(after) == len(before) + 6 + 6 + 5 + 4
+    new = {source: split for source, split in after.items() if source not in before}
+    assert set(new.values()) == {"train", "validation", "test"}
+    for number in (0, 1, 2):  # texts of pictures that have a split
+        name = f"birds/sparrow/{number}"
+        assert after[f"texts/{name}.txt"] == before[f"images/{name}.png"]
+
+
+@pytest.mark.parametrize("first", BIRDS)
+def test_a_task_made_alone_and_a_task_made_later_agree(data, first):
+    """The second one gets samples between the two runs."""
+    data.prepare(first)
+    before = data.splits(first)
+    for task in BIRDS:
+        data.write(task, "wren", range(40, 44))
+    data.prepare(*(task for task in BIRDS if task != first), first)
+    assert before.items() <= data.splits(*BIRDS).items()
+    groups = pd.concat([load_index(data.path("index", task)) for task in BIRDS])
+    assert groups.groupby("group")["split"].nunique().eq(1).all()
+
+
+def test_samples_that_go_and_come_back_are_where_they_were(data):
+    data.prepare(*TASKS)
+    before = data.splits(*TASKS)
+    away = data.folder / "away"
+    shutil.move(data.raw / "images/birds/wren", away / "wren")
+    for number in range(5):
+        (data.raw / f"images/birds/sparrow/{number}.png").rename(away / f"{number}.png")
+    data.write("image-birds", "auk", range(9))
+    data.prepare(*TASKS)
+    between = data.splits(*TASKS)
+    assert {s: split for s, split in between.items() if "auk" not in s}.items() <= before.items()
+    shutil.move(away / "wren", data.raw / "images/birds/wren")
+    for number in range(5):
+        (away / f"{number}.png").rename(data.raw / f"images/birds/sparrow/{number}.png")
+    data.prepare(*reversed(TASKS))
+    assert data.splits(*TASKS).items() == (before | between).items()
+
+
+def test_a_class_of_too_few_samples_stops_its_own_task_alone(data):
+    data.prepare(*BIRDS)
+    before = data.splits("image-birds")
+    data.write("text-birds", "auk", range(2))
+    with pytest.raises(ValueError, match=r"class auk of task text-birds has 2 group\(s\) of sam"):
+        data.prepare("text-birds")
+    data.prepare("image-birds")
+    assert data.splits("image-birds") == before
+    data.write("text-birds", "auk", range(2, 4))
+    data.prepare("text-birds")
+
+
+def test_other_draws_are_drawn_anew_and_remembered_beside(data):
+    data.prepare("image-seas", seed=1)
+    before = data.splits("image-seas")
+    data.prepare("image-seas", seed=2)
+    assert data.splits("image-seas") != before
+    data.path("index", "image-seas").unlink()
+    data.prepare("image-seas", seed=1)
+    assert data.splits("image-seas") == before
+
+
+def test_skipped_samples_are_those_of_the_task(data):
+    (data.raw / "images/birds/wren/0.png").write_bytes(b"")
+    (data.raw / "texts/birds/wren/7.txt").write_text(" ")
+    data.prepare(*BIRDS)
+    reasons = [
+        read_csv(data.path("skipped", task), as_text=True)["reason"].tolist() for task in BIRDS
+    ]
+    assert reasons == [["unreadable image: the file is empty"], ["empty caption"]]
+    assert "images/birds/wren/0.png" not in data.splits("image-birds")
+
+
+def test_one_table_has_the_samples_of_all_tasks(data):
+    data.prepare(*TASKS)
+    collect_index(
+        indexes=[data.path("index", task) for task in TASKS], index=data.folder / "index.csv"
+    )
+    table = load_index(data.folder / "index.csv")
+    assert list(table["task"].unique()) == list(TASKS)
+    assert dict(zip(table["source"], table["split"], strict=True)) == data.splits(*TASKS)
+
+
+def test_indexes_that_disagree_about_a_group_make_no_table(data):
+    """As they do once the memory of one of them was removed."""
+    data.prepare(*BIRDS)
+    shutil.rmtree(data.folder / "results" / "splits")
+    data.prepare("text-birds", seed=2)
+    with pytest.raises(ValueError, match=r"group birds/\w+/\d+ has more than one split"):
+        collect_index(
+            indexes=[data.path("index", task) for task in BIRDS], index=data.folder / "index.csv"
+        )
+    assert not (data.folder / "index.csv").exists()
+
+
+def test_a_task_and_a_joint_task_are_made_of_their_indexes(data):
+    data.write("image-seas", "calm", range(6))
+    for label in ("sparrow", "wren"):
+        (data.raw / "images/seas" / label).rename(data.raw / "images/seas" / f"sea {label}")
+    data.prepare(*TASKS)
+    for task, members in (("image-birds", ["image-birds"]), ("all", ["image-seas", "image-birds"])):
+        prepare_task(
+            indexes=[data.path("index", member) for member in members],
+            task_file=data.folder / "task.pt",
+            skipped=data.folder / "skipped.csv",
+            task=task,
+            members=members,
+            dataset=data.settings,
+            train_per_class=None,
+            seed=1,
+        )
+        made = load_task(data.folder / "task.pt")
+        assert made.task == task and len(made.classes) == {1: 2, 2: 5}[len(members)]
+        tests = [split for split in data.splits(*members).values() if split == "test"]
+        assert len(made.test) == len(tests)
