@@ -24,10 +24,10 @@ help: ## show this list
 install: $(RUNTIME) ## make the virtual environment .venv
 
 demo: $(RUNTIME) ## run the whole method on the embedded icons data set
-	$(BIN)/snakemake --cores all --rerun-incomplete
+	$(BIN)/snakemake --cores all
 
 study: $(RUNTIME) ## judge the selection: about seven processor hours; brings docs/study.md up to date
-	$(BIN)/snakemake --cores all --rerun-incomplete study
+	$(BIN)/snakemake --cores all study
 	$(BIN)/python tools/update_study.py
 
 test: $(TOOLS) ## run all tests: unit, workflow, one tiny real run

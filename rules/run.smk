@@ -62,7 +62,8 @@ def remember_failures() -> None:
     """
     for failed in workflow.scheduler.failed:
         for job in failed if failed.is_group() else [failed]:
-            workflow.persistence.started(job)
+            if any(Path(file).exists() for file in job.output):
+                workflow.persistence.started(job)
 
 
 check_room()

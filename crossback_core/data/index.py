@@ -109,12 +109,17 @@ def check_index(index: pd.DataFrame) -> None:
     others = index[~index["split"].isin(SPLITS)]
     if len(others):
         raise ValueError(f"split {others['split'].iloc[0]!r} is not one of {', '.join(SPLITS)}")
-    _check_unique(index, "group", "split")
+    check_groups(index)
     splits = index.groupby(["task", "class"])["split"].nunique()
     if splits.min() < len(SPLITS):
         task, name = splits.index[int(splits.argmin())]
         rows = index[(index["task"] == task) & (index["class"] == name)]
         raise ValueError(f"class {name} of task {task} has {_missing_split(rows)}")
+
+
+def check_groups(index: pd.DataFrame) -> None:
+    """Refuse a group in more than one split."""
+    _check_unique(index, "group", "split")
 
 
 def _missing_split(rows: pd.DataFrame) -> str:

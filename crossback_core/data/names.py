@@ -10,7 +10,8 @@ if TYPE_CHECKING:  # planning a workflow reads names: keep this light
     import pandas as pd
 
 _INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # Unicode's general categories
-_JOINERS = "\u200c\u200d"  # some scripts write words with them
+_JOINERS = "\u200c\u200d"  # some scripts write words with them, never at an end
+_BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"  # letters and marks that show nothing
 _IN_PATHS = "_-.+"  # beside letters, marks and digits of any script
 _LONGEST = 100  # bytes: a file's name has other parts beside it, and 255 in all
 
@@ -32,6 +33,7 @@ def name_of(what: str, given: str) -> str:
     """
     name = cleaned(given)
     hidden = [each for each in name if _is_invisible(each)]
+    hidden += [each for each in (name[:1], name[-1:]) if each in _JOINERS and each]
     if not name or hidden:
         problem = f"the invisible character {_shown(hidden[0])}" if hidden else "only blanks"
         raise ValueError(f"{what} {given!r} has {problem}: rename it")
@@ -86,7 +88,9 @@ def with_modality(task: str, modality: str) -> str:
 
 
 def _is_invisible(character: str) -> bool:
-    return unicodedata.category(character) in _INVISIBLE and character not in _JOINERS
+    shows_nothing = unicodedata.category(character) in _INVISIBLE or character in _BLANK
+    selects = "VARIATION SELECTOR" in unicodedata.name(character, "")
+    return (shows_nothing or selects) and character not in _JOINERS
 
 
 def _is_written(character: str) -> bool:

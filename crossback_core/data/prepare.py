@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from crossback_core.data.index import add_splits, check_index, family_of
+from crossback_core.data.index import add_splits, check_groups, check_index, family_of
 from crossback_core.data.kind import KINDS, SampleReader
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.modality import Modality, Packed
@@ -89,8 +89,21 @@ def make_index(
         raise ValueError(f"task {task} has {len(classes)} class, {', '.join(classes)}: not two")
     sound = rows if "problem" not in rows else rows[rows["problem"] == ""]
     index = add_splits(sound, fractions=_fractions(settings), seed=seed, kept=kept)
+    check_groups(index)
     check_index(index[index["task"] == task])
     return index, skipped
+
+
+def drawn(index: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the samples of an index whose split was drawn: the data fix none for them.
+
+    Args:
+        index: From `make_index`.
+        rows: That it was made of.
+    """
+    if "part" not in rows:
+        return index
+    return index[~index["id"].isin(rows["id"][rows["part"] != ""])]
 
 
 def drawn_by(settings: DatasetSettings, seed: int) -> str:

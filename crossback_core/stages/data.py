@@ -9,7 +9,7 @@ import pandas as pd
 
 from crossback_core.data.download import check_file, download
 from crossback_core.data.index import check_index, load_index, save_index
-from crossback_core.data.prepare import drawn_by, list_samples, make_index, make_task
+from crossback_core.data.prepare import drawn, drawn_by, list_samples, make_index, make_task
 from crossback_core.data.settings import DatasetSettings
 from crossback_core.data.sources import RemoteFile
 from crossback_core.data.split_memory import kept_splits, remember
@@ -61,7 +61,7 @@ def prepare_index(
         kept = kept_splits(beside, rule)
         samples, left_out = make_index(rows, settings=dataset, task=task, seed=seed, kept=kept)
         # Those of the other tasks as well: which of them is made first decides nothing.
-        remember(splits, samples, rule)
+        remember(splits, drawn(samples, rows), rule)
     write_csv(left_out, skipped)
     save_index(samples[samples["task"] == task], index)
 

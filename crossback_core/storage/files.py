@@ -141,10 +141,7 @@ def read_csv(path: str | Path, *, as_text: bool = False, names: Sequence[str] = 
     content = _existing(path).read_bytes()
     try:
         _check_rows(content.decode())
-        options: dict[str, Any] = {
-            "converters": dict.fromkeys(names, _name),
-            "float_precision": "round_trip",
-        }
+        options: dict[str, Any] = {"converters": dict.fromkeys(names, _name)}
         if as_text:
             options = {"dtype": str, "keep_default_na": False}
         frame: pd.DataFrame = pd.read_csv(io.BytesIO(content), **options)

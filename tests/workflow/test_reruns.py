@@ -73,7 +73,11 @@ def ran(done: Outcome) -> list[str]:
 def products(project: Project) -> dict[str, str]:
     """Return the hash of each file that a user would keep."""
     results = project.folder / "results" / "mine"
-    files = [*results.glob("target_*.*"), *results.glob("baseline/*.pt"), *results.glob("data/*.pt")]
+    files = [
+        *results.glob("target_*.*"),
+        *results.glob("baseline/*.pt"),
+        *results.glob("data/*.pt"),
+    ]
     return {str(path.relative_to(results)): sha256(path.read_bytes()).hexdigest() for path in files}
 
 

@@ -11,10 +11,9 @@ A task is called by its modality and its name: image-animals, text-kitchen.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -25,15 +24,19 @@ from crossback_core.data.kind import DatasetKind, SampleReader, Sources, hidden
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.modality import Modality
 from crossback_core.data.names import check_distinct, cleaned, name_of, task_name
-from crossback_core.data.settings import SPLITS, PairedSettings, TextLength
+from crossback_core.data.sample_table import (
+    COLUMNS,
+    TABLES,
+    find_table,
+    read_once,
+    table_rows,
+    texts_of,
+)
+from crossback_core.data.settings import PairedSettings, TextLength
 from crossback_core.data.text import Texts, join_captions, read_caption
 from crossback_core.section import STRICT
 
 logger = logging.getLogger(__name__)
-
-TABLES = ("samples.csv", "samples.parquet")
-_COLUMNS = ("task", "class", "path", "text", "group", "split")
-DEFAULT = "image"  # of a table's path whose suffix is no modality's: the decoder decides
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -56,13 +59,13 @@ def read_index(raw: Path, settings: FolderSettings) -> pd.DataFrame:
     Raises:
         ValueError: There are no samples, or a name cannot be one.
     """
-    table = _find_table(raw)
-    return _checked(raw, _folder_rows(raw) if table is None else _table_rows(raw, table))
+    table = find_table(raw)
+    return _checked(raw, _folder_rows(raw) if table is None else table_rows(raw, table))
 
 
 def _read_near(raw: Path, settings: FolderSettings, task: str) -> pd.DataFrame:
     """List the samples of a task and of those of its name; of a table, all samples."""
-    if _find_table(raw) is not None:
+    if find_table(raw) is not None:
         return read_index(raw, settings)
     name = task.partition("-")[2]
     return _checked(raw, _folder_rows(raw, only=name))
@@ -77,11 +80,11 @@ def task_ids(settings: FolderSettings) -> tuple[str, ...]:
     raw = Path(settings.raw)
     if not raw.is_dir():
         raise ValueError(f"{raw} is not a folder")
-    table = _find_table(raw)
+    table = find_table(raw)
     if table is None:
         found = dict.fromkeys(_id(modality, name) for modality, name, _ in _task_folders(raw))
     else:
-        rows = _read_once(table, table.stat().st_mtime_ns)
+        rows = read_once(table)
         found = dict.fromkeys(rows.sort_values(["modality", "task"])["task"])
     if not found:
         raise ValueError(_nothing(raw))
@@ -115,15 +118,15 @@ def _sorted(rows: pd.DataFrame) -> pd.DataFrame:
 def sources(raw: Path, task: str) -> Sources:
     """Return what a task is made of: its files, and its rows of a table."""
     modality, _, name = task.partition("-")
-    table = _find_table(raw)
+    table = find_table(raw)
     if table is None:
         kind = MODALITIES.find(modality)
         files = [path for _, _, path in _files(raw, kind, only=name) if _is_read(path, kind)]
         return Sources(files)
-    frame = _read_once(table, table.stat().st_mtime_ns)
+    frame = read_once(table)
     own = frame[frame["task"] == task]
     there = [raw / path for path in own["path"] if path and (raw / path).is_file()]
-    return Sources(there, own[list(_COLUMNS)].to_csv(index=False))
+    return Sources(there, own[list(COLUMNS)].to_csv(index=False))
 
 
 def _task_folders(raw: Path) -> Iterator[tuple[str, str, Path]]:
@@ -181,13 +184,6 @@ def _is_read(path: Path, modality: Modality) -> bool:
     return path.suffix.lower() in modality.suffixes and not hidden(path)
 
 
-def _find_table(raw: Path) -> Path | None:
-    found = [raw / name for name in TABLES if (raw / name).is_file()]
-    if len(found) > 1:
-        raise ValueError(f"{raw} has both {' and '.join(TABLES)}: keep one of them")
-    return found[0] if found else None
-
-
 def _folder_rows(raw: Path, *, only: str | None = None) -> pd.DataFrame:
     rows = []
     others = []
@@ -209,108 +205,12 @@ def _folder_rows(raw: Path, *, only: str | None = None) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def _table_rows(raw: Path, path: Path) -> pd.DataFrame:
-    frame = _read_table(path)
-    of_file = frame["path"] != ""
-    blank = frame["text"].str.strip() == ""
-    both = of_file & ~blank
-    if both.any():
-        row = int(both.argmax()) + 1
-        raise ValueError(f"{path}: row {row} has a path and a text; one of them is wanted")
-    # By path or text, not by number: that changes when a row is added above.
-    source = frame["path"].where(of_file, f"{path.name}#" + frame["text"].map(_hash))
-    rows = frame.assign(
-        group=frame["group"].where(frame["group"] != "", source),
-        source=source,
-        problem=blank.where(~of_file, False).map({True: "empty text", False: ""}),
-    )
-    ids = rows["task"] + "/" + rows["class"] + "/" + source
-    again = ids.groupby(ids).cumcount()
-    rows = rows.assign(id=ids.where(again == 0, ids + "#" + (again + 1).astype(str)))
-    rows.loc[of_file, "problem"] = [
-        MODALITIES.find(name).file_problem(raw / file)
-        for file, name in zip(frame["path"][of_file], frame["modality"][of_file], strict=True)
-    ]
-    return rows if (frame["split"] == "").all() else rows.assign(part=_parts(path, frame["split"]))
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _parts(path: Path, splits: pd.Series[str]) -> pd.Series[str]:
-    """Return a column of splits, if it names all three for every row or "test" for some."""
-    given = set(splits.unique())
-    if given not in (set(SPLITS), {"test", ""}):
-        raise ValueError(
-            f"{path}: the values of split are {', '.join(map(repr, sorted(given)))}; give each row "
-            f"one of {', '.join(SPLITS)}, or some rows 'test' and the others nothing"
-        )
-    return splits
-
-
-def _read_table(path: Path) -> pd.DataFrame:
-    """Read a table as text, with every column that it may have, its names cleaned.
-
-    The column `task` gets the ids of the tasks; a column `modality` is added.
-    """
-    if path.suffix == ".csv":
-        frame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    else:
-        frame = _read_parquet(path)
-    missing = [name for name in ("task", "class") if name not in frame.columns]
-    if not {"path", "text"} & set(frame.columns):
-        missing.append("path or text")
-    if missing:
-        raise ValueError(f"{path} lacks the column {', '.join(missing)}")
-    for name in ("task", "class"):
-        if (frame[name] == "").any():
-            raise ValueError(f"{path}: row {int((frame[name] == '').argmax()) + 1} has no {name}")
-    frame = frame.assign(**{name: "" for name in _COLUMNS if name not in frame})
-    modality = frame["path"].map(_modality_of_file).where(frame["path"] != "", "text")
-    columns = {
-        "task": modality + "-" + frame["task"].map(task_name),
-        "class": frame["class"].map(partial(name_of, "class")),
-        "group": frame["group"].map(_group),
-        "split": frame["split"].str.strip(),
-        "modality": modality,
-    }
-    return frame.assign(**columns)
-
-
-def _group(given: str) -> str:
-    return name_of("group", given) if given.strip() else ""
-
-
-@lru_cache(maxsize=4)
-def _read_once(path: Path, changed: int) -> pd.DataFrame:
-    """Read a table once for each of its times."""
-    return _read_table(path)
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    try:
-        return pd.read_parquet(path).astype(object).fillna("").astype(str)
-    except ImportError as error:
-        raise ValueError(f"{path} needs the package pyarrow; or save it as CSV") from error
-
-
-def _modality_of_file(path: str) -> str:
-    suffix = Path(path).suffix.lower()
-    found = (name for name in MODALITIES.names() if suffix in MODALITIES.find(name).suffixes)
-    return next(found, DEFAULT)
-
-
-def _texts_of(table: Path) -> dict[str, str]:
-    return {f"{table.name}#{_hash(text)}": text for text in _read_table(table)["text"].unique()}
-
-
 def read_texts(
     raw: Path, sources: Sequence[str], settings: FolderSettings, *, threads: int
 ) -> Texts:
     """Read text files and rows of the table with the configured encoder."""
-    table = _find_table(raw)
-    by_source = {} if table is None else _texts_of(table)
+    table = find_table(raw)
+    by_source = {} if table is None else texts_of(table)
 
     def text_of(source: str) -> str:
         if source in by_source:

@@ -17,7 +17,7 @@ import torch
 from pydantic.dataclasses import dataclass
 from torch import Tensor, nn
 
-from crossback_core.data.kind import DatasetKind
+from crossback_core.data.kind import DatasetKind, Sources
 from crossback_core.data.modality import Adapter, Modality, Packed, check_tensor
 from crossback_core.data.settings import DatasetSettings
 from crossback_core.data.text import Texts
@@ -25,7 +25,7 @@ from crossback_core.section import STRICT, Count
 
 LENGTH, PATCH = 64, 8
 CLASSES = {"signal": ("low", "middle", "high"), "image": ("dark", "bright"), "text": ("one", "two")}
-TASKS = dict(enumerate(CLASSES, start=1))
+TASKS = {str(number): name for number, name in enumerate(CLASSES, start=1)}
 
 
 class SignalAdapter(Adapter):
@@ -135,7 +135,7 @@ WAVES = DatasetKind(
     settings=WavesSettings,
     index=index,
     readers={"signal": read_signals, "image": read_images, "text": read_texts},
-    raw_files=lambda raw: [],
+    sources=lambda raw, task: Sources([]),
     modality_of=lambda task, settings: TASKS.get(task),
-    tasks=lambda settings: len(TASKS),
+    tasks=lambda settings: tuple(TASKS),
 )
