@@ -152,6 +152,8 @@ def _settings(
             f"{path}.test_fraction: {settings.test_fraction:g} is not allowed; with"
             f" validation_fraction = {settings.validation_fraction:g} nothing is left to train on"
         )
+    if "raw" not in own and not kind.files:
+        return None  # where the tasks would be found
     length = getattr(settings, "text_length", None)
     longest = preset.model.max_tokens if preset else None
     if length is None or longest is None or length <= longest:
@@ -173,7 +175,9 @@ def _joint(path: str, given: object, problems: list[str]) -> dict[str, JointTask
             allowed = "it must be one id: a name, or a number from 1 of at most nine digits"
             problems.append(refused(f"{path}.joint", network, allowed))
             continue
-        if task := build(JointTask, values, f"{path}.joint.{network}", problems):
+        if id_ in found:
+            problems.append(f"{path}.joint: {id_} is given more than once")
+        elif task := build(JointTask, values, f"{path}.joint.{network}", problems):
             found[id_] = task
     return found if len(found) == len(given) else None
 

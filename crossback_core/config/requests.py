@@ -52,6 +52,10 @@ def _problem(request: str, settings: Settings) -> str | None:
         known = experiment.targets if rest[0] == "study" else known
         if problem := _unless_known(role, id_, known, name):
             return problem
+        if role == "target" and not experiment.candidates_of(id_):
+            return (
+                f"the target {id_} has no candidate in `candidates`; add others (data set {name})"
+            )
     found = _CELL.fullmatch(place.removeprefix("study/"))
     return _study_problem(experiment, *found.groups()) if found else None
 

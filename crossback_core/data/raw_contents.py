@@ -9,7 +9,7 @@ from pathlib import Path
 
 from crossback_core.data.kind import KINDS, hidden
 from crossback_core.data.settings import DatasetSettings
-from crossback_core.storage.contents import digest_of
+from crossback_core.storage.digests import digest_of
 
 
 @cache  # whatever is added later, all jobs of a run are planned by the same

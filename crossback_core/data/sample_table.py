@@ -83,10 +83,7 @@ def _read_table(path: Path) -> pd.DataFrame:
 
     The column `task` gets the ids of the tasks; a column `modality` is added.
     """
-    if path.suffix == ".csv":
-        frame = _read_csv(path)
-    else:
-        frame = _read_parquet(path)
+    frame = _read_csv(path) if path.suffix == ".csv" else _read_parquet(path)
     missing = [name for name in ("task", "class") if name not in frame.columns]
     if not {"path", "text"} & set(frame.columns):
         missing.append("path or text")

@@ -165,10 +165,14 @@ def _frame_cell(axes: Axes, column: int, row: int) -> None:
     axes.plot(*zip(*corners, strict=True), color=_MARK, linewidth=2.5)
 
 
+def _by_id(curves: Mapping[str, PruningCurve]) -> list[tuple[str, PruningCurve]]:
+    return sorted(curves.items(), key=lambda curve: by_number(curve[0]))
+
+
 def draw_ladders(curves: Mapping[str, PruningCurve]) -> Figure:
     """Draw the accuracy of each backbone against its sparsity."""
     figure, charts = panels(len(curves), size=(3.7, 2.6), shared=True)
-    for axes, (backbone, curve) in zip(charts, sorted(curves.items()), strict=True):
+    for axes, (backbone, curve) in zip(charts, _by_id(curves), strict=True):
         levels = curve.levels.sort_values("sparsity")
         axes.axhspan(
             curve.baseline - curve.allowed_loss, curve.baseline, color=_QUIET, alpha=0.3, lw=0

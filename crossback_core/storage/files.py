@@ -141,19 +141,18 @@ def read_csv(path: str | Path, *, as_text: bool = False, names: Sequence[str] = 
     content = _existing(path).read_bytes()
     try:
         _check_rows(content.decode())
-        options: dict[str, Any] = {"converters": dict.fromkeys(names, _name)}
-        if as_text:
-            options = {"dtype": str, "keep_default_na": False}
+        as_written: dict[str, Any] = {"dtype": str, "keep_default_na": False}
+        options = as_written if as_text else {}
         frame: pd.DataFrame = pd.read_csv(io.BytesIO(content), **options)
+        if names:
+            texts = pd.read_csv(io.BytesIO(content), **as_written)
+            kept = [name for name in names if name in texts]
+            frame[kept] = texts[kept].where(texts[kept] != "", None)
     except (ValueError, csv.Error) as error:  # those of pandas are ValueErrors
         raise ValueError(
             f"{path} is damaged or not a table ({error}): remove it and run again"
         ) from error
     return frame
-
-
-def _name(value: str) -> str | None:
-    return value or None
 
 
 def _check_rows(text: str) -> None:

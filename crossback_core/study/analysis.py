@@ -269,7 +269,8 @@ def gains_by_candidate(trainings: pd.DataFrame) -> pd.DataFrame:
     """
     tried = trainings[trainings["candidate"].notna()]
     keys = ["size", "target_modality", "candidate", "modality", "kind", "start"]
-    return _gains_by(keys, tried)
+    gains = _gains_by(keys, tried)
+    return by_size(gains.sort_values("candidate", key=numbers_first, kind="stable"))
 
 
 def _gains_by(keys: list[str], trainings: pd.DataFrame) -> pd.DataFrame:

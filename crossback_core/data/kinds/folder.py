@@ -15,6 +15,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from pydantic.dataclasses import dataclass
@@ -22,7 +23,6 @@ from pydantic.dataclasses import dataclass
 from crossback_core.data.encoder import encode
 from crossback_core.data.kind import DatasetKind, SampleReader, Sources, hidden
 from crossback_core.data.modalities import MODALITIES
-from crossback_core.data.modality import Modality
 from crossback_core.data.names import check_distinct, cleaned, name_of, task_name
 from crossback_core.data.sample_table import (
     COLUMNS,
@@ -35,6 +35,9 @@ from crossback_core.data.sample_table import (
 from crossback_core.data.settings import PairedSettings, TextLength
 from crossback_core.data.text import Texts, join_captions, read_caption
 from crossback_core.section import STRICT
+
+if TYPE_CHECKING:  # it loads torch, which reading a configuration does without
+    from crossback_core.data.modality import Modality
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from crossback_core.storage import contents
-from crossback_core.storage.contents import digest_of
+from crossback_core.storage import digests
+from crossback_core.storage.digests import digest_of
 from crossback_core.storage.files import sha256
 
 
@@ -35,14 +35,14 @@ def memory(tmp_path):
 def settled(monkeypatch):
     """Let files be old when they are first read."""
     now = time.time_ns()
-    monkeypatch.setattr(contents.time, "time_ns", lambda: now + 60_000_000_000)
+    monkeypatch.setattr(digests.time, "time_ns", lambda: now + 60_000_000_000)
 
 
 @pytest.fixture
 def read(monkeypatch):
     """List the files whose content is read."""
     names = []
-    monkeypatch.setattr(contents, "sha256", lambda path: names.append(path.name) or sha256(path))
+    monkeypatch.setattr(digests, "sha256", lambda path: names.append(path.name) or sha256(path))
     return names
 
 
@@ -101,8 +101,8 @@ def test_a_restored_modification_time_hides_nothing(root, memory):
 @pytest.mark.usefixtures("settled")
 def test_files_that_change_places_are_noticed(root, memory, monkeypatch):
     # Two folders unpacked within a tick: even the change times are the same.
-    stamp = contents._stamp
-    monkeypatch.setattr(contents, "_stamp", lambda path: [1, 2, 3, *stamp(path)[3:]])
+    stamp = digests._stamp
+    monkeypatch.setattr(digests, "_stamp", lambda path: [1, 2, 3, *stamp(path)[3:]])
     (root / "dog").mkdir()
     (root / "dog/1.png").write_text("content of dog/1.png")
     before = digest(root, memory)
@@ -120,7 +120,7 @@ def test_a_change_within_the_tick_of_the_last_one_is_noticed(root, memory, monke
         seconds = (it.st_mtime_ns // 10**9, 0 if share else it.st_ctime_ns // 10**9)
         return [it.st_size, *(10**9 * time for time in seconds), 1]
 
-    monkeypatch.setattr(contents, "_stamp", coarse)
+    monkeypatch.setattr(digests, "_stamp", coarse)
     for word in ("one", "two", "six", "ten"):
         (root / "labels.csv").write_text(word)
         assert digest(root, memory) == digest(root)
@@ -199,7 +199,7 @@ def test_a_moved_folder_is_known_and_a_copy_is_read(root, memory, read):
 
 @pytest.mark.usefixtures("settled")
 def test_what_was_read_before_an_interruption_is_known(root, memory, read, monkeypatch):
-    monkeypatch.setattr(contents, "_BATCH", 1)
+    monkeypatch.setattr(digests, "_BATCH", 1)
 
     def interrupted(path):
         if path.name == "labels.csv":
@@ -207,7 +207,7 @@ def test_what_was_read_before_an_interruption_is_known(root, memory, read, monke
         return sha256(path)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(contents, "sha256", interrupted)
+        patch.setattr(digests, "sha256", interrupted)
         digest(root, memory)
     assert digest(root, memory) == digest(root)
     assert read[0] == "labels.csv" and len(read) == 1 + 3
@@ -219,12 +219,12 @@ def test_several_processes_share_a_memory(root, memory):
     with ProcessPoolExecutor(4, get_context("spawn")) as pool:
         found = set(pool.map(digest_as_if_later, [root] * 8, [memory] * 8))
     assert found == {digest(root)}
-    assert len(contents._recall(memory)) == 303
+    assert len(digests._recall(memory)) == 303
     assert os.listdir(memory.parent) == [memory.name]
 
 
 def digest_as_if_later(root, memory):
-    contents._TICK = -(10**12)
+    digests._TICK = -(10**12)
     return digest(root, memory)
 
 
@@ -234,14 +234,14 @@ def test_a_file_that_vanished_is_named(root):
 
 
 def test_a_file_that_vanishes_before_it_is_read_is_named(root, monkeypatch):
-    stamp = contents._stamp
+    stamp = digests._stamp
 
     def vanish(path):
         found = stamp(path)
         path.unlink()
         return found
 
-    monkeypatch.setattr(contents, "_stamp", vanish)
+    monkeypatch.setattr(digests, "_stamp", vanish)
     with pytest.raises(FileNotFoundError, match=r"is its folder changing\?: .*labels.csv"):
         digest_of([root / "labels.csv"], root=root)
 
@@ -257,8 +257,8 @@ def test_a_name_that_is_not_unicode_is_no_obstacle(root, memory, settled):
 
 
 def test_a_long_wait_is_explained_once(root, caplog, monkeypatch):
-    monkeypatch.setattr(contents, "_LONG", 0.01)
-    monkeypatch.setattr(contents, "sha256", lambda path: time.sleep(0.05) or sha256(path))
+    monkeypatch.setattr(digests, "_LONG", 0.01)
+    monkeypatch.setattr(digests, "sha256", lambda path: time.sleep(0.05) or sha256(path))
     digest(root)
     assert caplog.messages == [
         f"reading 3 files (0.0 GB) of {root} once, to know later whether they changed"
@@ -266,7 +266,7 @@ def test_a_long_wait_is_explained_once(root, caplog, monkeypatch):
 
 
 def test_a_short_wait_is_not_explained(root, caplog, monkeypatch):
-    monkeypatch.setattr(contents, "_LONG", 0.2)
+    monkeypatch.setattr(digests, "_LONG", 0.2)
     digest(root)
     time.sleep(0.3)
     assert caplog.messages == []
@@ -274,5 +274,5 @@ def test_a_short_wait_is_not_explained(root, caplog, monkeypatch):
 
 def test_nothing_heavy_is_imported():
     heavy = "{'torch', 'pandas', 'numpy'}"
-    code = f"import sys, crossback_core.storage.contents; assert not {heavy} & {{*sys.modules}}"
+    code = f"import sys, crossback_core.storage.digests; assert not {heavy} & {{*sys.modules}}"
     subprocess.run([sys.executable, "-c", code], check=True)
