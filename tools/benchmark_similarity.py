@@ -33,7 +33,7 @@ from crossback_core.records import BaselineRecord, origin, to_values
 from crossback_core.selection.comparison import Trained
 from crossback_core.selection.scores import SCORES
 from crossback_core.stages.common import circumstances
-from crossback_core.stages.similarity import measure_similarity
+from crossback_core.stages.similarity import list_candidates, measure_similarity
 
 CONFIG = Path(__file__).resolve().parents[1] / "config.yaml"
 SEED = 2
@@ -73,12 +73,12 @@ def random_task(task: int, modality: str, train: int) -> TaskData:
     """Make a task of random inputs."""
     random = torch.Generator().manual_seed(task)
     splits = [random_split(count, modality, random) for count in (train, HELD_OUT, HELD_OUT)]
-    return TaskData(task, tuple(f"class {n}" for n in range(CLASSES)), *splits)
+    return TaskData(str(task), tuple(f"class {n}" for n in range(CLASSES)), *splits)
 
 
 def random_network(data: TaskData, preset: Preset) -> Network:
     """Make a network of the demo's size, far enough from its start to tell inputs apart."""
-    torch.manual_seed(data.task)
+    torch.manual_seed(int(data.task))
     network = Network(Perceiver(preset.model))
     network.add_task(TaskSpec(data.task, data.modality, data.classes, data.channels))
     with torch.no_grad():
@@ -92,7 +92,7 @@ def write(folder: Path, task: int, modality: str, train: int, preset: Preset) ->
     data = random_task(task, modality, train)
     save_task(data, folder / f"task_{task}.pt")
     record = BaselineRecord(
-        task=task,
+        task=data.task,
         modality=modality,
         classes=data.classes,
         validation_accuracy=0.5,
@@ -109,18 +109,24 @@ def load(folder: Path, task: int) -> Trained:
     """Read what `write` wrote."""
     network = load_checkpoint(folder / f"baseline_{task}.pt").network
     data = load_task(folder / f"task_{task}.pt")
-    return Trained(network.settled(task), data, accuracy=0.5)
+    return Trained(network.settled(data.task), data, accuracy=0.5)
 
 
 def shipped(folder: Path, candidates: Sequence[int], preset: Preset) -> pd.DataFrame:
     """Score the candidates as the rule measure_similarity does, from files to a file."""
+    list_candidates(
+        task_files=[folder / f"task_{task}.pt" for task in candidates],
+        baselines=[folder / f"baseline_{task}.pt" for task in candidates],
+        candidates=folder / "candidates.csv",
+        ids=[str(task) for task in candidates],
+    )
     measure_similarity(
         target_data=folder / f"task_{TARGET}.pt",
         target_baseline=folder / f"baseline_{TARGET}.pt",
-        candidate_data=[folder / f"task_{task}.pt" for task in candidates],
-        candidate_baselines=[folder / f"baseline_{task}.pt" for task in candidates],
+        candidates=folder / "candidates.csv",
         similarity=folder / "similarity.csv",
         probing=preset.selection.probing,
+        excluded=(),
         seed=SEED,
     )
     return pd.read_csv(folder / "similarity.csv")[list(SCORES)]

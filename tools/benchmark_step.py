@@ -44,7 +44,7 @@ def first_task(model: ModelSettings) -> Network:
     """Make a network of one image task."""
     torch.manual_seed(0)
     network = Network(Perceiver(model))
-    network.add_task(TaskSpec(1, "image", CLASSES, 3))
+    network.add_task(TaskSpec("1", "image", CLASSES, 3))
     return network
 
 
@@ -52,14 +52,14 @@ def target(network: Network) -> tuple[Network, list[nn.Parameter]]:
     """Add a target to a pruned copy; return it and what it trains, picks included."""
     network = deepcopy(network)
     network.ownership.weights.prune_to(0.9)
-    network.add_task(TaskSpec(2, "image", CLASSES, 3))
+    network.add_task(TaskSpec("2", "image", CLASSES, 3))
     scores = network.ownership.weights.start_picking(initial=0.01, threshold=0.005)
     return network, [*network.trainable_parameters(), scores]
 
 
 def plain(network: Network) -> nn.Module:
     """Return the same modules in a row, without owners, ready to be trained."""
-    return network.settled(1).requires_grad_(True).train()
+    return network.settled("1").requires_grad_(True).train()
 
 
 def step(module: nn.Module, parameters: list[nn.Parameter], pixels: Tensor) -> Way:
@@ -97,8 +97,8 @@ def ways(model: ModelSettings) -> dict[str, Way]:
         "step, first task": step(network, [*network.trainable_parameters()], pixels),
         "step, target with picks": step(later, trained, pixels),
         "evaluation, plain module": evaluation(plain(first_task(model)), pixels),
-        "evaluation, settled target": evaluation(target(first_task(model))[0].settled(2), pixels),
-        "settling a target": lambda: later.settled(2),
+        "evaluation, settled target": evaluation(target(first_task(model))[0].settled("2"), pixels),
+        "settling a target": lambda: later.settled("2"),
     }
 
 

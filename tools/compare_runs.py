@@ -25,6 +25,7 @@ from crossback_core.storage.archive import load_archive
 
 OF_THE_RUN = ("seconds", "versions", "parents", "digest")
 OF_THE_RUN += ("checkpoint_bytes", "checkpoint_kB")  # by the digits of the seconds in it
+OF_THE_RUN += ("made_from", "contents")  # hashes of files that say how long something took
 SHOWN = 40  # differences that are printed
 
 

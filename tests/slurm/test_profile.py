@@ -1,6 +1,7 @@
 """What the rules ask for and how the profile groups them; needs no Slurm."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -30,8 +31,13 @@ def test_the_profile_is_found_and_rules_that_follow_each_other_share_a_job(tmp_p
     planned = project.snakemake("--dry-run")
     assert planned.code == 0
     assert "Using profiles slurm and workflow specific profile profiles/default" in planned.output
-    groups = {f"baseline_icons_{task}" for task in ("1", "3", "19", "101")}
-    groups |= {
-        f"{step}_icons_{target}" for step in ("similarity", "target") for target in ("3", "19")
-    }
-    assert set(re.findall(r"Group job (\w+)", planned.output)) == groups
+    groups = re.findall(r"Group job (\w+) .*\n\n((?: {4}.*\n)+)", planned.output)
+    wanted = [("baseline", task) for task in ("1", "3", "19", "101")]
+    wanted += [(step, target) for step in ("similarity", "target") for target in ("3", "19")]
+    found = Counter(
+        (name, id_)
+        for name, group in groups
+        for id_ in set(re.findall(r"Job \d+: .* (?:task|target) (\w+) of", group))
+        if group.count("Job ") == 2
+    )
+    assert found == Counter(wanted)

@@ -13,9 +13,9 @@ from snakemake.settings.types import ResourceSettings
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = {path.stem: path.read_text() for path in (ROOT / "workflow_scripts").glob("*.py")}
-DIRECTIVES = ["input", "output", "log", "benchmark", "group", "conda", "threads", "resources"]
+DIRECTIVES = ["input", "output", "log", "benchmark", "conda", "threads", "resources"]
 DIRECTIVES += ["params", "message", "script"]
-UNCOMPARED = {"raw", "dataset", "device", "resume", "levels"}  # params that determine no result, or
+UNCOMPARED = {"dataset", "resume", "levels"}  # params that determine no result, or
 UNCOMPARED |= {"task", "target", "start"}  # that a path tells as well
 SCRIPT = """from crossback_core.runtime.run_log import run_log
 
@@ -68,7 +68,7 @@ def test_logs_and_benchmarks_carry_the_name_of_the_rule(rule: Rule) -> None:
 @each_rule
 def test_inputs_outputs_and_params_are_the_arguments_of_the_stage(rule: Rule) -> None:
     given = [*rule.input.keys(), *rule.output.keys(), *rule.params.keys()]
-    given += ["threads"] if "threads=" in SCRIPTS[stage_of(rule)] else []
+    given += [name for name in ("threads", "device") if f"{name}=" in SCRIPTS[stage_of(rule)]]
     stage = getattr(import_module(f"crossback_core.stages.{theme_of(rule)}"), stage_of(rule))
     assert sorted(given) == sorted(inspect.signature(stage).parameters)
 
@@ -84,7 +84,7 @@ def test_all_that_determines_a_result_is_in_the_text_that_it_reruns_by(rule: Rul
         assert named.keys() - told <= UNCOMPARED
     else:
         assert "seed" not in named
-        assert named.keys() <= {"source", "sources", "joint"}  # plain values
+        assert named.keys() <= {"source", "sources", "joint", "ids", "ladders"}  # plain values
 
 
 @each_rule
@@ -93,6 +93,7 @@ def test_a_script_does_nothing_but_call_its_stage(rule: Rule) -> None:
     assert docstring.endswith(f'(rule {stage_of(rule)})."""')
     more = ", **snakemake.params" if rule.params else ""
     more += ", threads=snakemake.threads" if "threads=" in code else ""
+    more += ", device=snakemake.resources.device" if "device=" in code else ""
     expected = SCRIPT.format(theme=theme_of(rule), name=stage_of(rule), more=more)
     assert ast.dump(ast.parse(code)) == ast.dump(ast.parse(expected))
 

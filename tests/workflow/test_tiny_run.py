@@ -19,8 +19,9 @@ from crossback_core.runtime.run_log import ELSEWHERE
 
 pytestmark = pytest.mark.slow
 
-TARGETS = (3, 19)
-RULES = ["prepare_index", "prepare_task", "train_baseline", "measure_similarity"]
+TARGETS = ("3", "19")
+RULES = ["prepare_index", "collect_index", "prepare_task", "train_baseline"]
+RULES += ["list_candidates", "measure_similarity"]
 RULES += ["collect_similarity", "select_backbone", "prune_backbone", "choose_sparsity"]
 RULES += ["swap_kv", "train_target", "summarize"]
 
@@ -39,7 +40,7 @@ class Run:
         """The results of the data set."""
         return self.project.folder / "results" / "icons"
 
-    def record(self, target: int) -> TargetRecord:
+    def record(self, target: str) -> TargetRecord:
         """What is recorded of a target."""
         return read_record(TargetRecord, self.results / f"target_{target}.json")
 
@@ -64,7 +65,7 @@ def run(tiny: Project) -> Run:
 def test_a_target_alone_prunes_the_backbone_selected_for_it_and_no_other(run: Run) -> None:
     choice = json.loads((run.results / "selection" / "target_3.json").read_text())
     assert run.pruned_alone == [f"task_{choice['backbone']}"]
-    assert choice["backbone"] in (1, 101)
+    assert choice["backbone"] in ("1", "101")
 
 
 def test_every_artifact_is_there(run: Run) -> None:
@@ -94,7 +95,7 @@ def test_the_table_ends_the_run(run: Run) -> None:
     assert table in run.whole.output
     with (run.results / "summary.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert [int(row["target"]) for row in rows] == list(TARGETS)
+    assert [row["target"] for row in rows] == list(TARGETS)
 
 
 def test_a_target_alone_ends_with_its_row_of_the_table(run: Run) -> None:
@@ -123,19 +124,21 @@ def test_in_a_pipe_progress_is_no_flood(run: Run) -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_a_target_takes_the_room_that_pruning_left_and_picks_the_rest(
-    run: Run, target: int
+    run: Run, target: str
 ) -> None:
     record = run.record(target)
-    assert record.modality == ("image" if target == 3 else "text")
+    assert record.modality == ("image" if target == "3" else "text")
     assert (record.target, record.train_samples) == (target, 50)
     assert record.sparsity == pytest.approx(0.8, abs=0.01)
-    assert record.owned_fraction == pytest.approx(record.sparsity)
-    assert 0 < record.picked_fraction <= 1 - record.sparsity + 1e-9
+    grown = record.width > 1  # by then the backbone's part is smaller
+    assert record.owned_fraction > record.sparsity or not grown
+    assert record.owned_fraction == pytest.approx(record.sparsity) or grown
+    assert 0 < record.picked_fraction <= 1 - record.owned_fraction + 1e-9
 
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_product_serves_both_tasks_and_the_backbones_is_as_it_was(
-    run: Run, target: int
+    run: Run, target: str
 ) -> None:
     record = run.record(target)
     product = crossback_core.load(run.results / f"target_{target}.pt")
