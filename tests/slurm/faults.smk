@@ -1,9 +1,12 @@
 """Jobs that go wrong in one way each, for the tests of the profile slurm/."""
 
+import os
+
 
 configfile: "config.yaml"
 
 
+include: "rules/run.smk"
 include: "rules/common.smk"
 
 
@@ -63,6 +66,18 @@ rule fails_always:
         "echo Nothing mends this. > {log}; exit 1"
 
 
+rule kept:
+    output:
+        update("faults/kept"),
+    resources:
+        mem_mb=grows(1000),
+        runtime=grows(5),
+    params:
+        fails=os.environ.get("FAILS", "0"),
+    shell:
+        "[ {params.fails} = 0 ] && echo whole > {output}"
+
+
 rule gpu:
     output:
         "faults/gpu_{number}",
@@ -94,3 +109,7 @@ rule after:
         runtime=grows(5),
     shell:
         "touch {output}"
+
+
+onerror:
+    remember_failures()

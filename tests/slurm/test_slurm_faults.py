@@ -88,6 +88,18 @@ def test_a_job_that_never_succeeds_is_reported_with_its_log(run: Run) -> None:
     assert not run.made("fails_always").exists()
 
 
+def test_a_rerun_that_fails_keeps_what_there_was_and_is_tried_again(
+    slurm: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = slurm_project(tmp_path, "--snakefile", "faults.smk")
+    made = project.folder / "faults" / "kept"
+    assert project.snakemake("faults/kept").code == 0
+    monkeypatch.setenv("FAILS", "1")
+    assert project.snakemake("faults/kept", "--retries", "0").code == 1
+    assert made.read_text() == "whole\n"
+    assert project.snakemake("faults/kept", "--dry-run").plan == {"kept": 1}
+
+
 def test_each_job_with_a_gpu_has_its_own(run: Run) -> None:
     records = run.attempts("rule_gpu_")
     assert [record["TresPerJob"] for record in records] == ["gres:gpu:1"] * 2
