@@ -131,6 +131,7 @@ class ProductRecord(TrainingRecord):
     """A target's product, in its checkpoint; what is of the backbone is None with the baseline.
 
     Attributes:
+        classes: Of each task that the product serves, the target's last.
         score: Name of the score that chose the backbone.
         similarity: The backbone's, by that score.
         sparsity: Of the pruned backbone.
@@ -141,6 +142,7 @@ class ProductRecord(TrainingRecord):
 
     target: str
     modality: str
+    classes: dict[str, tuple[str, ...]]
     backbone: str | None
     backbone_modality: str | None
     similarity: float | None

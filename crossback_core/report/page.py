@@ -19,7 +19,7 @@ from crossback_core.report.figures import (
     draw_matrix,
     svg,
 )
-from crossback_core.report.table import joint_sentence, readable, verdict_sentence
+from crossback_core.report.table import readable, tasks_sentence, verdict_sentence
 from crossback_core.storage.files import write_text
 
 
@@ -64,7 +64,7 @@ def write_report(inputs: ReportInputs, path: str | Path) -> None:
     )
     page = environment.get_template("report.html").render(
         dataset=inputs.dataset,
-        sentences=[verdict_sentence(inputs.summary), joint_sentence(inputs.joint)],
+        sentences=[verdict_sentence(inputs.summary), tasks_sentence(inputs.summary, inputs.joint)],
         table=readable(inputs.summary),
         sections=_sections(inputs),
         records=[

@@ -8,10 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from crossback_core.data.names import numbers_first, with_modality
+from crossback_core.data.names import by_number, numbers_first, with_modality
 from crossback_core.records import TargetRecord
 
 _TEXT_WIDTH = 120
+_SHOWN = 3  # classes of a task
 
 
 def summary_table(records: Sequence[TargetRecord]) -> pd.DataFrame:
@@ -43,6 +44,8 @@ def _summary_row(record: TargetRecord) -> dict[str, Any]:
         "gain": record.test_accuracy - record.baseline_test_accuracy,
         "test_samples": record.test_samples,
         "verdict": record.verdict,
+        "classes": ", ".join(record.classes[record.target]),
+        "backbone_classes": ", ".join(record.classes.get(record.backbone or "", ())),
         "backbone_test_accuracy_before": known and known.test_accuracy_before,
         "backbone_test_accuracy_after": known and known.test_accuracy_after,
         "identical": all(task.logits_identical for task in earlier) if earlier else None,
@@ -77,7 +80,7 @@ def format_rows(frame: pd.DataFrame, *, folder: str, joint: Mapping[str, str] | 
             readable(frame).to_string(index=False, line_width=None),
             "",
             textwrap.fill(verdict_sentence(frame), _TEXT_WIDTH),
-            *textwrap.wrap(joint_sentence(joint or {}), _TEXT_WIDTH),
+            *textwrap.wrap(tasks_sentence(frame, joint or {}), _TEXT_WIDTH),
             f"Models: {folder}/target_N.pt with .json and .csv, N = {targets}",
         ]
     )
@@ -99,10 +102,17 @@ def verdict_sentence(frame: pd.DataFrame) -> str:
     )
 
 
-def joint_sentence(joint: Mapping[str, str]) -> str:
-    """Say what the joint networks know; nothing where there are none."""
-    names = ", ".join(f"{network} ({name})" for network, name in joint.items())
-    return f"Trained on several tasks at once: {names}." if names else ""
+def tasks_sentence(frame: pd.DataFrame, joint: Mapping[str, str]) -> str:
+    """Say what the targets and their backbones are about: their classes, or a joint name."""
+    known = dict(zip(frame["target"], frame["classes"], strict=True))
+    known |= dict(zip(frame["backbone"], frame["backbone_classes"], strict=True))
+    told = {id_: joint.get(id_) or _first_of(known[id_].split(", ")) for id_ in known if id_}
+    names = "; ".join(f"{id_}: {told[id_]}" for id_ in sorted(told, key=by_number))
+    return f"What they are about: {names}."
+
+
+def _first_of(names: Sequence[str]) -> str:
+    return ", ".join([*names[:_SHOWN], *(["..."] if len(names) > _SHOWN else [])])
 
 
 def standard_error(accuracy: pd.Series[float], samples: pd.Series[int]) -> pd.Series[float]:

@@ -119,6 +119,7 @@ def train_target(
         **_comparison(choice, tried, own, kept_baseline=kept_baseline),
         verdict=verdict,
         sparsity=None if kept_baseline else network_of(backbone).ownership.weights.sparsity(),
+        classes={spec.task: spec.classes for spec in product.specs},
         **_weights(product, data.task),
         seconds=seconds_of([row for attempt in outcome.tried for row in attempt.rows]),
         **circumstances(data, seed=seed, device=where),

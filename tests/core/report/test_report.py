@@ -16,7 +16,13 @@ import recorded
 from crossback_core.records import EarlierTask
 from crossback_core.report.figures import PruningCurve, TrainingCurve
 from crossback_core.report.page import ReportInputs, write_report
-from crossback_core.report.table import format_table, readable, summary_table, verdict_sentence
+from crossback_core.report.table import (
+    format_table,
+    readable,
+    summary_table,
+    tasks_sentence,
+    verdict_sentence,
+)
 
 KEPT = recorded.kept("5")
 JOINT = {"29": "fifty kinds of icons", "30": "many glosses"}
@@ -151,12 +157,13 @@ def test_the_text_is_a_neat_table_and_says_where_everything_lies():
     assert "results/icons/report.html" in text
 
 
-def test_joint_networks_are_named(page):
-    sentence = "Trained on several tasks at once: 29 (fifty kinds of icons), 30 (many glosses)."
+def test_tasks_are_told_by_their_classes_and_joint_networks_by_their_names(page):
     frame = summary_table([recorded.target("3")])
+    sentence = "What they are about: 3: cat, dog, fish, ...; 29: fifty kinds of icons."
     assert sentence in format_table(frame, folder="results/icons", joint=JOINT)
-    assert sentence in page
-    assert "several tasks" not in format_table(frame, folder="results/icons", joint={})
+    assert "3: cat, dog, fish, ...;" in page
+    assert "; 29: bus, car." in format_table(frame, folder="results/icons", joint={})
+    assert tasks_sentence(summary_table([KEPT]), JOINT).endswith("5: cat, dog, fish, ....")
 
 
 def test_the_sentence_counts_and_doubts():
@@ -226,6 +233,7 @@ def test_backbones_come_in_the_order_of_their_ids(tmp_path):
 
 def test_a_name_that_tells_the_modality_stands_alone(tmp_path):
     named = {"target": "image-animals", "backbone": "text-pans", "backbone_modality": "text"}
+    named["classes"] = {"text-pans": ("pan", "pot"), "image-animals": ("cat", "dog")}
     record = replace(recorded.target("3"), **named)
     assert readable(summary_table([record]))[["target", "backbone"]].to_numpy().tolist() == [
         ["image-animals", "text-pans"]
