@@ -106,7 +106,11 @@ def tasks_sentence(frame: pd.DataFrame, joint: Mapping[str, str]) -> str:
     """Say what the targets and their backbones are about: their classes, or a joint name."""
     known = dict(zip(frame["target"], frame["classes"], strict=True))
     known |= dict(zip(frame["backbone"], frame["backbone_classes"], strict=True))
-    told = {id_: joint.get(id_) or _first_of(known[id_].split(", ")) for id_ in known if id_}
+    told = {
+        id_: joint.get(id_) or _first_of(known[id_].split(", "))
+        for id_ in known
+        if not pd.isna(id_)
+    }
     names = "; ".join(f"{id_}: {told[id_]}" for id_ in sorted(told, key=by_number))
     return f"What they are about: {names}."
 

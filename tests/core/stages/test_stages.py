@@ -597,7 +597,7 @@ def test_the_summary_of_a_finished_chain(crossing):
     row = read_csv(crossing.path("summary.csv"), as_text=True).iloc[0]
     assert row["target"] == "1" and row["backbone"] == "2"
     assert "<html" in crossing.path("report.html").read_text()
-    assert "2 (many texts)" in crossing.path("summary.txt").read_text()
+    assert "2: many texts" in crossing.path("summary.txt").read_text()
 
 
 # repeatable, resumable, strict
