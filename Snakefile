@@ -39,7 +39,3 @@ rule all:
 
 onsuccess:
     show_summaries()
-
-
-onerror:
-    remember_failures()

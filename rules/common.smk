@@ -52,7 +52,8 @@ def target_id(wildcards: Wildcards) -> str:
 
 def rounding(wildcards: Wildcards) -> str:
     """Return what networks are trained on: a GPU rounds otherwise."""
-    return "GPU" if SETTINGS.device != "cpu" and has_gpu() else "CPU"
+    on_gpu = SETTINGS.device == "cuda" or (SETTINGS.device == "auto" and has_gpu())
+    return "GPU" if on_gpu else "CPU"
 
 
 def setting(path: str) -> Param:

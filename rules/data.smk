@@ -109,6 +109,7 @@ rule collect_index:
 
 rule prepare_task:
     input:
+        unpacked_listing,
         indexes=of_members("results/{dataset}/data/index/{task}.csv"),
     output:
         task_file=update("results/{dataset}/data/task_{task}.pt"),

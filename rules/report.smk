@@ -8,6 +8,7 @@ rule summarize:
     input:
         metrics=of_targets("results/{dataset}/target_{target}.json"),
         histories=of_targets("results/{dataset}/target_{target}.csv"),
+        selections=of_targets("results/{dataset}/selection/target_{target}.json"),
         matrix="results/{dataset}/similarity.csv",
         tables=of_backbones("results/{dataset}/backbone/task_{task}/pruning.csv"),
         choices=of_backbones("results/{dataset}/backbone/task_{task}/choice.json"),

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from snakemake.cli import get_argument_parser
 from snakemake.exceptions import WorkflowError
+from snakemake.jobs import Job
+from snakemake.scheduling.job_scheduler import JobScheduler
 
 from crossback_core.runtime.device import has_gpu
 
@@ -55,15 +57,24 @@ def check_device(device: str) -> None:
         raise Refused("device: cuda is not allowed: this machine has no GPU; set it to auto or cpu")
 
 
-def remember_failures() -> None:
-    """Mark the results of failed jobs as incomplete: the next run makes them again.
+def mark_failures() -> None:
+    """Let results of jobs that fail be marked as incomplete: the next run makes them again.
 
     Snakemake 9.27 records a job that failed as one that is done, with its new params and inputs.
     """
-    for failed in workflow.scheduler.failed:
+    handle = JobScheduler._handle_error
+    if getattr(handle, "marks", False):
+        return  # read by the same process before
+
+    def handle_and_mark(scheduler: JobScheduler, failed: Job, *given: bool, **named: bool) -> None:
+        handle(scheduler, failed, *given, **named)
         for job in failed if failed.is_group() else [failed]:
             if any(Path(file).exists() for file in job.output):
-                workflow.persistence.started(job)
+                scheduler.workflow.persistence.started(job)
+
+    handle_and_mark.marks = True
+    JobScheduler._handle_error = handle_and_mark
 
 
+mark_failures()
 check_room()

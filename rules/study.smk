@@ -23,6 +23,7 @@ rule study:
 
 use rule prepare_task as prepare_study_task with:
     input:
+        unpacked_listing,
         indexes=["results/{dataset}/data/index/{target}.csv"],
     output:
         task_file=update(f"{STUDIED}task.pt"),

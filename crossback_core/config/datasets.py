@@ -6,6 +6,7 @@ import re
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from itertools import chain
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from crossback_core.config.experiment import DatasetPlan, Experiment, JointTask, Preset
@@ -194,8 +195,10 @@ def _roles(
     try:
         known = kind.tasks(settings)
     except (ValueError, OSError) as error:
-        problems.append(f"{path}.raw: {error}")
-        return None
+        if plan.tasks is None or Path(settings.raw).is_dir():
+            problems.append(f"{path}.raw: {error}")
+            return None
+        known = None  # a disk that is not there now: whoever asks for its tasks is told
     tasks = known if plan.tasks is None else plan.tasks
     if tasks is None:
         problems.append(

@@ -9,8 +9,9 @@ from pathlib import PurePosixPath
 from crossback_core.config.experiment import Experiment, Settings
 from crossback_core.section import unknown
 
-_ENDING = r"(?:_skipped)?(?:\.(?:pt|json|csv))?(?=/|$)"
-_ROLE = re.compile(rf"(?:^|/)(task|target)_([^/]+?){_ENDING}")
+_ROLE = re.compile(
+    r"(?:^|/)(task|target)_(?:([^/]+)/.*|([^/]+?)(?:(?:_skipped)?\.csv|\.(?:pt|json))?$)"
+)
 _INDEXED = re.compile(r"data/(?:index|index_skipped|splits)/([^/]+)\.csv")
 _CELL = re.compile(r"size_([^/]+)/seed_([^/]+)/target_([^/]+)/(.*)")
 
@@ -47,7 +48,7 @@ def _problem(request: str, settings: Settings) -> str | None:
     if found := _INDEXED.fullmatch(place):
         return _unless_known("task", found[1], experiment.indexed, name)
     if found := _ROLE.search(place):
-        role, id_ = found.groups()
+        role, id_ = found[1], found[2] or found[3]
         known = experiment.networks if role == "task" else experiment.tasks
         known = experiment.targets if rest[0] == "study" else known
         if problem := _unless_known(role, id_, known, name):

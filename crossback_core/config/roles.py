@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from crossback_core.config.experiment import JointTask, SizePlan, StudyPlan, may_serve
+from crossback_core.data.names import check_distinct
 from crossback_core.section import ALL, COUNT_TEXT, build, refused, unknown
 from crossback_core.study.settings import CONTROLS, StudySettings, StudySize
 
@@ -23,6 +24,10 @@ def role_problems(path: str, roles: Roles) -> Iterator[str]:
     """Find ids that do not exist, or that cannot be what they are named for."""
     networks = (*roles.tasks, *roles.joint)
     yield from _joint_problems(path, roles)
+    try:
+        check_distinct(networks)
+    except ValueError as error:
+        yield f"{path}: {error}"
     for target in missing(roles.targets, roles.tasks):
         yield f"{path}.targets: {unknown('task', target, roles.tasks)}"
     for candidate in missing(roles.candidates, networks):

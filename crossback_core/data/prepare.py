@@ -106,9 +106,10 @@ def drawn(index: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     return index[~index["id"].isin(rows["id"][rows["part"] != ""])]
 
 
-def drawn_by(settings: DatasetSettings, seed: int) -> str:
-    """Return what draws the splits of a data set: those of another draw are not kept."""
-    return draw_name(fractions=_fractions(settings), seed=seed)
+def drawn_by(rows: pd.DataFrame, settings: DatasetSettings, seed: int) -> str:
+    """Return what draws the splits of samples: those of another draw are not kept."""
+    name = draw_name(fractions=_fractions(settings), seed=seed)
+    return f"{name}, some given" if "part" in rows else name
 
 
 def _fractions(settings: DatasetSettings) -> tuple[float, float, float]:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from crossback_core.data.index import family_of
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.names import name_of, task_name
 from crossback_core.data.settings import SPLITS
@@ -26,12 +27,13 @@ def find_table(raw: Path) -> Path | None:
     return found[0] if found else None
 
 
-def table_rows(raw: Path, path: Path) -> pd.DataFrame:
+def table_rows(raw: Path, path: Path, *, near: str | None = None) -> pd.DataFrame:
     """List the samples of a table.
 
     Args:
         raw: The folder that its paths are relative to.
         path: The table.
+        near: A task: with those that share groups with it, it is all that is wanted.
 
     Returns:
         What `DatasetKind.index` returns.
@@ -56,11 +58,16 @@ def table_rows(raw: Path, path: Path) -> pd.DataFrame:
     ids = rows["task"] + "/" + rows["class"] + "/" + source
     again = ids.groupby(ids).cumcount()
     rows = rows.assign(id=ids.where(again == 0, ids + "#" + (again + 1).astype(str)))
-    rows.loc[of_file, "problem"] = [
+    if (frame["split"] != "").any():
+        rows = rows.assign(part=_parts(path, frame["split"]))
+    if near is not None and near in set(rows["task"]):
+        rows = family_of(rows, near)
+    in_file = rows["path"] != ""
+    rows.loc[in_file, "problem"] = [
         MODALITIES.find(name).file_problem(raw / file)
-        for file, name in zip(frame["path"][of_file], frame["modality"][of_file], strict=True)
+        for file, name in zip(rows["path"][in_file], rows["modality"][in_file], strict=True)
     ]
-    return rows if (frame["split"] == "").all() else rows.assign(part=_parts(path, frame["split"]))
+    return rows
 
 
 def _hash(text: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from crossback_core.records import TargetRecord, read_record
@@ -18,12 +19,13 @@ def outcome_line(record: TargetRecord, *, dataset: str) -> str:
     return f"{reached} ({own}), built on network {record.backbone}; {verdict}"
 
 
-def end_of_run(folder: str | Path, *, since: float) -> str:
+def end_of_run(folder: str | Path, *, since: float, joint: Mapping[str, str]) -> str:
     """Return what a run shows of a data set when it ends; nothing if it made nothing to show.
 
     Args:
         folder: The results of the data set, such as "results/icons".
         since: When the run started, in seconds of the epoch.
+        joint: Names of the joint networks, by id.
 
     Returns:
         The summary if this run made it, otherwise the rows of the targets that it made.
@@ -32,7 +34,9 @@ def end_of_run(folder: str | Path, *, since: float) -> str:
     if _made(summary, since):
         return summary.read_text(encoding="utf-8")
     made = [read_record(TargetRecord, path) for path in records if _made(path, since)]
-    return format_rows(summary_table(made), folder=Path(folder).as_posix()) if made else ""
+    if not made:
+        return ""
+    return format_rows(summary_table(made), folder=Path(folder).as_posix(), joint=joint)
 
 
 def _made(path: Path, since: float) -> bool:

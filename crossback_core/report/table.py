@@ -72,7 +72,7 @@ def format_table(frame: pd.DataFrame, *, folder: str, joint: Mapping[str, str]) 
     )
 
 
-def format_rows(frame: pd.DataFrame, *, folder: str, joint: Mapping[str, str] | None = None) -> str:
+def format_rows(frame: pd.DataFrame, *, folder: str, joint: Mapping[str, str]) -> str:
     """Return what `format_table` does, but for the report: of targets that were made alone."""
     targets = ", ".join(str(target) for target in frame["target"])
     return "\n".join(
@@ -80,7 +80,7 @@ def format_rows(frame: pd.DataFrame, *, folder: str, joint: Mapping[str, str] | 
             readable(frame).to_string(index=False, line_width=None),
             "",
             textwrap.fill(verdict_sentence(frame), _TEXT_WIDTH),
-            *textwrap.wrap(tasks_sentence(frame, joint or {}), _TEXT_WIDTH),
+            *textwrap.wrap(tasks_sentence(frame, joint), _TEXT_WIDTH),
             f"Models: {folder}/target_N.pt with .json and .csv, N = {targets}",
         ]
     )

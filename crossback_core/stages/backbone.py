@@ -30,7 +30,7 @@ from crossback_core.stages.common import (
     seconds_of,
     training_key,
 )
-from crossback_core.storage.files import atomic_write, read_csv, write_csv
+from crossback_core.storage.files import atomic_write, read_csv, sha256, write_csv
 from crossback_core.storage.resume import ResumeFile
 
 logger = logging.getLogger(__name__)
@@ -122,6 +122,10 @@ def clean_ladders(*, ladders: Sequence[StrPath]) -> None:
     Another `allowed_loss` needs one again, which then is pruned again.
     """
     for ladder in map(Path, ladders):
+        chosen = read_record(PruningRecord, ladder.parent / "choice.json")
+        if chosen.parents["table"].sha256 != sha256(ladder.parent / "pruning.csv"):
+            logger.warning("kept %s: its level has not been chosen yet", ladder)
+            continue
         size = sum(path.stat().st_size for path in ladder.glob("*.pt"))
         shutil.rmtree(ladder)
         logger.info("removed %s: %.1f MB", ladder, size / 1e6)

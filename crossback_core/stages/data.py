@@ -55,7 +55,7 @@ def prepare_index(
     """
     splits = Path(splits)
     rows = list_samples(dataset.raw, settings=dataset, task=task)
-    rule = drawn_by(dataset, seed)
+    rule = drawn_by(rows, dataset, seed)
     with exclusive(splits.parent):  # the task of the same pictures' texts may be at it as well
         beside = [splits.with_name(f"{each}.csv") for each in rows["task"].unique()]
         kept = kept_splits(beside, rule)

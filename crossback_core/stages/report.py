@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
-from crossback_core.records import PruningRecord, TargetRecord, read_record
+from crossback_core.records import PruningRecord, SelectionRecord, TargetRecord, read_record
 from crossback_core.report.figures import PruningCurve, TrainingCurve
 from crossback_core.report.page import ReportInputs, write_report
 from crossback_core.report.table import format_table, summary_table
@@ -19,6 +20,7 @@ def summarize(
     *,
     metrics: Sequence[StrPath],
     histories: Sequence[StrPath],
+    selections: Sequence[StrPath],
     matrix: StrPath,
     tables: Sequence[StrPath],
     choices: Sequence[StrPath],
@@ -28,7 +30,11 @@ def summarize(
     joint: Mapping[str, str],
 ) -> None:
     """Make the table of a data set's targets and the report (rule summarize)."""
-    records = [read_record(TargetRecord, path) for path in metrics]
+    choices_made = [read_record(SelectionRecord, path) for path in selections]
+    records = [
+        _as_chosen(read_record(TargetRecord, path), choice)
+        for path, choice in zip(metrics, choices_made, strict=True)
+    ]
     folder = Path(summary).parent
     frame = summary_table(records)
     write_csv(frame, summary)
@@ -43,6 +49,12 @@ def summarize(
         histories=dict(map(_training_curve, histories, records)),
     )
     write_report(inputs, report)
+
+
+def _as_chosen(record: TargetRecord, choice: SelectionRecord) -> TargetRecord:
+    """Say of a target how its backbone is chosen now: where the choice stays, its record does."""
+    similarity = None if record.similarity is None else choice.similarity
+    return replace(record, score=choice.score, similarity=similarity)
 
 
 def _scored_matrix(matrix: pd.DataFrame, records: Sequence[TargetRecord]) -> pd.DataFrame:

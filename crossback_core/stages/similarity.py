@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 
 from crossback_core.checkpoint.network_file import load_checkpoint
 from crossback_core.data.task_file import load_task
@@ -66,9 +67,12 @@ def measure_similarity(
     """
     listed = read_csv(candidates, as_text=True)
     listed = listed[~listed["candidate"].isin(excluded)]
-    own = (sha256(target_data), sha256(target_baseline), probing, seed, tuple(SCORES), NUMERICS)
+    own = (
+        *(sha256(target_data), sha256(target_baseline), probing, seed, tuple(SCORES)),
+        *(NUMERICS, torch.__version__, torch.get_num_threads()),
+    )
     keys = [_short_hash(repr((*own, contents))) for contents in listed["contents"]]
-    kept = _kept_rows(similarity, keys)
+    kept = _kept_rows(similarity)
     target = Target(_trained(target_baseline, target_data), probing, seed=seed)
     rows = [
         kept[key] if key in kept else _row(target, candidate, made_from=key)
@@ -78,18 +82,18 @@ def measure_similarity(
     write_csv(pd.DataFrame(rows), similarity)
 
 
-def _kept_rows(similarity: StrPath, keys: Sequence[str]) -> dict[str, Mapping[Any, Any]]:
+def _kept_rows(similarity: StrPath) -> dict[str, Mapping[Any, Any]]:
     """Return the rows of an earlier table, if there is one, by what they were made from."""
     if not Path(similarity).is_file():
         return {}
     try:
-        rows = read_csv(similarity, names=IDS)
+        rows = read_csv(similarity, names=(*IDS, "made_from"))
     except ValueError as error:
         logger.warning("all candidates are scored again: %s", error)
         return {}
     if "made_from" not in rows:
         return {}
-    return {row["made_from"]: row for row in rows.to_dict("records") if row["made_from"] in keys}
+    return {row["made_from"]: row for row in rows.to_dict("records")}
 
 
 def _row(target: Target, listed: Mapping[Any, str], *, made_from: str) -> dict[str, Any]:

@@ -39,13 +39,25 @@ def unpacked_listing(wildcards: Wildcards) -> list[str]:
 
 
 def raw_contents(wildcards: Wildcards) -> str:
-    """Return a digest of what a job's task is made of; that of a download is its listing."""
-    experiment = experiment_of(wildcards)
+    """Return a digest of what a job's task is made of."""
+    return contents_in(experiment_of(wildcards), wildcards.task)
+
+
+def contents_in(experiment: Experiment, task: str) -> str:
+    """Return a digest of what a task is made of; that of a download is its listing."""
     if experiment.downloads:
         return ""
     try:
-        return contents_of(experiment.dataset, wildcards.task, memory_of(experiment))
+        return contents_of(experiment.dataset, task, memory_of(experiment))
     except (ValueError, OSError) as error:
+        raise Refused(f"{experiment.name}: {error}") from None
+
+
+def encoder_in(experiment: Experiment, modalities: tuple[str, ...]) -> str:
+    """Return a digest of the text encoder, if it is used and in a folder."""
+    try:
+        return encoder_contents(experiment.dataset, modalities, memory_of(experiment))
+    except OSError as error:
         raise Refused(f"{experiment.name}: {error}") from None
 
 
@@ -59,12 +71,12 @@ def samples_of(network: Callable[[Wildcards], str]) -> Param:
 
     def settings(wildcards: Wildcards) -> dict[str, object]:
         experiment = experiment_of(wildcards)
-        modalities = experiment.modalities(network(wildcards))
-        found = experiment.dataset.determining(*modalities)
-        return found | {
-            "encoder_contents": encoder_contents(
-                experiment.dataset, modalities, memory_of(experiment)
-            )
+        id_ = network(wildcards)
+        modalities = experiment.modalities(id_)
+        return {
+            **experiment.dataset.determining(*modalities),
+            "raw": [contents_in(experiment, member) for member in experiment.members(id_)],
+            "encoder_contents": encoder_in(experiment, modalities),
         }
 
     return settings

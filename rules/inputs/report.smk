@@ -25,8 +25,9 @@ def show_summaries() -> None:
     """Print the tables that this run has made, or the rows of the targets that it made alone."""
     from crossback_core.report.outcome import end_of_run  # pandas: planning does without
 
-    for name in SETTINGS.datasets:
-        if text := end_of_run(f"results/{name}", since=STARTED):
+    for name, experiment in SETTINGS.datasets.items():
+        joint = names_of(experiment)
+        if text := end_of_run(f"results/{name}", since=STARTED, joint=joint):
             print(text)
 
 
@@ -42,5 +43,10 @@ def of_backbones(pattern: str) -> Callable[[Wildcards], list[str]]:
 
 
 def joint_names(wildcards: Wildcards) -> dict[str, str]:
+    """Return the names of the joint networks of a job's data set."""
+    return names_of(experiment_of(wildcards))
+
+
+def names_of(experiment: Experiment) -> dict[str, str]:
     """Return the names of a data set's joint networks."""
-    return {id_: network.name for id_, network in experiment_of(wildcards).joint.items()}
+    return {id_: network.name for id_, network in experiment.joint.items()}

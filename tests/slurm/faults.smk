@@ -109,7 +109,3 @@ rule after:
         runtime=grows(5),
     shell:
         "touch {output}"
-
-
-onerror:
-    remember_failures()

@@ -188,6 +188,9 @@ def test_replaced_contents_concern_what_reads_them(week_later: Project, what: st
         one.write_bytes(other.read_bytes() + b"more")
         planned = plan(week_later)
         assert [planned[rule] for rule in OWN] == [1, 1, 1]
+        ran(run(week_later, "results/mine/data/index.csv"))  # its names are as they were
+        planned = plan(week_later)
+        assert [planned.get(rule, 0) for rule in OWN] == [0, 1, 1]
     else:
         vocabulary = week_later.folder / "encoder" / "tokenizer.json"
         vocabulary.write_text(vocabulary.read_text() + " ")

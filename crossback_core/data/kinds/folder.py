@@ -68,8 +68,9 @@ def read_index(raw: Path, settings: FolderSettings) -> pd.DataFrame:
 
 def _read_near(raw: Path, settings: FolderSettings, task: str) -> pd.DataFrame:
     """List the samples of a task and of those of its name; of a table, all samples."""
-    if find_table(raw) is not None:
-        return read_index(raw, settings)
+    table = find_table(raw)
+    if table is not None:
+        return _checked(raw, table_rows(raw, table, near=task))
     name = task.partition("-")[2]
     return _checked(raw, _folder_rows(raw, only=name))
 
@@ -92,7 +93,7 @@ def task_ids(settings: FolderSettings) -> tuple[str, ...]:
     if not found:
         raise ValueError(_nothing(raw))
     check_distinct(found)
-    return tuple(found)
+    return tuple(map(task_name, found))
 
 
 def _id(modality: str, name: str) -> str:

@@ -62,6 +62,7 @@ def test_what_the_configuration_cannot_have_is_refused(
 def test_what_exists_and_what_is_for_others_to_judge_pass(settings: Settings) -> None:
     known = ["icons", "icons/target_3.pt", "icons/baseline/task_101.pt", "study/target_19.pt"]
     known += ["icons/target_1.pt", "icons/data/index/29.csv", "icons/data/task_3_skipped.csv"]
+    known += ["icons/backbone/task_101/pruned.pt", "icons/kv_swap/target_3.pt"]
     cells = ["baseline.json", "longer.json", "backbone_1.json", "unheard_of.csv"]
     others = ["study", "all", "results", "logs/nope/target_99.log"]
     paths = [f"results/{name}" for name in known] + [f"{CELL}/{name}" for name in cells]

@@ -46,7 +46,7 @@ def folder(tmp_path):
 
 
 def test_a_target_made_alone_ends_with_its_row_of_the_table(folder):
-    lines = end_of_run(folder, since=STARTED).splitlines()
+    lines = end_of_run(folder, since=STARTED, joint={}).splitlines()
     whole = format_table(summary_table([recorded.target("3")]), folder=folder.as_posix(), joint={})
     assert lines == whole.splitlines()[:-1]  # there is no report
     assert lines[1].split()[:5] == ["3", "image", "image", "29", "0.971"]
@@ -55,11 +55,11 @@ def test_a_target_made_alone_ends_with_its_row_of_the_table(folder):
 def test_a_summary_that_was_made_stands_for_all_rows(folder):
     (folder / "summary.txt").write_text("the table")
     made(folder / "summary.txt", at=1)
-    assert end_of_run(folder, since=STARTED) == "the table"
+    assert end_of_run(folder, since=STARTED, joint={}) == "the table"
     made(folder / "summary.txt", at=-1)
-    assert end_of_run(folder, since=STARTED).startswith("target modality")
+    assert end_of_run(folder, since=STARTED, joint={}).startswith("target modality")
 
 
 def test_a_run_that_made_neither_shows_nothing(folder, tmp_path):
-    assert end_of_run(folder, since=STARTED + 9) == ""
-    assert end_of_run(tmp_path / "nowhere", since=STARTED) == ""
+    assert end_of_run(folder, since=STARTED + 9, joint={}) == ""
+    assert end_of_run(tmp_path / "nowhere", since=STARTED, joint={}) == ""

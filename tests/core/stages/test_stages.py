@@ -585,8 +585,11 @@ def test_the_summary_of_a_finished_chain(crossing):
     similarity.collect_similarity(
         similarities=[crossing.path("similarity_1.csv")], matrix=crossing.path("all.csv")
     )
+    chosen = crossing.json("selection_1.json") | {"similarity": 0.125, "score": "knn"}
+    crossing.path("chosen_now.json").write_text(json.dumps(chosen))
     report.summarize(
         metrics=[crossing.path("target_1.json")],
+        selections=[crossing.path("chosen_now.json")],  # by another score, the same network
         histories=[crossing.path("target_1.csv")],
         matrix=crossing.path("all.csv"),
         tables=[crossing.path("pruning.csv")],
@@ -596,8 +599,23 @@ def test_the_summary_of_a_finished_chain(crossing):
     )
     row = read_csv(crossing.path("summary.csv"), as_text=True).iloc[0]
     assert row["target"] == "1" and row["backbone"] == "2"
+    assert row["similarity"] == "0.125"
     assert "<html" in crossing.path("report.html").read_text()
     assert "2: many texts" in crossing.path("summary.txt").read_text()
+
+
+def test_a_ladder_is_given_back_once_its_level_is_chosen(chain, tmp_path):
+    ladder = tmp_path / "ladder"
+    shutil.copytree(chain.path("ladder"), ladder)
+    for name in ("choice.json", "pruning.csv"):
+        shutil.copy(chain.path(name), tmp_path / name)
+    table = (tmp_path / "pruning.csv").read_bytes()
+    (tmp_path / "pruning.csv").write_bytes(table + b"later\n")
+    backbone.clean_ladders(ladders=[ladder])
+    assert ladder.is_dir(), "it was pruned again since"
+    (tmp_path / "pruning.csv").write_bytes(table)
+    backbone.clean_ladders(ladders=[ladder])
+    assert not ladder.exists() and (tmp_path / "choice.json").exists()
 
 
 # repeatable, resumable, strict
