@@ -37,7 +37,7 @@ kernels: $(TOOLS) ## run the numeric tests as on other processors: two kernels o
 	OPENBLAS_CORETYPE=Haswell ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest -n auto $(NUMERIC)
 	OPENBLAS_CORETYPE=$(OTHER_BLAS) ATEN_CPU_CAPABILITY=default $(BIN)/python -m pytest -n auto $(NUMERIC)
 
-reruns: $(TOOLS) ## finished results of own data, then new tasks, samples, copies, failures: what runs again
+reruns: $(TOOLS) ## finished results of own data, then new tasks, samples, copies, failures: what runs again; the tutorial
 	$(BIN)/python -m pytest -m reruns tests/workflow
 
 published: $(ENCODER) ## take miniatures of the published data sets from download to target

@@ -3,10 +3,14 @@
 It needs no download: pictures are tiles of the icons, texts are glosses, and the encoder is one
 layer of BERT that carries the embeddings shipped with the icons (its other weights are random; the
 representation `tokens` does not use them).
+
+Called again it adds: other tasks by `--tasks`, more samples by a larger `--samples`. Encoder and
+config.yaml stay as they are.
 """
 
 import argparse
 import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,11 +19,13 @@ import torch
 import yaml
 from PIL import Image
 from transformers import BertConfig, BertModel, BertTokenizer
+from transformers.utils.logging import disable_progress_bar
 
 from crossback_core.data.kinds import icons
 
 ICONS = Path(__file__).resolve().parent.parent / "data" / "icons"
-TASKS = {"image": ("animals", "transport"), "text": ("kitchen", "callings")}
+TARGETS = ("image-transport", "text-kitchen")
+TASKS = ("image-animals", "image-transport", "text-kitchen", "text-callings")
 CONFIG = """\
 run: [mine]
 datasets:
@@ -30,7 +36,7 @@ datasets:
     image_size: 32
     preset: demo
     tasks: all
-    targets: [image-transport, text-kitchen]
+    targets: [{targets}]
     candidates: all
 """
 SPECIAL = ("[UNK]", "[CLS]", "[SEP]")
@@ -39,19 +45,35 @@ SETTINGS = icons.IconsSettings(kind="icons", raw=str(ICONS))
 
 def main() -> None:
     """Write FOLDER/data, FOLDER/encoder and FOLDER/config.yaml."""
+    tasks = read_tasks()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=Path("example"), help="where to")
     parser.add_argument("--samples", type=int, default=30, help="of a class")
+    parser.add_argument("--tasks", nargs="+", default=TASKS, choices=tasks, metavar="TASK")
     given = parser.parse_args()
     index = icons.read_index(ICONS, SETTINGS)
-    for task in yaml.safe_load((ICONS / "tasks.yaml").read_text(encoding="utf-8")):
-        if task["name"] in TASKS[task["modality"]]:
-            rows = index[index["task"] == task["task"]].groupby("class").head(given.samples)
-            write = write_pictures if task["modality"] == "image" else write_texts
-            write(rows, given.folder / "data" / f"{task['modality']}s" / task["name"])
-    write_encoder(given.folder / "encoder")
-    config = CONFIG.format(folder=given.folder.as_posix())
-    (given.folder / "config.yaml").write_text(config, encoding="utf-8")
+    for name in given.tasks:
+        modality, _, folder = name.partition("-")
+        rows = index[index["task"] == tasks[name]].groupby("class").head(given.samples)
+        write = write_pictures if modality == "image" else write_texts
+        write(rows, given.folder / "data" / f"{modality}s" / folder)
+    if not (given.folder / "encoder").exists():
+        write_encoder(given.folder / "encoder")
+    if not (given.folder / "config.yaml").exists():
+        write_config(given.folder, given.tasks)
+
+
+def read_tasks() -> dict[str, int]:
+    """Return the numbers of the icons' tasks by what a folder calls them, such as image-animals."""
+    tasks = yaml.safe_load((ICONS / "tasks.yaml").read_text(encoding="utf-8"))
+    return {f"{each['modality']}-{each['name'].replace(' ', '-')}": each["task"] for each in tasks}
+
+
+def write_config(folder: Path, tasks: Sequence[str]) -> None:
+    """Write config.yaml: those of TARGETS that are among the tasks are targets, or else all."""
+    targets = ", ".join([task for task in TARGETS if task in tasks] or tasks)
+    config = CONFIG.format(folder=folder.as_posix(), targets=targets)
+    (folder / "config.yaml").write_text(config, encoding="utf-8")
 
 
 def write_pictures(rows: pd.DataFrame, folder: Path) -> None:
@@ -82,6 +104,7 @@ def write_encoder(folder: Path) -> None:
     torch.manual_seed(0)
     model = BertModel(BertConfig(vocab_size=len(words), **sizes, **layers))
     model.get_input_embeddings().weight.data = torch.from_numpy(table)
+    disable_progress_bar()
     model.save_pretrained(folder)
     BertTokenizer(vocab=dict(zip(words, itertools.count(), strict=False))).save_pretrained(folder)
 
