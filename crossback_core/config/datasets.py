@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from crossback_core.config.experiment import DatasetPlan, Experiment, JointTask, Preset
 from crossback_core.config.ids import read_ids
-from crossback_core.config.roles import Roles, load_study, missing, role_problems
+from crossback_core.config.roles import Roles, absent, load_study, missing, role_problems
 from crossback_core.data.kind import KINDS, DatasetKind
 from crossback_core.data.settings import DatasetSettings
 from crossback_core.data.sources import relocated
@@ -195,10 +195,10 @@ def _roles(
     try:
         known = kind.tasks(settings)
     except (ValueError, OSError) as error:
-        if plan.tasks is None or Path(settings.raw).is_dir():
+        if Path(settings.raw).is_dir():
             problems.append(f"{path}.raw: {error}")
             return None
-        known = None  # a disk that is not there now: whoever asks for its tasks is told
+        return absent(plan.tasks or (), joint)
     tasks = known if plan.tasks is None else plan.tasks
     if tasks is None:
         problems.append(

@@ -42,6 +42,8 @@ def load_settings(config: Mapping[str, Any]) -> Settings:
     for name in top.run if top else ():
         if name not in datasets:
             problems.append(f"run: {unknown('data set', name, datasets)}")
+        elif (found := datasets[name]) is not None and not found.tasks:
+            problems.append(f"datasets.{name}.raw: {found.dataset.raw} is not a folder")
     if problems or top is None:
         raise ValueError(_told(problems))
     experiments = {name: each for name, each in datasets.items() if each is not None}

@@ -42,6 +42,8 @@ def _problem(request: str, settings: Settings) -> str | None:
     if name not in settings.datasets:
         return unknown("data set", name, settings.datasets)
     experiment = settings.datasets[name]
+    if not experiment.tasks:
+        return f"{experiment.dataset.raw} is not a folder (data set {name})"
     place = "/".join(filter(None, rest))
     if rest[0] == "study" and not experiment.study:
         return f"data set {name} has no `study` in the configuration"

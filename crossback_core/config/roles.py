@@ -20,6 +20,11 @@ class Roles(NamedTuple):
     candidates: tuple[str, ...]
 
 
+def absent(tasks: tuple[str, ...], joint: dict[str, JointTask]) -> Roles:
+    """Return the roles of a data set whose folder is not there: whoever asks for it is told."""
+    return Roles(tasks, joint if tasks else {}, tasks, (*tasks, *joint) if tasks else ())
+
+
 def role_problems(path: str, roles: Roles) -> Iterator[str]:
     """Find ids that do not exist, or that cannot be what they are named for."""
     networks = (*roles.tasks, *roles.joint)

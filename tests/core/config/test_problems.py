@@ -163,6 +163,7 @@ datasets.cub: {kind: cub, preset: demo, text_length: 128}
 datasets.cub: {kind: folder, preset: demo, tasks: [1, 2]}
     datasets.cub.raw: is missing; a data set of kind folder is in a folder, not downloaded
 datasets.cub: {kind: folder, preset: demo, raw: mine}
+run: [icons, cub]
     datasets.cub.raw: mine is not a folder
 datasets.cub: {kind: icons, preset: demo, raw: mine, tasks: all}
     datasets.cub.tasks: 'all' is not allowed where the data decide how many tasks there are and are

@@ -78,6 +78,14 @@ def test_a_target_without_a_candidate_is_refused(config: dict[str, Any]) -> None
     check_requests(["results/icons/target_17.pt", "results/icons/baseline/task_1.pt"], settings)
 
 
+def test_a_folder_that_is_not_there_concerns_those_who_ask_for_it(config: dict[str, Any]) -> None:
+    config["datasets"]["mine"] = {"kind": "folder", "raw": "unplugged", "preset": "demo"}
+    settings = load_settings(config)
+    check_requests(["results/icons/target_3.pt"], settings)
+    with pytest.raises(ValueError, match="unplugged is not a folder .data set mine"):
+        check_requests(["results/mine/target_image-animals.pt"], settings)
+
+
 def test_a_study_that_no_data_set_has_is_refused(config: dict[str, Any]) -> None:
     with pytest.raises(ValueError) as caught:
         check_requests(["study"], load_settings(config))
