@@ -143,8 +143,8 @@ class Experiment:
 
     @property
     def indexed(self) -> tuple[str, ...]:
-        """Ids of the tasks whose samples anything is trained on."""
-        members = (task for network in self.joint.values() for task in network.tasks)
+        """Ids of the tasks whose samples anything that runs is trained on."""
+        members = (task for network in self.candidates for task in self.members(network))
         return tuple(dict.fromkeys((*self.tasks, *members)))
 
     def members(self, network: str) -> tuple[str, ...]:
