@@ -48,8 +48,8 @@ def _problem(request: str, settings: Settings) -> str | None:
     if rest[0] == "study" and not experiment.study:
         return f"data set {name} has no `study` in the configuration"
     if found := _INDEXED.fullmatch(place):
-        known = [task for each in experiment.networks for task in experiment.members(each)]
-        return _unless_known("task", found[1], known, name)
+        members = [task for each in experiment.networks for task in experiment.members(each)]
+        return _unless_known("task", found[1], members, name)
     if found := _ROLE.search(place):
         role, id_ = found[1], found[2] or found[3]
         known = experiment.networks if role == "task" else experiment.tasks
