@@ -75,10 +75,6 @@ def write_report(inputs: ReportInputs, path: str | Path) -> None:
     write_text(page, path)
 
 
-def _in_order(records: Sequence[TargetRecord]) -> list[TargetRecord]:
-    return sorted(records, key=lambda record: by_number(record.target))
-
-
 def _sections(inputs: ReportInputs) -> list[_Section]:
     sections = [_accuracy_section(inputs.summary)]
     if len(inputs.matrix):
