@@ -119,7 +119,6 @@ def train_target(
         **_comparison(choice, tried, own, kept_baseline=kept_baseline),
         verdict=verdict,
         sparsity=None if kept_baseline else network_of(backbone).ownership.weights.sparsity(),
-        classes={spec.task: spec.classes for spec in product.specs},
         **_weights(product, data.task),
         seconds=seconds_of([row for attempt in outcome.tried for row in attempt.rows]),
         **circumstances(data, seed=seed, device=where),
@@ -127,12 +126,23 @@ def train_target(
     )
     save_checkpoint(product, checkpoint, to_values(record))
     earlier = () if kept_baseline else (_earlier_task(backbone, checkpoint, backbone_data),)
-    size = Path(checkpoint).stat().st_size
     write_csv(pd.DataFrame(outcome.kept.rows).assign(width=outcome.kept.width), history)
-    whole = TargetRecord(**vars(record), checkpoint_bytes=size, earlier_tasks=earlier)
+    whole = _whole(record, checkpoint, earlier)
     write_record(whole, metrics)
     forget(resume)
-    line = outcome_line(whole, dataset=Path(metrics).parent.name)
+    _tell(outcome_line(whole, dataset=Path(metrics).parent.name))
+
+
+def _whole(
+    record: ProductRecord, checkpoint: StrPath, earlier: tuple[EarlierTask, ...]
+) -> TargetRecord:
+    """Return a product's record with what is known once its checkpoint is written."""
+    size = Path(checkpoint).stat().st_size
+    return TargetRecord(**vars(record), checkpoint_bytes=size, earlier_tasks=earlier)
+
+
+def _tell(line: str) -> None:
+    """Write a line into the log, and onto the screen."""
     logger.info(line, extra={"result": line})
 
 
@@ -178,9 +188,10 @@ def _comparison(
 
 
 def _weights(network: Network, task: str) -> dict[str, Any]:
-    """Return width, sizes, and how the masked weights are shared out among a network's tasks."""
+    """Return tasks, width, sizes, and how the masked weights are shared out among the tasks."""
     shares = network.ownership.weights.shares(network.position(task))
     return {
+        "classes": {spec.task: spec.classes for spec in network.specs},
         "width": network.tasks[task].width,
         "owned_fraction": shares.owned,
         "picked_fraction": shares.picked,

@@ -60,3 +60,15 @@ def copy_project(folder: Path) -> Path:
     (folder / "data").mkdir()
     (folder / "data" / "icons").symlink_to(ROOT / "data" / "icons")
     return folder
+
+
+def make_example(folder: Path, *, samples: int) -> None:
+    """Make the example of docs/datasets.md in a folder, with so many samples of a class."""
+    tool = ROOT / "tools" / "make_folder_example.py"
+    subprocess.run(
+        [sys.executable, tool, "example", "--samples", str(samples)],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        check=True,
+        capture_output=True,
+    )

@@ -3,12 +3,10 @@
 import csv
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from snakemake_project import ROOT, Project, copy_project
+from snakemake_project import Project, copy_project, make_example
 
 from crossback_core.data import load_task
 
@@ -22,13 +20,7 @@ BASELINES = [f"results/mine/baseline/task_{task}.pt" for task in ("image-animals
 def example(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """The example's folder, prepared and with a network for each modality."""
     folder = copy_project(tmp_path_factory.mktemp("example"))
-    subprocess.run(
-        [sys.executable, ROOT / "tools" / "make_folder_example.py", "example", "--samples", "12"],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        check=True,
-        capture_output=True,
-    )
+    make_example(folder, samples=12)
     config = folder / "example" / "config.yaml"
     config.write_text(config.read_text().replace("preset: demo", "preset: tiny"))
     project = Project(folder, ("--configfile", "tests/tiny.yaml", "example/config.yaml"))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from snakemake_project import ROOT, Outcome, Project, copy_project
+from snakemake_project import ROOT, Outcome, Project, copy_project, make_example
 
 pytestmark = pytest.mark.reruns
 
@@ -28,13 +28,7 @@ OWN = ["prepare_index", "prepare_task", "train_baseline"]  # what each new task 
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Three tasks of two modalities, each a target and a candidate, all made."""
     folder = copy_project(tmp_path_factory.mktemp("finished"))
-    subprocess.run(
-        [sys.executable, ROOT / "tools" / "make_folder_example.py", "example", "--samples", "10"],
-        cwd=folder,
-        env=os.environ | {"PYTHONPATH": str(ROOT)},
-        check=True,
-        capture_output=True,
-    )
+    make_example(folder, samples=10)
     shutil.move(folder / "example" / "data", folder / "raw")
     shutil.move(folder / "example" / "encoder", folder / "encoder")
     shutil.move(folder / "raw" / "texts" / "callings", folder / "callings")

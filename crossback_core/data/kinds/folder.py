@@ -67,7 +67,7 @@ def read_index(raw: Path, settings: FolderSettings) -> pd.DataFrame:
 
 
 def _read_near(raw: Path, settings: FolderSettings, task: str) -> pd.DataFrame:
-    """List the samples of a task and of those of its name; of a table, all samples."""
+    """List the samples of a task and of all that share groups with it."""
     table = find_table(raw)
     if table is not None:
         return _checked(raw, table_rows(raw, table, near=task))
