@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from crossback_core.checkpoint.network_file import load_checkpoint, save_checkpoint
+from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.task_file import Split, TaskData, load_task
 from crossback_core.learning.evaluation import accuracy, count_seen, predict_logits
 from crossback_core.model.network import Network, TaskModel, TaskSpec
@@ -71,16 +72,20 @@ class Product:
             task: Id of the task, such as "image-animals" or 14.
             inputs: Images as uint8 (n, 3, height, width), or embedded texts as a pair of float32
                 (n, tokens, channels) and a bool mask (n, tokens), True at real tokens: what
-                `Split.inputs` of a task file returns.
+                `Split.inputs` of a task file returns. At least one.
 
         Returns:
-            (n, classes of the task)
+            (n, classes of the task), all of them finite.
 
         Raises:
-            ValueError: The network has no such task, or the inputs do not fit it.
+            ValueError: The network has no such task, or the inputs are of another type or shape;
+                the message says of which, and what is wanted.
         """
-        values, mask = inputs if isinstance(inputs, tuple) else (inputs, None)
-        return predict_logits(self._model(task), values, mask)
+        model = self._model(task)
+        values, mask = _batch(inputs)
+        spec = model.spec
+        MODALITIES.find(spec.modality).check_inputs(values, mask, spec.channels)
+        return predict_logits(model, values, mask)
 
     def predict(self, *, task: str | int, inputs: Inputs) -> Tensor:
         """Return the most likely class of each input, as its position in the task's classes (n,).
@@ -155,6 +160,15 @@ class Product:
         if id_ not in self._models:  # two threads may both settle it: they get the first one's
             self._models.setdefault(id_, self.network.settled(id_))
         return self._models[id_]
+
+
+def _batch(inputs: Inputs) -> tuple[Tensor, Tensor | None]:
+    """Tell values and mask apart."""
+    pair = inputs if isinstance(inputs, tuple) else (inputs, None)
+    if len(pair) == 2 and isinstance(pair[0], Tensor) and isinstance(pair[1], Tensor | None):
+        return pair
+    given = ", ".join(type(each).__name__ for each in pair)
+    raise ValueError(f"inputs must be a tensor, or a pair of values and a mask, not {given}")
 
 
 def _check_unseen(seen: int | None, data: TaskData) -> None:

@@ -109,6 +109,19 @@ class Modality(ABC):
         """
 
     @abstractmethod
+    def check_inputs(self, values: Tensor, mask: Tensor | None, channels: int) -> None:
+        """Refuse a batch unlike those that `inputs` returns: people give some of their own.
+
+        Args:
+            values: The batch.
+            mask: Where it is real.
+            channels: What `channels` returned of the samples that a task was trained on.
+
+        Raises:
+            ValueError: It is of another type or shape, is empty, or holds NaN where it is read.
+        """
+
+    @abstractmethod
     def channels(self, values: Tensor, table: Tensor | None) -> int:
         """Return the width of one input element, which `adapter` is made for."""
 

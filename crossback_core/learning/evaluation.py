@@ -29,9 +29,17 @@ def predict_logits(model: TaskModel, values: Tensor, mask: Tensor | None = None)
         (samples, classes) on the CPU.
 
     Raises:
-        ValueError: The inputs do not fit the task.
+        ValueError: The inputs do not fit the task, or logits of them are NaN or infinite: there is
+            no largest one then.
     """
-    return _in_batches(model, values, mask, device=model.device)
+    logits = _in_batches(model, values, mask, device=model.device)
+    broken = int((~logits.isfinite()).any(dim=1).sum())
+    if broken:
+        raise ValueError(
+            f"task {model.spec.task} has logits that are NaN or infinite for {broken} of"
+            f" {len(logits)} inputs: their values are too large, or the network is broken"
+        )
+    return logits
 
 
 def _in_batches(

@@ -97,6 +97,12 @@ class Image(Modality):
         """Return pixels as they are; all of them are real."""
         return values, None
 
+    def check_inputs(self, values: Tensor, mask: Tensor | None, channels: int) -> None:
+        """Refuse what is not pixels: numbers in [0, 1] would be read as encoded ones."""
+        check_tensor("images", values, torch.uint8, (None, channels, None, None))
+        if mask is not None:
+            raise ValueError("images have no mask: all their pixels are real")
+
     def channels(self, values: Tensor, table: Tensor | None) -> int:
         """Return the number of colours."""
         return COLOURS

@@ -79,6 +79,16 @@ class Text(Modality):
         """Return embeddings, float32 (samples, tokens, width), and where tokens are real."""
         return _needed(table)[values.long()].float(), values != 0
 
+    def check_inputs(self, values: Tensor, mask: Tensor | None, channels: int) -> None:
+        """Refuse what is not embedded texts, each of them with a token."""
+        check_tensor("texts", values, torch.float32, (None, None, channels))
+        if mask is not None:
+            check_tensor("masks of the texts", mask, torch.bool, tuple(values.shape[:2]))
+            if not mask.any(dim=1).all():
+                raise ValueError("a text has no token but padding: its mask is False throughout")
+        if not (values if mask is None else values[mask]).isfinite().all():
+            raise ValueError("texts hold NaN or infinite values where tokens are real")
+
     def channels(self, values: Tensor, table: Tensor | None) -> int:
         """Return the width of the embeddings."""
         return _needed(table).shape[1]

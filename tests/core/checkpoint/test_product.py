@@ -1,5 +1,6 @@
 """What a user does with a finished network."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -75,19 +76,48 @@ def test_use_changes_nothing(product, images):
     assert tiny.same_state(before, tiny.snapshot(product.network))
 
 
+PIXELS = torch.zeros(2, 3, 4, 4, dtype=torch.uint8)
+WORDS = torch.zeros(2, 5, 8)
+REAL = torch.ones(2, 5, dtype=torch.bool)
+BLANK = REAL & torch.tensor([[True], [False]])
+NO_NUMBER = WORDS.index_fill(2, torch.tensor(3), torch.nan)
+
+
 @pytest.mark.parametrize(
     ("task", "inputs", "message"),
     [
-        ("7", torch.zeros(1, 3, 4, 4), "the network has no task 7; it has 1, 2"),
-        ("1", torch.zeros(1, 5, 8), r"images must be \(batch, 3, height, width\), got \(1, 5, 8\)"),
+        ("7", PIXELS, "the network has no task 7; it has 1, 2"),
+        ("1", PIXELS / 255, "images are torch.float32 of shape (2, 3, 4, 4), not torch.uint8 of"),
+        ("1", PIXELS.int(), "images are torch.int32 of shape (2, 3, 4, 4), not torch.uint8 of"),
+        ("1", PIXELS[0], "of shape (3, 4, 4), not torch.uint8 of (any, 3, any, any)"),
+        ("1", PIXELS[:, :1], "of shape (2, 1, 4, 4), not torch.uint8 of (any, 3, any, any)"),
+        ("1", PIXELS.permute(0, 2, 3, 1), "of shape (2, 4, 4, 3), not torch.uint8 of (any, 3,"),
+        ("1", PIXELS[:0], "of shape (0, 3, 4, 4), not torch.uint8 of (any, 3, any, any)"),
+        ("1", (PIXELS, REAL), "images have no mask"),
+        ("1", PIXELS.numpy(), "a tensor, or a pair of values and a mask, not ndarray, NoneType"),
+        ("2", (WORDS, REAL, REAL), "a pair of values and a mask, not Tensor, Tensor, Tensor"),
+        ("2", (WORDS, [True]), "a tensor, or a pair of values and a mask, not Tensor, list"),
+        ("2", PIXELS, "texts are torch.uint8 of shape (2, 3, 4, 4), not torch.float32 of (any,"),
+        ("2", WORDS.double(), "texts are torch.float64 of shape (2, 5, 8), not torch.float32"),
+        ("2", WORDS[:, :, :7], "of shape (2, 5, 7), not torch.float32 of (any, any, 8)"),
+        ("2", WORDS[:0], "of shape (0, 5, 8), not torch.float32 of (any, any, 8)"),
         ("2", torch.zeros(1, 9, 8), "texts have 9 tokens, the model at most 8"),
-        ("2", (torch.zeros(2, 5, 8), torch.ones(1, 5).bool()), "2 inputs, but the mask is of 1"),
-        ("2", (torch.zeros(2, 5, 8), torch.ones(2, 5)), "the mask must be bool of shape"),
+        ("2", (WORDS, REAL[:1]), "of shape (1, 5), not torch.bool of (2, 5)"),
+        ("2", (WORDS, REAL.float()), "are torch.float32 of shape (2, 5), not torch.bool of (2, 5)"),
+        ("2", (WORDS, BLANK), "a text has no token but padding"),
+        ("2", (NO_NUMBER, REAL), "texts hold NaN or infinite values where tokens are real"),
     ],
 )
 def test_inputs_that_do_not_fit(product, task, inputs, message):
-    with pytest.raises(ValueError, match=message):
+    with pytest.raises(ValueError, match=re.escape(message)):
         product.predict(task=task, inputs=inputs)
+
+
+def test_logits_that_are_no_numbers_are_no_class(product, texts):
+    values, mask = texts.test.inputs()
+    values = values.index_fill(0, torch.tensor([1, 4]), 3e38)  # finite: their squares are not
+    with pytest.raises(ValueError, match="logits that are NaN or infinite for 2 of 6 inputs"):
+        product.predict(task="2", inputs=(values, mask))
 
 
 def test_data_that_does_not_fit(product, images, tmp_path):

@@ -65,6 +65,9 @@ class Signal(Modality):
     def inputs(self, values: Tensor, table: Tensor | None) -> tuple[Tensor, None]:
         return values, None
 
+    def check_inputs(self, values: Tensor, mask: Tensor | None, channels: int) -> None:
+        check_tensor("signals", values, torch.float32, (None, LENGTH))
+
     def channels(self, values: Tensor, table: Tensor | None) -> int:
         return 1
 
