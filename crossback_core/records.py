@@ -53,6 +53,12 @@ class Record:
     versions: dict[str, int | str]
     parents: dict[str, Parent]
 
+    @property
+    def subject(self) -> str:
+        """Id of the target that it is about, or else of the task."""
+        fields = vars(self)
+        return str(fields["target"] if "target" in fields else fields["task"])
+
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class TrainingRecord(Record):

@@ -13,7 +13,7 @@ from torch.nn import functional
 from crossback_core.checkpoint.network_file import load_checkpoint, save_checkpoint
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.task_file import Split, TaskData, load_task
-from crossback_core.learning.evaluation import accuracy, count_seen, predict_logits
+from crossback_core.learning.evaluation import accuracy, check_learned, count_seen, predict_logits
 from crossback_core.model.network import Network, TaskModel, TaskSpec
 
 logger = logging.getLogger(__name__)
@@ -118,11 +118,7 @@ class Product:
                 such split; or test samples were seen.
         """
         task = data if isinstance(data, TaskData) else load_task(data)
-        learned = self._model(task.task).spec.classes
-        if task.classes != learned:
-            raise ValueError(
-                f"the data of task {task.task} has classes {task.classes}, the network {learned}"
-            )
+        check_learned(self.network, task)
         samples = _split(task, split)
         seen = count_seen(self.network, task, samples)
         if split == "test" and not allow_seen:

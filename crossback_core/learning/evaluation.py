@@ -79,6 +79,19 @@ def split_accuracy(model: TaskModel, split: Split) -> float:
     return accuracy(split_logits(model, split), split.labels)
 
 
+def check_learned(network: Network, data: TaskData) -> None:
+    """Refuse data of a task that a network has not learned, or learned other classes of.
+
+    Raises:
+        ValueError: It says what the data and the network have.
+    """
+    learned = network.specs[network.position(data.task) - 1].classes
+    if data.classes != learned:
+        raise ValueError(
+            f"the data of task {data.task} has classes {data.classes}, the network {learned}"
+        )
+
+
 def count_seen(network: Network, data: TaskData, split: Split) -> int | None:
     """Count the samples of a split that a network has seen, in training or validation.
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import logging
+import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from crossback_core.checkpoint.network_file import save_checkpoint
-from crossback_core.data.task_file import load_task
 from crossback_core.learning.pruning import DENSE, climb, highest_sparsity
 from crossback_core.learning.settings import LadderSettings, TrainingSettings
 from crossback_core.records import (
@@ -25,12 +25,15 @@ from crossback_core.runtime.device import resolve_device
 from crossback_core.stages.common import (
     StrPath,
     accuracies_of,
+    checkpoint_of,
     forget,
     network_of,
+    record_of,
     seconds_of,
+    task_of,
     training_key,
 )
-from crossback_core.storage.files import atomic_write, read_csv, sha256, write_csv
+from crossback_core.storage.files import copy_file, read_csv, sha256, write_csv
 from crossback_core.storage.resume import ResumeFile
 
 logger = logging.getLogger(__name__)
@@ -49,10 +52,10 @@ def prune_backbone(
     resume: StrPath,
 ) -> None:
     """Prune a task's network along the ladder of sparsities (rule prune_backbone)."""
-    data = load_task(task_file)
+    data = task_of(task_file)
     where = resolve_device(device)
     resume = Path(resume)
-    network = network_of(baseline).to(where)
+    network = network_of(baseline, data).to(where)
     key = training_key(task_file, baseline, settings=(pruning, training), seed=seed, device=where)
     rows: list[dict[str, Any]] = []
     for sparsity, level in zip(pruning.sparsities, levels, strict=True):
@@ -94,7 +97,7 @@ def choose_sparsity(
     The dense baseline is the answer where every level lost too much.
     """
     ladder = read_csv(table)
-    dense = read_record(BaselineRecord, baseline_metrics)
+    dense = record_of(BaselineRecord, baseline_metrics)
     accuracies = dict(zip(ladder["sparsity"], ladder["validation_accuracy"], strict=True))
     files = dict(zip(ladder["sparsity"], levels, strict=True)) | {DENSE: baseline}
     sparsity = highest_sparsity(
@@ -102,8 +105,9 @@ def choose_sparsity(
     )
     if sparsity == DENSE:
         logger.warning("every level lost more than %g: the dense baseline is taken", allowed_loss)
-    with atomic_write(checkpoint) as file, Path(files[sparsity]).open("rb") as source:
-        shutil.copyfileobj(source, file)
+    rows: Sequence[Mapping[Any, Any]] = ladder[ladder["sparsity"] == sparsity].to_dict("records")
+    _check_level(files[sparsity], {"task": dense.task, **dict(*rows)})
+    copy_file(files[sparsity], checkpoint)
     parents = {"baseline_metrics": baseline_metrics, "table": table, "level": files[sparsity]}
     record = PruningRecord(
         task=dense.task,
@@ -114,6 +118,24 @@ def choose_sparsity(
         **origin(settings={"allowed_loss": allowed_loss}, parents=parents),
     )
     write_record(record, choice)
+
+
+def _check_level(level: StrPath, said: Mapping[str, Any]) -> None:
+    """Refuse a level that is of another task, or another one of the ladder, than its table says."""
+    record = checkpoint_of(level).record
+    found = {name: record.get(name) for name in said}
+    if not all(_equal(found[name], value) for name, value in said.items()):
+        raise ValueError(
+            f"{level} holds {found}, but its ladder's table says {dict(said)}: remove the ladder's"
+            " folder and run again"
+        )
+
+
+def _equal(one: object, other: object) -> bool:
+    """Compare a value with what a table of digits says of it."""
+    if isinstance(one, float) and isinstance(other, float):
+        return math.isclose(one, other)
+    return one == other
 
 
 def clean_ladders(*, ladders: Sequence[StrPath]) -> None:

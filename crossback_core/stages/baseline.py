@@ -8,7 +8,7 @@ import pandas as pd
 import torch
 
 from crossback_core.checkpoint.network_file import save_checkpoint
-from crossback_core.data.task_file import TaskData, load_task
+from crossback_core.data.task_file import TaskData
 from crossback_core.learning.settings import TrainingSettings
 from crossback_core.learning.training import fit, step_count, weight_optimisation
 from crossback_core.model.bodies.perceiver import Perceiver
@@ -22,6 +22,7 @@ from crossback_core.stages.common import (
     circumstances,
     forget,
     seconds_of,
+    task_of,
     training_key,
 )
 from crossback_core.storage.files import write_csv
@@ -41,7 +42,7 @@ def train_baseline(
     resume: StrPath,
 ) -> None:
     """Train one task from scratch (rule train_baseline)."""
-    data = load_task(task_file)
+    data = task_of(task_file)
     where = resolve_device(device)
     network = _new_network(data, model, seed).to(where)
     steps = step_count(data, training)

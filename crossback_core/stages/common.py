@@ -2,30 +2,100 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import pandas as pd
 import torch
 
 from crossback_core.checkpoint import CHECKPOINT_FORMAT
-from crossback_core.checkpoint.network_file import load_checkpoint
-from crossback_core.data.task_file import TaskData
-from crossback_core.learning.evaluation import split_accuracy, warn_of_seen
+from crossback_core.checkpoint.network_file import Checkpoint, load_checkpoint
+from crossback_core.data.task_file import TaskData, load_task
+from crossback_core.learning.evaluation import check_learned, split_accuracy, warn_of_seen
 from crossback_core.learning.training import Row
 from crossback_core.model.network import Network
-from crossback_core.storage.files import sha256
+from crossback_core.records import Record, read_record
+from crossback_core.storage.files import read_csv, sha256
 from crossback_core.version import NUMERICS
 
 StrPath = str | Path
 
+_PLACE = re.compile(r"(?:task|target)_(.+)")
+_Known = TypeVar("_Known", bound=Record)
+
 IDS = ("target", "candidate")  # columns of ids, which may look like numbers
 
 
-def network_of(path: StrPath) -> Network:
-    """Load a checkpoint's network."""
-    return load_checkpoint(path).network
+def check_place(path: StrPath, id_: str) -> None:
+    """Refuse a file that holds another task or target than its path says.
+
+    Files that somebody swapped or renamed are whole, so nothing else tells. A path without a task,
+    as callers from Python may have, says nothing.
+
+    Raises:
+        ValueError: The path says otherwise.
+    """
+    said = _id_in(Path(path))
+    if said not in (None, id_):
+        raise ValueError(
+            f"{path} holds {id_}, but its path says {said}: it was renamed, or put in another's"
+            " place; remove it and run again"
+        )
+
+
+def _id_in(path: Path) -> str | None:
+    """Read off a path whose artifact it is: its name, or the folder that it is in, says it."""
+    if path.parent.name == "index":
+        return path.stem
+    parts = (path.stem, path.parent.name, path.parent.parent.name)
+    return next((found[1] for part in parts if (found := _PLACE.fullmatch(part))), None)
+
+
+def task_of(path: StrPath) -> TaskData:
+    """Load a task file, of the task that its path says."""
+    data = load_task(path)
+    check_place(path, data.task)
+    return data
+
+
+def checkpoint_of(path: StrPath, data: TaskData | None = None) -> Checkpoint:
+    """Load a checkpoint whose newest task is what its path says.
+
+    Args:
+        path: The checkpoint.
+        data: A task that the network has to have learned, if any.
+    """
+    checkpoint = load_checkpoint(path)
+    check_place(path, checkpoint.network.newest.task)
+    if data is not None:
+        try:
+            check_learned(checkpoint.network, data)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}; remove it and run again") from error
+    return checkpoint
+
+
+def network_of(path: StrPath, data: TaskData | None = None) -> Network:
+    """Load the network of a checkpoint, see `checkpoint_of`."""
+    return checkpoint_of(path, data).network
+
+
+def record_of(kind: type[_Known], path: StrPath) -> _Known:
+    """Read a record, of the task or target that its path says."""
+    record = read_record(kind, path)
+    check_place(path, record.subject)
+    return record
+
+
+def scores_of(path: StrPath) -> pd.DataFrame:
+    """Read the scores of a target's candidates, of the target that its path says."""
+    scores = read_csv(path, names=IDS)
+    for target in scores["target"].unique() if "target" in scores else ():
+        check_place(path, target)
+    return scores
 
 
 def training_key(

@@ -15,7 +15,7 @@ from crossback_core.data.sources import RemoteFile
 from crossback_core.data.split_memory import kept_splits, remember
 from crossback_core.data.task_file import save_task
 from crossback_core.data.unpack import unpack
-from crossback_core.stages.common import StrPath
+from crossback_core.stages.common import StrPath, check_place
 from crossback_core.storage.files import exclusive, write_csv
 
 
@@ -68,9 +68,18 @@ def prepare_index(
 
 def collect_index(*, indexes: Sequence[StrPath], index: StrPath) -> None:
     """Put the indexes of all tasks into one table (rule collect_index)."""
-    samples = pd.concat([load_index(path) for path in indexes], ignore_index=True)
+    samples = _indexes_of(indexes)
     check_index(samples)
     save_index(samples, index)
+
+
+def _indexes_of(paths: Sequence[StrPath]) -> pd.DataFrame:
+    """Read the indexes of tasks, each of the task that its path says, into one table."""
+    frames = [load_index(path) for path in paths]
+    for path, frame in zip(paths, frames, strict=True):
+        for task in frame["task"].unique():
+            check_place(path, task)
+    return pd.concat(frames, ignore_index=True)
 
 
 def prepare_task(
@@ -90,7 +99,7 @@ def prepare_task(
     The number of threads, which decode pictures, has no influence on the result.
     """
     data, left_out = make_task(
-        pd.concat([load_index(path) for path in indexes], ignore_index=True),
+        _indexes_of(indexes),
         dataset.raw,
         settings=dataset,
         task=task,

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from crossback_core.records import PruningRecord, SelectionRecord, TargetRecord, read_record
+from crossback_core.records import PruningRecord, SelectionRecord, TargetRecord
 from crossback_core.report.figures import PruningCurve, TrainingCurve
 from crossback_core.report.page import ReportInputs, write_report
 from crossback_core.report.table import format_table, summary_table
-from crossback_core.stages.common import IDS, StrPath
+from crossback_core.stages.common import IDS, StrPath, record_of
 from crossback_core.storage.files import read_csv, write_csv, write_text
 
 
@@ -30,9 +30,9 @@ def summarize(
     joint: Mapping[str, str],
 ) -> None:
     """Make the table of a data set's targets and the report (rule summarize)."""
-    choices_made = [read_record(SelectionRecord, path) for path in selections]
+    choices_made = [record_of(SelectionRecord, path) for path in selections]
     records = [
-        _as_chosen(read_record(TargetRecord, path), choice)
+        _as_chosen(record_of(TargetRecord, path), choice)
         for path, choice in zip(metrics, choices_made, strict=True)
     ]
     folder = Path(summary).parent
@@ -67,7 +67,7 @@ def _scored_matrix(matrix: pd.DataFrame, records: Sequence[TargetRecord]) -> pd.
 
 
 def _pruning_curve(table: StrPath, choice: StrPath) -> tuple[str, PruningCurve]:
-    chosen = read_record(PruningRecord, choice)
+    chosen = record_of(PruningRecord, choice)
     curve = PruningCurve(
         levels=read_csv(table),
         baseline=chosen.baseline_validation_accuracy,

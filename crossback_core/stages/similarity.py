@@ -11,8 +11,6 @@ from typing import Any
 import pandas as pd
 import torch
 
-from crossback_core.checkpoint.network_file import load_checkpoint
-from crossback_core.data.task_file import load_task
 from crossback_core.records import (
     BaselineRecord,
     SelectionRecord,
@@ -24,7 +22,13 @@ from crossback_core.selection.choice import choose_backbone
 from crossback_core.selection.comparison import Target, Trained
 from crossback_core.selection.scores import SCORES
 from crossback_core.selection.settings import Candidates, ProbeSettings
-from crossback_core.stages.common import IDS, StrPath
+from crossback_core.stages.common import (
+    IDS,
+    StrPath,
+    checkpoint_of,
+    scores_of,
+    task_of,
+)
 from crossback_core.storage.files import read_csv, sha256, write_csv
 from crossback_core.version import NUMERICS
 
@@ -71,7 +75,8 @@ def measure_similarity(
         *(sha256(target_data), sha256(target_baseline), probing, seed, tuple(SCORES)),
         *(NUMERICS, torch.__version__, torch.get_num_threads()),
     )
-    keys = [_short_hash(repr((*own, contents))) for contents in listed["contents"]]
+    made_of = zip(listed["candidate"], listed["contents"], strict=True)
+    keys = [_short_hash(repr((*own, *each))) for each in made_of]
     kept = _kept_rows(similarity)
     target = Target(_trained(target_baseline, target_data), probing, seed=seed)
     rows = [
@@ -116,23 +121,22 @@ def _short_hash(text: str) -> str:
 
 def _trained(baseline: StrPath, task_file: StrPath) -> Trained:
     """Load a baseline with its task and the validation accuracy that it recorded."""
-    checkpoint = load_checkpoint(baseline)
+    data = task_of(task_file)
+    checkpoint = checkpoint_of(baseline, data)
     record = from_values(BaselineRecord, checkpoint.record, baseline)
-    network = checkpoint.network
-    settled = network.settled(network.newest.task)
-    return Trained(settled, load_task(task_file), record.validation_accuracy)
+    return Trained(checkpoint.network.settled(data.task), data, record.validation_accuracy)
 
 
 def collect_similarity(*, similarities: Sequence[StrPath], matrix: StrPath) -> None:
     """Put the similarities of all targets into one table (rule collect_similarity)."""
-    write_csv(pd.concat([read_csv(path, names=IDS) for path in similarities]), matrix)
+    write_csv(pd.concat([scores_of(path) for path in similarities]), matrix)
 
 
 def select_backbone(
     *, similarity: StrPath, selection: StrPath, target: str, candidates: Candidates, score: str
 ) -> None:
     """Choose the candidate of the highest score as a target's backbone (rule select_backbone)."""
-    scores = read_csv(similarity, names=IDS)
+    scores = scores_of(similarity)
     if score not in scores:
         raise ValueError(
             f"{similarity} has no scores {score!r}: it has {', '.join(map(str, scores))}"

@@ -12,10 +12,9 @@ from typing import Any
 import pandas as pd
 import torch
 
-from crossback_core.data.task_file import load_task
 from crossback_core.learning.settings import TargetSettings, TrainingSettings
 from crossback_core.learning.target import train_at
-from crossback_core.records import BaselineRecord, PairRecord, origin, read_record, write_record
+from crossback_core.records import BaselineRecord, PairRecord, origin, write_record
 from crossback_core.runtime.device import resolve_device
 from crossback_core.stages.common import (
     IDS,
@@ -24,7 +23,10 @@ from crossback_core.stages.common import (
     circumstances,
     forget,
     network_of,
+    record_of,
+    scores_of,
     seconds_of,
+    task_of,
     training_key,
 )
 from crossback_core.storage.files import read_csv, write_csv
@@ -60,12 +62,12 @@ def train_pair(
     The network does not grow, so that all trainings of a target take equally many steps. One that
     continues its baseline has the baseline's steps behind it, as the longer baseline has.
     """
-    data = load_task(task_file)
+    data = task_of(task_file)
     where = resolve_device(device)
     network = network_of(backbone)
     source = network.newest
     sparsity = network.ownership.weights.sparsity()
-    own = network_of(baseline)
+    own = network_of(baseline, data)
     apart = own.stored_values() + network.stored_values()
     # a stream per training: a control that comes out odd by chance must not do so for all targets
     torch.manual_seed((seed << 32) + zlib.crc32(f"{data.task} {start} {source.task}".encode()))
@@ -121,12 +123,12 @@ def collect_study(
     rows = [
         *(_baseline_row(*each, "baseline") for each in zip(baselines, histories, strict=True)),
         *(_baseline_row(*each, "longer") for each in zip(longer, longer_histories, strict=True)),
-        *(_place(path) | asdict(read_record(PairRecord, path)) for path in pairs),
+        *(_place(path) | asdict(record_of(PairRecord, path)) for path in pairs),
     ]
     table = pd.DataFrame(rows)[list(TRAINING_COLUMNS)]
     table = table.astype({"classes": "Int64"})
     sparsities = table[table["start"] == "backbone"].groupby("candidate")["sparsity"].first()
-    scored = pd.concat([read_csv(path, names=IDS).assign(**_place(path)) for path in scores])
+    scored = pd.concat([scores_of(path).assign(**_place(path)) for path in scores])
     write_csv(table, trainings)
     write_csv(scored.assign(sparsity=scored["candidate"].map(sparsities)), score_table)
 
@@ -148,7 +150,7 @@ def _place(path: StrPath) -> dict[str, int | str]:
 
 
 def _baseline_row(metrics: StrPath, history: StrPath, start: str) -> dict[str, Any]:
-    record = read_record(BaselineRecord, metrics)
+    record = record_of(BaselineRecord, metrics)
     return {
         **asdict(record),
         **_place(metrics),

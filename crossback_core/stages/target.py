@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 import torch
 
-from crossback_core.checkpoint.network_file import dense_bytes, load_checkpoint, save_checkpoint
-from crossback_core.data.task_file import TaskData, load_task
+from crossback_core.checkpoint.network_file import dense_bytes, save_checkpoint
+from crossback_core.data.task_file import TaskData
 from crossback_core.learning.evaluation import accuracy, split_logits
 from crossback_core.learning.kv_swap import reconstruct
 from crossback_core.learning.settings import SwapSettings, TargetSettings, TrainingSettings
@@ -28,7 +28,6 @@ from crossback_core.records import (
     Verdict,
     from_values,
     origin,
-    read_record,
     to_values,
     write_record,
 )
@@ -37,13 +36,16 @@ from crossback_core.runtime.device import resolve_device
 from crossback_core.stages.common import (
     StrPath,
     accuracies_of,
+    checkpoint_of,
     circumstances,
     forget,
     network_of,
+    record_of,
     seconds_of,
+    task_of,
     training_key,
 )
-from crossback_core.storage.files import write_csv
+from crossback_core.storage.files import copy_file, write_csv
 from crossback_core.storage.resume import ResumeFile
 
 logger = logging.getLogger(__name__)
@@ -59,13 +61,9 @@ def swap_kv(
     seed: int,
 ) -> None:
     """Let a backbone read its target's modality (rule swap_kv)."""
-    choice = read_record(SelectionRecord, selection)
+    choice = record_of(SelectionRecord, selection)
     network = network_of(backbone)
-    if network.newest.task != choice.backbone:
-        raise ValueError(
-            f"{backbone} holds task {network.newest.task}, but {selection} chose"
-            f" {choice.backbone}: remove both and run again"
-        )
+    _check_backbone(network.newest.task, backbone, choice, selection)
     torch.manual_seed(seed)
     made = reconstruct(network, network_of(baseline), swapping)
     record = StartRecord(backbone=choice.backbone, target=choice.target, **vars(made))
@@ -91,13 +89,14 @@ def train_target(
     resume: StrPath,
 ) -> None:
     """Train a target on its backbone and compare it with its baseline (rule train_target)."""
-    data = load_task(task_file)
+    data = task_of(task_file)
     where = resolve_device(device)
     folder = Path(resume)
-    own = read_record(BaselineRecord, baseline_metrics)
-    choice = read_record(SelectionRecord, selection)
-    start = load_checkpoint(initial)
+    own = record_of(BaselineRecord, baseline_metrics)
+    choice = record_of(SelectionRecord, selection)
+    start = checkpoint_of(initial, data)
     made = from_values(StartRecord, start.record, initial)
+    _check_backbone(made.backbone, initial, choice, selection)
     target = target.at_rate_for(continued=made.continued)
     key = training_key(task_file, initial, settings=(target, training), seed=seed, device=where)
     made_of = {"task_file": task_file, "selection": selection, "backbone": backbone}
@@ -114,7 +113,7 @@ def train_target(
     tried = _tried(outcome, data, choice, made)
     verdict = _verdict(tried, own)
     kept_baseline = target.keep_better and verdict == "hurts"
-    product = network_of(baseline) if kept_baseline else outcome.kept.network.cpu()
+    product = network_of(baseline, data) if kept_baseline else outcome.kept.network.cpu()
     record = ProductRecord(
         **_comparison(choice, tried, own, kept_baseline=kept_baseline),
         verdict=verdict,
@@ -124,8 +123,10 @@ def train_target(
         **circumstances(data, seed=seed, device=where),
         **origin(settings={"target": target, "training": training}, parents=made_of),
     )
-    save_checkpoint(product, checkpoint, to_values(record))
-    earlier = () if kept_baseline else (_earlier_task(backbone, checkpoint, backbone_data),)
+    unchecked = folder / "product.pt"
+    save_checkpoint(product, unchecked, to_values(record))
+    earlier = () if kept_baseline else (_earlier_task(backbone, unchecked, backbone_data),)
+    copy_file(unchecked, checkpoint)
     write_csv(pd.DataFrame(outcome.kept.rows).assign(width=outcome.kept.width), history)
     whole = _whole(record, checkpoint, earlier)
     write_record(whole, metrics)
@@ -200,16 +201,35 @@ def _weights(network: Network, task: str) -> dict[str, Any]:
     }
 
 
-def _earlier_task(backbone: StrPath, checkpoint: StrPath, backbone_data: StrPath) -> EarlierTask:
-    """Measure the backbone's task before and after, each from the file on disk."""
-    data = load_task(backbone_data)
+def _check_backbone(found: str, path: StrPath, choice: SelectionRecord, selection: StrPath) -> None:
+    """Refuse a file that was made of another backbone than was chosen."""
+    if found != choice.backbone:
+        raise ValueError(
+            f"{path} is of task {found}, but {selection} chose {choice.backbone}: remove both and"
+            " run again"
+        )
+
+
+def _earlier_task(backbone: StrPath, product: StrPath, backbone_data: StrPath) -> EarlierTask:
+    """Measure the backbone's task before and after, each from the file on disk.
+
+    Raises:
+        ValueError: It does not compute as it did.
+    """
+    data = task_of(backbone_data)
     before, after = (
-        split_logits(network_of(path).settled(data.task), data.test)
-        for path in (backbone, checkpoint)
+        split_logits(network_of(path, data).settled(data.task), data.test)
+        for path in (backbone, product)
     )
+    if not torch.equal(before, after):
+        raise ValueError(
+            f"task {data.task} of {backbone} computes other logits in the product, which therefore"
+            f" was not written (it is {product}): this is a fault of the software or the machine;"
+            " run again, and report it if it stays"
+        )
     return EarlierTask(
         task=data.task,
         test_accuracy_before=accuracy(before, data.test.labels),
         test_accuracy_after=accuracy(after, data.test.labels),
-        logits_identical=torch.equal(before, after),
+        logits_identical=True,
     )

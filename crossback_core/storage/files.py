@@ -11,6 +11,7 @@ import io
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -99,6 +100,12 @@ def _full_text(number: int, path: Path) -> str:
 def reason(error: OSError) -> str:
     """Say why a file could not be written."""
     return _FULL.get(error.errno or 0, str(error))
+
+
+def copy_file(source: str | Path, path: str | Path) -> None:
+    """Copy a file, atomically."""
+    with atomic_write(path) as file, open(_existing(source), "rb") as content:
+        shutil.copyfileobj(content, file)
 
 
 def write_text(text: str, path: str | Path) -> None:

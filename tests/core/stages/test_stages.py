@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from crossback_core.checkpoint.network_file import load_checkpoint, save_checkpo
 from crossback_core.data.contents import Seen
 from crossback_core.data.task_file import TaskData, save_task
 from crossback_core.learning import training
-from crossback_core.records import SelectionRecord, TargetRecord, read_record, to_values
+from crossback_core.records import SelectionRecord, read_record, to_values
 from crossback_core.selection.comparison import Target
 from crossback_core.selection.scores import SCORES
 from crossback_core.selection.settings import ProbeSettings
@@ -45,10 +46,11 @@ class Chain:
     folder: Path
     target: TaskData
     source: TaskData
+    places: dict[str, Path] = field(default_factory=dict)
 
     def path(self, name: str) -> Path:
         """Return the path of an artifact."""
-        return self.folder / name
+        return self.places.get(name, self.folder / name)
 
     def json(self, name: str) -> Any:
         """Return the contents of a JSON artifact."""
@@ -208,6 +210,13 @@ def crossing(finished) -> Chain:
     return finished("image to text")
 
 
+@pytest.fixture
+def copied(crossing, tmp_path) -> Chain:
+    """A copy of it, to be changed."""
+    shutil.copytree(crossing.folder, tmp_path / "copied", ignore=shutil.ignore_patterns("resume"))
+    return replace(crossing, folder=tmp_path / "copied")
+
+
 def state(path: Path) -> dict[str, torch.Tensor]:
     return tiny.snapshot(load_checkpoint(path).network)
 
@@ -266,20 +275,32 @@ def test_the_backbones_task_is_as_it_was(chain):
     ]
 
 
-def test_a_task_that_changed_is_found_by_the_files_on_disk(crossing, tmp_path):
-    checkpoint = load_checkpoint(crossing.path("pruned.pt"))
+def test_a_task_that_changed_is_found_by_the_files_on_disk(copied, tmp_path):
+    """An error that names it; the product and the metrics that were there before stay."""
+    checkpoint = load_checkpoint(copied.path("pruned.pt"))
     with torch.no_grad():
         checkpoint.network.heads[0].bias += torch.tensor([5.0, 0.0, 0.0])
-    other = chain_of(tmp_path, "image to text")
-    for path in crossing.folder.glob("*.*"):
-        if not path.name.startswith(("target", "kept", "grown")):
-            other.path(path.name).write_bytes(path.read_bytes())
-    save_checkpoint(checkpoint.network, other.path("pruned.pt"), checkpoint.record)
-    other.train_target()
-    (task,) = read_record(TargetRecord, other.path("target_1.json")).earlier_tasks
-    assert not task.logits_identical
-    (sound,) = read_record(TargetRecord, crossing.path("target_1.json")).earlier_tasks
-    assert task.test_accuracy_after == sound.test_accuracy_after != task.test_accuracy_before
+    save_checkpoint(checkpoint.network, copied.path("pruned.pt"), checkpoint.record)
+    made = [copied.path(f"target_1.{suffix}") for suffix in ("pt", "json", "csv")]
+    before = [sha256(path) for path in made]
+    with pytest.raises(ValueError, match="task 2 of .*pruned.pt computes other logits in the prod"):
+        copied.train_target()
+    assert [sha256(path) for path in made] == before
+
+
+def test_a_product_that_lost_an_earlier_task_is_not_written(copied, monkeypatch):
+    """As if training had changed what the backbone owns."""
+
+    def spoilt(network, path, *given):
+        with torch.no_grad():
+            network.heads[0].bias += 1e-6
+        save_checkpoint(network, path, *given)
+
+    copied.path("target_1.pt").unlink()
+    monkeypatch.setattr(target, "save_checkpoint", spoilt)
+    with pytest.raises(ValueError, match="task 2 of .*pruned.pt computes other logits"):
+        copied.train_target()
+    assert not copied.path("target_1.pt").exists()
 
 
 def test_the_product_serves_both_tasks(chain):
@@ -554,16 +575,22 @@ def test_the_chosen_level_is_copied(crossing, accuracies, allowed_loss, file, sp
     table.to_csv(tmp_path / "pruning.csv", index=False)
     dense = crossing.json("baseline_2.json") | {"validation_accuracy": 0.9}
     write_json(dense, tmp_path / "baseline_2.json")
+    shutil.copy(crossing.path("baseline_2.pt"), tmp_path)
+    levels = [tmp_path / "ladder" / path.name for path in crossing.levels]
+    for level, path, reached in zip(levels, crossing.levels, accuracies, strict=True):
+        checkpoint = load_checkpoint(path)
+        record = checkpoint.record | {"validation_accuracy": reached}
+        save_checkpoint(checkpoint.network, level, record)
     backbone.choose_sparsity(
-        baseline=crossing.path("baseline_2.pt"),
+        baseline=tmp_path / "baseline_2.pt",
         baseline_metrics=tmp_path / "baseline_2.json",
         table=tmp_path / "pruning.csv",
-        levels=crossing.levels,
+        levels=levels,
         checkpoint=tmp_path / "pruned.pt",
         choice=tmp_path / "choice.json",
         allowed_loss=allowed_loss,
     )
-    assert sha256(tmp_path / "pruned.pt") == sha256(crossing.path(file))
+    assert sha256(tmp_path / "pruned.pt") == sha256(tmp_path / file)
     choice = read_json(tmp_path / "choice.json")
     assert (choice["task"], choice["sparsity"]) == ("2", sparsity)
     expected = dict(zip([0.5, 0.8, 0.0], [*accuracies, 0.9], strict=True))[sparsity]
@@ -674,10 +701,54 @@ def test_an_interrupted_stage_goes_on_where_it_was(crossing, result, tmp_path, m
     assert not again.path(folder).exists()
 
 
+READ = {
+    "select": ["task_1.pt", "baseline_1.pt", "task_2.pt", "baseline_2.pt", "similarity_1.csv"],
+    "prune": ["task_2.pt", "baseline_2.pt"],
+    "choose": ["baseline_2.json", "ladder/0.8.pt"],
+    "swap": ["selection_1.json", "pruned.pt", "baseline_1.pt"],
+    "train_target": ["task_1.pt", "swapped.pt", "pruned.pt", "task_2.pt", "baseline_1.json"],
+}
+
+
+@pytest.mark.parametrize(
+    ("step", "name"), [(step, name) for step, names in READ.items() for name in names]
+)
+def test_a_file_in_the_place_of_another_task_is_refused_by_each_stage(copied, step, name):
+    """Whole files under another task's name, as of two that were swapped by hand."""
+    other = copied.path("task_77") / name.replace("task", "moved")
+    other.parent.mkdir(parents=True)
+    shutil.move(copied.path(name), other)
+    if step == "select" and name != "similarity_1.csv":
+        copied.path("similarity_1.csv").unlink()  # or its rows would be kept
+    holds = "[12], but its path says 77"
+    moved = replace(copied, places={name: other})
+    with pytest.raises(ValueError, match=f"{re.escape(str(other))} holds {holds}"):
+        getattr(moved, step)()
+
+
+def test_levels_that_were_swapped_are_refused(copied):
+    one, two = copied.levels
+    kept = one.read_bytes()
+    shutil.copy(two, one)
+    two.write_bytes(kept)
+    message = "0.8.pt holds .*'sparsity': 0.5.*, but its ladder's table says .*'sparsity': 0.8"
+    with pytest.raises(ValueError, match=message):
+        copied.choose()
+
+
+def test_data_of_other_classes_is_refused(copied):
+    """A task file of another data set, whose task has the same name."""
+    other = replace(copied.source, classes=("x", "y", "z"))
+    save_task(other, copied.path("task_2.pt"))
+    for step in (copied.select, copied.prune, copied.train_target):
+        with pytest.raises(ValueError, match=r"has classes \('x', 'y', 'z'\), the network"):
+            step()
+
+
 def test_a_backbone_that_is_not_the_selected_one_is_refused(crossing, tmp_path):
     other = tmp_path / "selection.json"
     write_json(crossing.json("selection_1.json") | {"backbone": "3"}, other)
-    message = f"pruned.pt holds task 2, but {other} chose 3: remove both and run again"
+    message = f"pruned.pt is of task 2, but {other} chose 3: remove both and run again"
     with pytest.raises(ValueError, match=message):
         target.swap_kv(
             selection=other,
