@@ -5,10 +5,15 @@ from snakemake.utils import min_version
 min_version("9.20")
 
 
+include: "rules/run.smk"
+
+
+check_configuration("config.yaml")
+
+
 configfile: "config.yaml"
 
 
-include: "rules/run.smk"
 include: "rules/common.smk"
 
 

@@ -9,7 +9,6 @@ from snakemake.iocontainers import Wildcards
 from crossback_core.version import NUMERICS
 from crossback_core.checkpoint import CHECKPOINT_FORMAT
 from crossback_core.config import Experiment, Settings, load_settings
-from crossback_core.config.plain import check_files
 from crossback_core.config.requests import check_requests
 from crossback_core.records import RECORD_FORMAT
 from crossback_core.runtime.device import has_gpu
@@ -20,7 +19,6 @@ FORMATS = f"numerics {NUMERICS}, checkpoints {CHECKPOINT_FORMAT}, records {RECOR
 def checked_settings() -> Settings:
     """Turn the configuration into settings, unless what is asked for is not in it."""
     try:
-        check_files(workflow.configfiles)
         settings = load_settings(config)
         check_requests(asked_for(), settings)
         return settings

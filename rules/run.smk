@@ -4,6 +4,7 @@ import shutil
 import sys
 from argparse import Namespace
 from functools import cache
+from os.path import exists
 from pathlib import Path
 
 from snakemake.cli import get_argument_parser
@@ -11,6 +12,7 @@ from snakemake.exceptions import WorkflowError
 from snakemake.jobs import Job
 from snakemake.scheduling.job_scheduler import JobScheduler
 
+from crossback_core.config.plain import check_files
 from crossback_core.runtime.device import has_gpu
 
 
@@ -47,6 +49,19 @@ def check_room() -> None:
             f"the disk is full: {Path.cwd()} has {disk.free // 1024} KiB left; what was written "
             "earlier is whole: make room and run the same command again"
         )
+
+
+def check_configuration(file: str) -> None:
+    """Refuse configuration files that do not say what they seem to, or that run code.
+
+    Args:
+        file: What `configfile` names: Snakemake has not read it yet. Those of the command line
+            have been read.
+    """
+    try:
+        check_files([*workflow.configfiles, *filter(exists, [file])])
+    except ValueError as error:
+        raise Refused(str(error)) from None
 
 
 def check_device(device: str) -> None:

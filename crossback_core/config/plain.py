@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from crossback_core.section import shown
 
 _MOST_VALUES = 100_000
 _DEEPEST = 50
+_TEMPLATE = "__use_yte__"  # makes Snakemake take a file as a template of YTE
 # Numbers that YAML 1.1 reads in another base: 017 is 15, 1:30 is 90, 0x1F is 31, 1_000 is 1000.
 _AMBIGUOUS = re.compile(
     r"[-+]?(0[0-7_]+|0[xb][0-9a-f_]+|[\d_]+(:[0-5]?\d)+(\.\d*)?|[\d.]*_[\d_.]*)"
@@ -47,7 +50,8 @@ def _normalised(value: Any, budget: Iterator[int], depth: int) -> Any:
 def check_files(paths: Iterable[str | Path]) -> None:
     """Refuse configuration files that do not say what they seem to.
 
-    YAML takes the last of several equal keys, and reads 017 as 15 and 1:30 as 90, all in silence.
+    YAML takes the last of several equal keys, as JSON does, and reads 017 as 15 and 1:30 as 90, all
+    in silence. Snakemake reads YAML as a template that runs code where it asks for that.
 
     Raises:
         ValueError: One line for each problem found: the file and line, the key's path, the value.
@@ -60,15 +64,46 @@ def check_files(paths: Iterable[str | Path]) -> None:
 
 
 def _file_problems(path: Path) -> Iterator[str]:
-    if path.suffix == ".json":
-        return  # it has one way to write a number
     try:
-        root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        yield f"{path}: {' '.join(str(error).split())}"
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        yield f"{path}: byte {error.start} is not UTF-8: save the file as UTF-8"
         return
-    for problem in _node_problems(root, "", set()):
+    problems = _json_problems(text)
+    for problem in _yaml_problems(text) if problems is None else problems:
         yield f"{path}:{problem}"
+
+
+def _json_problems(text: str) -> list[str] | None:
+    """Find keys that JSON gives twice; None for what is no JSON, which Snakemake reads as YAML."""
+    twice: list[str] = []
+    try:
+        json.loads(text, object_pairs_hook=lambda pairs: _noting_twice(pairs, twice))
+    except (ValueError, RecursionError):
+        return None
+    return [f" {shown(key)} is given more than once" for key in twice]
+
+
+def _noting_twice(pairs: Sequence[tuple[str, Any]], twice: list[str]) -> dict[str, Any]:
+    counts = Counter(key for key, _ in pairs)
+    twice.extend(key for key, count in counts.items() if count > 1)
+    return dict(pairs)
+
+
+def _yaml_problems(text: str) -> Iterator[str]:
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        yield f"{mark.line + 1 if mark else ''}: it is not YAML: {_short(error.problem)}"
+    except (yaml.YAMLError, RecursionError) as error:
+        yield f" it is not YAML: {_short(error)}"
+    else:
+        yield from _node_problems(root, "", set())
+
+
+def _short(problem: object) -> str:
+    return " ".join(str(problem).split())[:200]
 
 
 def _node_problems(node: yaml.Node | None, where: str, seen: set[int]) -> Iterator[str]:
@@ -81,6 +116,8 @@ def _node_problems(node: yaml.Node | None, where: str, seen: set[int]) -> Iterat
         for key, value in node.value:
             name = str(key.value)
             path = f"{where}.{name}" if where else name
+            if path == _TEMPLATE:
+                yield f"{key.start_mark.line + 1}: {_TEMPLATE} is not allowed: it runs code"
             if name in there and name != "<<":
                 yield f"{key.start_mark.line + 1}: {path} is given more than once"
             there.add(name)

@@ -27,7 +27,11 @@ def test_the_shipped_configuration_is_plain() -> None:
         ("a:\n  time: 1:30\n", "2: a.time: 1:30 is read as 90; write the number"),
         ("a: 1_000\n", "1: a: 1_000 is read as 1000; write the number"),
         ("a: 0x1F\n", "1: a: 0x1F is read as 31"),
-        ("a: [1, 2\n", "while parsing a flow sequence"),
+        ("a: [1, 2\n", "2: it is not YAML: expected ',' or ']', but got '<stream end>'"),
+        ("a: 1\nb: c: 2\n", "2: it is not YAML: mapping values are not allowed here"),
+        ("a: 1\nb: \x07\n", "it is not YAML: unacceptable character #x0007"),
+        ("a: 1\n__use_yte__: true\n", "2: __use_yte__ is not allowed: it runs code"),
+        ('{"a": {"b": 1, "b": 2}}', "'b' is given more than once"),
     ],
 )
 def test_what_yaml_reads_in_silence_is_named(tmp_path: Path, text: str, problem: str) -> None:
@@ -35,6 +39,13 @@ def test_what_yaml_reads_in_silence_is_named(tmp_path: Path, text: str, problem:
     path.write_text(text)
     with pytest.raises(ValueError, match=re.escape(str(path)) + ".*" + re.escape(problem)):
         check_files([CONFIG, path])
+
+
+def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "my.yaml"
+    path.write_bytes("a: Möbel\n".encode("latin-1"))
+    with pytest.raises(ValueError, match="my.yaml: byte 4 is not UTF-8: save the file as UTF-8"):
+        check_files([path])
 
 
 def test_quotes_plain_numbers_and_anchors_are_fine(tmp_path: Path) -> None:
