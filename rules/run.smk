@@ -1,5 +1,6 @@
 """Before and after a run: the command line, what is refused at once, and jobs that failed."""
 
+import atexit
 import shutil
 import sys
 from argparse import Namespace
@@ -14,6 +15,7 @@ from snakemake.scheduling.job_scheduler import JobScheduler
 
 from crossback_core.config.plain import check_files
 from crossback_core.runtime.device import has_gpu
+from crossback_core.runtime.run_log import error_in
 
 
 class Refused(WorkflowError):
@@ -86,9 +88,31 @@ def mark_failures() -> None:
         for job in failed if failed.is_group() else [failed]:
             if any(Path(file).exists() for file in job.output):
                 scheduler.workflow.persistence.started(job)
+            if failed in scheduler.failed:  # and is not tried once more
+                FAILED.append(job)
 
     handle_and_mark.marks = True
     JobScheduler._handle_error = handle_and_mark
+    if command_line():
+        atexit.register(tell_failures)
+
+
+FAILED: list[Job] = []
+
+
+def tell_failures() -> None:
+    """End the screen with what went wrong: Snakemake's own words on a failed job are many lines."""
+    jobs = f"{len(FAILED)} job{'s' if len(FAILED) > 1 else ''} failed:"
+    for line in [jobs, *map(why_failed, FAILED)] if FAILED else ():
+        print(line, file=sys.stderr)
+
+
+def why_failed(job: Job) -> str:
+    """Return a line with the error that a job's log ends with, and where the log is."""
+    log = next(iter(job.log), None)
+    error = log and error_in(log)
+    told = error or "it was killed, or ended before it could say why"
+    return f"  {' '.join([job.rule.name, *job.wildcards])}: {told} (full log: {log})"
 
 
 mark_failures()

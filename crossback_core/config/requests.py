@@ -36,6 +36,11 @@ def check_requests(requests: Iterable[str], settings: Settings) -> None:
 def _problem(request: str, settings: Settings) -> str | None:
     if request == "study" and not any(each.study for each in settings.datasets.values()):
         return "no data set of the configuration has a `study` (docs/study.md)"
+    if request in settings.datasets and request != "study":
+        return (
+            f"that is a data set: ask for results/{request}/summary.csv, which makes all its"
+            f" targets, or for one of them, results/{request}/target_ID.pt"
+        )
     results, name, *rest = (*PurePosixPath(request).parts, "", "")
     if results != "results" or not name:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
+import re
 import signal
 import sys
 import threading
@@ -17,6 +18,8 @@ from typing import TextIO
 from crossback_core.storage.files import reason
 
 logger = logging.getLogger(__name__)
+
+_FAILED = re.compile(r"^\S+ \S+ ERROR failed after \S+ s: (.*)$", re.MULTILINE)
 
 # Least seconds between two lines about a job's progress: on a terminal, and in a pipe or a file.
 ON_TERMINAL, ELSEWHERE = 10.0, 30.0
@@ -56,10 +59,20 @@ def run_log(path: str | Path) -> Iterator[None]:
             logger.error("interrupted by %s", error.args[0] if error.args else "SIGINT")
             raise SystemExit(143 if error.args else 130) from error
         except Exception as error:
-            logger.exception("failed after %.1f s", time.monotonic() - started)
-            message = " ".join(str(error).split())
-            screen.write(f"{type(error).__name__}: {message} (full log: {path})\n")
+            message = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            logger.exception("failed after %.1f s: %s", time.monotonic() - started, message)
+            screen.write(f"{message} (full log: {path})\n")
             raise SystemExit(1) from error
+
+
+def error_in(path: str | Path) -> str | None:
+    """Return the error that ended a run, from its log; None if the log has none."""
+    try:
+        log = Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    found = _FAILED.findall(log)
+    return found[-1] if found else None
 
 
 def _open_log(path: Path) -> _Log:

@@ -23,6 +23,11 @@ def settings(config: dict[str, Any]) -> Settings:
 @pytest.mark.parametrize(
     ("request_", "problem"),
     [
+        (
+            "icons",
+            "that is a data set: ask for results/icons/summary.csv, which makes all its targets"
+            ", or for one of them, results/icons/target_ID.pt",
+        ),
         ("results/icon/x", "unknown data set 'icon' (did you mean 'icons'?); known: icons, study"),
         ("results/exp1/my.yaml", "unknown data set 'exp1'; known: icons, study"),
         (

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from crossback_core.runtime.run_log import ELSEWHERE, ON_TERMINAL, Screen, run_log
+from crossback_core.runtime.run_log import ELSEWHERE, ON_TERMINAL, Screen, error_in, run_log
 
 
 class Terminal(io.StringIO):
@@ -93,6 +93,13 @@ def test_an_error_is_one_line_on_stderr_and_a_traceback_in_the_log(tmp_path, cap
     assert "ERROR failed after" in log
     assert "Traceback (most recent call last)" in log
     assert "ValueError: first line\nsecond line" in log
+    assert error_in(path) == "ValueError: first line second line"
+
+
+def test_a_log_without_an_error_tells_none(tmp_path):
+    with run_log(tmp_path / "log"):
+        logging.info("2026-01-01 failed after 3.0 s: of another program")
+    assert error_in(tmp_path / "log") is error_in(tmp_path / "missing") is None
 
 
 def test_a_terminal_shows_progress_and_the_log_keeps_its_end(tmp_path, monkeypatch):
