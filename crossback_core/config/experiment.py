@@ -97,7 +97,7 @@ class DatasetPlan:
     ] = None
     train_per_class: Annotated[
         Count | None,
-        Field(description="training samples per class of a target; candidates keep all of theirs"),
+        Field(description="training samples per class of a target, also as a candidate of others"),
     ] = None
     urls: Annotated[
         dict[str, Any], Field(description="other addresses of the files that are downloaded")

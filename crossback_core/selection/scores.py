@@ -141,8 +141,9 @@ def knn(view: View) -> float:
 
     Near is a high cosine of the features; k is `NEIGHBOURS`, or all other samples where they are
     fewer. All samples as near as the k-th vote. Of m classes with equally many votes, each is
-    right with 1/m. So neither the order of samples nor that of classes matters, and constant
-    features score as chance does.
+    right with 1/m. So neither the order of samples nor that of classes matters. Constant features
+    score 0 where classes are equally large: all other samples vote, and a sample's own class has
+    one vote less than the others.
 
     Source: Sorkhei et al., "k-NN as a Simple and Effective Estimator of Transferability"
     (arXiv 2503.18528).
