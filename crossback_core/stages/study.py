@@ -123,7 +123,7 @@ def collect_study(
     rows = [
         *(_baseline_row(*each, "baseline") for each in zip(baselines, histories, strict=True)),
         *(_baseline_row(*each, "longer") for each in zip(longer, longer_histories, strict=True)),
-        *(_place(path) | asdict(record_of(PairRecord, path)) for path in pairs),
+        *(_pair_row(path) for path in pairs),
     ]
     table = pd.DataFrame(rows)[list(TRAINING_COLUMNS)]
     table = table.astype({"classes": "Int64"})
@@ -149,11 +149,29 @@ def _place(path: StrPath) -> dict[str, int | str]:
     return {"size": size, "seed": int(seed), "target": target}
 
 
+def _pair_row(metrics: StrPath) -> dict[str, Any]:
+    place = _place(metrics)
+    record = record_of(PairRecord, metrics)
+    _check_cell(metrics, training=f"{record.start}_{record.candidate}", said=Path(metrics).stem)
+    _check_cell(metrics, training=f"seed {record.seed}", said=f"seed {place['seed']}")
+    return place | asdict(record)
+
+
+def _check_cell(path: StrPath, *, training: str, said: str) -> None:
+    """Refuse a record of another training of a study than its path says."""
+    if training != said:
+        raise ValueError(
+            f"{path} holds {training}, but its path says {said}: remove it and run again"
+        )
+
+
 def _baseline_row(metrics: StrPath, history: StrPath, start: str) -> dict[str, Any]:
+    place = _place(metrics)
     record = record_of(BaselineRecord, metrics)
+    _check_cell(metrics, training=f"seed {record.seed}", said=f"seed {place['seed']}")
     return {
         **asdict(record),
-        **_place(metrics),
+        **place,
         **_on_the_way(read_csv(history)["validation_accuracy"].tolist()),
         "start": start,
         "target_modality": record.modality,

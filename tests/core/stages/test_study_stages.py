@@ -205,6 +205,34 @@ def test_a_path_that_is_none_of_a_study_is_refused(done: Study) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("name", "other", "words"),
+    [
+        ("backbone_8.json", "shuffled_8.json", "holds backbone_8, but its path says shuffled_8"),
+        ("backbone_9.json", "backbone_8.json", "holds backbone_9, but its path says backbone_8"),
+        ("backbone_8.json", "../../seed_2/target_1/backbone_8.json", "holds seed 1, .* seed 2"),
+        ("backbone_8.json", "../target_2/backbone_8.json", "holds 1, but its path says 2"),
+    ],
+)
+def test_a_record_in_the_place_of_another_training_is_refused(
+    done: Study, tmp_path: Path, name: str, other: str, words: str
+) -> None:
+    place = (tmp_path / "size_4" / "seed_1" / "target_1" / other).resolve()
+    place.parent.mkdir(parents=True)
+    place.write_bytes((done.target("1") / name).read_bytes())
+    with pytest.raises(ValueError, match=words):
+        study.collect_study(
+            baselines=[],
+            histories=[],
+            longer=[],
+            longer_histories=[],
+            pairs=[place],
+            scores=[],
+            trainings=tmp_path / "none.csv",
+            score_table=tmp_path / "none.csv",
+        )
+
+
 def test_tables_read_back_as_they_were_judged(done: Study) -> None:
     table = read_csv(done.folder / "scores.csv", names=IDS)
     assert list(table["candidate"]) == [*CANDIDATES, *CANDIDATES]
