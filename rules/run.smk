@@ -1,6 +1,7 @@
 """Before and after a run: the command line, what is refused at once, and jobs that failed."""
 
 import atexit
+import gc
 import shutil
 import sys
 from argparse import Namespace
@@ -115,5 +116,8 @@ def why_failed(job: Job) -> str:
     return f"  {' '.join([job.rule.name, *job.wildcards])}: {told} (full log: {log})"
 
 
+# Planning makes millions of small objects that stay: without this, looking for cycles among them takes
+# an eighth of the time.
+gc.set_threshold(50_000, 20, 50)
 mark_failures()
 check_room()
