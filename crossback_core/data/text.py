@@ -60,7 +60,7 @@ def read_vocabulary(words: Path, embeddings: Path) -> Vocabulary:
         FileNotFoundError: If either file is missing.
         ValueError: If the two do not fit each other or hold unusable values.
     """
-    pieces = words.read_text(encoding="utf-8").rstrip("\n").split("\n")
+    pieces = _read(words).replace("\r\n", "\n").rstrip("\n").split("\n")
     ids = {piece: row for row, piece in enumerate(pieces)}
     if pieces[0] != PADDING:
         raise ValueError(f"{words}: line 1 is {pieces[0]!r}, it has to be {PADDING}")
@@ -95,10 +95,7 @@ def read_caption(path: Path) -> str:
         FileNotFoundError: There is no such file.
         ValueError: It is no text that can be read (see `decode_text`).
     """
-    try:
-        return _caption(path.read_bytes())
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from error
+    return join_captions(_read(path).splitlines())
 
 
 def decode_text(data: bytes) -> str:
@@ -125,8 +122,11 @@ def decode_text(data: bytes) -> str:
     return text
 
 
-def _caption(data: bytes) -> str:
-    return join_captions(decode_text(data).splitlines())
+def _read(path: Path) -> str:
+    try:
+        return decode_text(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def join_captions(captions: Sequence[str]) -> str:
@@ -137,7 +137,7 @@ def join_captions(captions: Sequence[str]) -> str:
 def caption_problem(path: Path) -> str:
     """Say what is wrong with a caption file, if anything is."""
     try:
-        return "" if _caption(path.read_bytes()) else "empty caption"
+        return "" if decode_text(path.read_bytes()).strip() else "empty caption"
     except FileNotFoundError:
         return "missing caption file"
     except ValueError as error:

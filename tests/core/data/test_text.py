@@ -41,6 +41,7 @@ DAMAGED = "is not a NumPy array file or is damaged"
     [
         ("a\n[PAD]\n", r"vocabulary\.txt: line 1 is 'a', it has to be \[PAD\]"),
         ("[PAD]\na\nb\na\n", r"vocabulary\.txt: wordpiece 'a' is listed twice"),
+        (b"[PAD]\n\xff\nb\nc\n", r"vocabulary\.txt: it is not UTF-8 at byte 7"),
         (TABLE[:3], r"embeddings\.npy has 3 rows, the vocabulary has 4 wordpieces"),
         (TABLE.astype(np.float32), r"\.npy is float32 of shape \(4, 2\), not float16"),
         (TABLE[0], r"\.npy is float16 of shape \(2,\)"),
@@ -54,6 +55,8 @@ DAMAGED = "is not a NumPy array file or is damaged"
 def test_a_faulty_file_is_named(files, content, words):
     if isinstance(content, str):
         files[0].write_text(content)
+    elif isinstance(content, bytes):
+        files[0].write_bytes(content)
     elif isinstance(content, int):
         files[1].write_bytes(files[1].read_bytes()[:content])
     else:
