@@ -153,7 +153,8 @@ def _load(name: str) -> tuple[Any, Any]:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return "".join(filter(str.isprintable, line))[:200]  # some are coloured
 
 
 def _check_vocabulary(tokenizer: Any, model: Any, settings: ReadsTexts) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -208,6 +209,17 @@ def test_an_encoder_that_is_damaged_is_named_with_what_to_do(settings, tmp_path)
     words = f"{encoder!r} could not be loaded.*HF_HUB_OFFLINE.*local folder.*config.json"
     with pytest.raises(OSError, match=words):
         encode(TEXTS, replace(settings, encoder=encoder))
+
+
+def test_an_encoder_brings_no_code(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda question: "y")  # nobody is asked
+    config = json.loads((make_encoder(tmp_path) / "config.json").read_text())
+    config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.Own", "AutoModel": "own.Own"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with pytest.raises(OSError, match="could not be loaded.*contains custom code"):
+        encode(TEXTS, replace(settings, encoder=str(tmp_path)))
+    assert not (tmp_path / "ran").exists()
 
 
 NO_FOLDERS = [
