@@ -39,6 +39,11 @@ def decoded(data: bytes, *, size: int) -> np.ndarray:
     return decode_picture(data, size=size).pixels
 
 
+def flipped(data: bytes, place: int) -> bytes:
+    """Return a file with the bits of one byte turned over."""
+    return data[:place] + bytes([data[place] ^ 255]) + data[place + 1 :]
+
+
 def corners(pixels: np.ndarray) -> list[tuple[int, ...]]:
     """Return the colours of the corners: top left, top right, bottom left, bottom right."""
     return [tuple(pixels[row, column].tolist()) for row in (0, -1) for column in (0, -1)]
@@ -213,6 +218,7 @@ def test_a_jpeg_is_decoded_at_a_reduced_scale():
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture of a known format"),
         (encoded(quarters(), "JPEG")[:-200], "truncated"),
         (encoded(quarters(), "PNG")[:60], "trunc|broken|damaged"),
+        (flipped(encoded(quarters(), "PNG"), 60), "broken data stream"),
         (encoded(quarters(), "GIF")[:40], "."),
         (encoded(quarters(), "WEBP")[:40], "."),
         (encoded(quarters(), "TIFF")[:200], "."),
