@@ -246,5 +246,7 @@ def _half(values: npt.NDArray[np.float32], name: str) -> npt.NDArray[np.float16]
     """Return values as float16, as task files hold them."""
     limit = np.finfo(np.float16).max
     if not (np.abs(values) <= limit).all():
-        raise ValueError(f"encoder {name!r} gives values beyond {limit}, which float16 cannot hold")
+        raise ValueError(
+            f"encoder {name!r} gives NaN, or values beyond {limit}, which float16 cannot hold"
+        )
     return values.astype(np.float16)

@@ -6,7 +6,6 @@ import contextlib
 import io
 import logging
 import re
-import struct
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -221,7 +220,7 @@ def _orientation(picture: Image.Image) -> int:
     """Return the EXIF orientation; a picture with damaged EXIF data stays as it is."""
     try:
         return int(picture.getexif().get(_EXIF_ORIENTATION, 1))
-    except (OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error):
+    except Exception:  # as above
         return 1
 
 
