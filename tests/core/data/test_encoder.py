@@ -150,6 +150,16 @@ def test_hidden_states_need_positions(settings):
         encode(TEXTS, replace(settings, representation="contextual"))
 
 
+def test_an_encoder_that_states_no_positions_reads_any_length(settings, tmp_path):
+    from transformers import XLNetConfig, XLNetModel
+
+    load(settings.encoder)[0].save_pretrained(tmp_path)
+    sizes = {"vocab_size": 35, "d_model": 16, "n_layer": 1, "n_head": 2, "d_inner": 16}
+    XLNetModel(XLNetConfig(**sizes)).save_pretrained(tmp_path)
+    settings = replace(settings, encoder=str(tmp_path), representation="contextual")
+    assert [len(ids) for ids in encode(TEXTS, settings).ids] == [9, 4, 5, 12]
+
+
 def test_fewer_positions_than_an_encoder_says_are_told(settings, tmp_path):
     from transformers import RobertaConfig, RobertaModel
 
@@ -220,6 +230,16 @@ def test_an_encoder_brings_no_code(settings, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="could not be loaded.*contains custom code"):
         encode(TEXTS, replace(settings, encoder=str(tmp_path)))
     assert not (tmp_path / "ran").exists()
+
+
+def test_weights_that_are_pickled_run_no_code(settings, tmp_path):
+    (make_encoder(tmp_path) / "model.safetensors").unlink()
+    weights = tmp_path / "pytorch_model.bin"
+    torch.save({"embeddings.word_embeddings.weight": Path(tmp_path / "ran").touch}, weights)
+    with pytest.raises(OSError, match="could not be loaded.*Weights only load failed") as caught:
+        encode(TEXTS, replace(settings, encoder=str(tmp_path)))
+    assert not (tmp_path / "ran").exists()
+    assert str(caught.value).isprintable(), "their library colours its message"
 
 
 NO_FOLDERS = [
