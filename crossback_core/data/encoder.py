@@ -6,6 +6,8 @@ needs no `transformers`.
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -24,7 +26,13 @@ if TYPE_CHECKING:
 else:
     torch = Lazy("torch")
 
+logger = logging.getLogger(__name__)
+
+_MANY_UNKNOWN = 0.25  # of all tokens
 _BATCH = 32  # texts that go through an encoder at a time
+_HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
+_HALF = re.compile("[\ud800-\udfff]")  # of a character that UTF-16 writes in two; JSON may hold it
+_PARTS = "config.json, model.safetensors and the tokenizer's files"
 
 
 class ReadsTexts(Protocol):
@@ -41,6 +49,24 @@ class ReadsTexts(Protocol):
     @property
     def text_length(self) -> int:
         """Tokens of a text; longer ones are cut."""
+
+
+def folder_of(encoder: str) -> Path | None:
+    """Return the folder that an encoder is in; None for one that is named as on the Hub.
+
+    Raises:
+        FileNotFoundError: It looks like a path, and there is no such folder.
+    """
+    path = Path(encoder)
+    if path.is_dir():
+        return path
+    beside_others = "/" in encoder and path.parent.is_dir()
+    if _HUB_NAME.fullmatch(encoder) and not path.exists() and not beside_others:
+        return None
+    raise FileNotFoundError(
+        f"encoder {encoder!r} is not a folder: {path.absolute()} should hold {_PARTS}; or give the "
+        "name of a model on the Hugging Face Hub"
+    )
 
 
 def read_text_files(
@@ -60,18 +86,19 @@ def encode(texts: Sequence[str], settings: ReadsTexts) -> Texts:
         settings: Of the data set.
 
     Returns:
-        The texts. With `representation` "tokens" the table is that of the encoder's input
-        embeddings; with "contextual" it holds the last hidden state of each token of each text.
+        The texts; those of which the encoder knows no token, special ones aside, have none. With
+        `representation` "tokens" the table is that of the encoder's input embeddings; with
+        "contextual" it holds the last hidden state of each token of each text.
 
     Raises:
         OSError: If there is no such encoder here and it cannot be downloaded.
-        ValueError: If the encoder is incomplete or `text_length` does not fit it.
+        ValueError: If the encoder is incomplete, its tokenizer is another one's, or `text_length`
+            does not fit it; or a text is damaged.
     """
     tokenizer, model = _load(settings.encoder)
+    _check_vocabulary(tokenizer, model, settings)
     _check_length(tokenizer, model, settings)
-    ids: list[list[int]] = tokenizer(
-        list(texts), truncation=True, max_length=settings.text_length, padding=False
-    )["input_ids"]
+    ids = _tokens(tokenizer, texts, settings.text_length)
     contents = [content_hash(text) for text in texts]
     if settings.representation == "contextual":
         with _one_thread(), torch.inference_mode():
@@ -80,21 +107,42 @@ def encode(texts: Sequence[str], settings: ReadsTexts) -> Texts:
     return Texts(ids, _half(table, settings.encoder), contents)
 
 
+def _tokens(tokenizer: Any, texts: Sequence[str], length: int) -> list[list[int]]:
+    """Return the token ids of texts; none where all are special ones, [UNK] among them."""
+    for text in texts:
+        if _HALF.search(text):
+            raise ValueError(f"text {text[:40]!r} holds half a character: mend it, or take it out")
+    given: list[list[int]] = tokenizer(
+        list(texts), truncation=True, max_length=length, padding=False
+    )["input_ids"]
+    unknown = sum(ids.count(tokenizer.unk_token_id) for ids in given)
+    if unknown > _MANY_UNKNOWN * sum(map(len, given)):
+        logger.warning(
+            "the encoder does not know %d of %d tokens, which are all alike to it: is it one for"
+            " texts like these?",
+            unknown,
+            sum(map(len, given)),
+        )
+    special = set(tokenizer.all_special_ids)
+    return [[] if special.issuperset(ids) else ids for ids in given]
+
+
 def _load(name: str) -> tuple[Any, Any]:
     """Load a tokenizer and its encoder, whole."""
     from transformers import AutoModel, AutoTokenizer
 
+    folder_of(name)
     try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
+        # Where nothing is said about code that a model brings along, whoever sits there is asked.
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
         model, report = AutoModel.from_pretrained(
-            name, dtype=torch.float32, output_loading_info=True
+            name, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
         )
     except Exception as error:  # each library beneath has its own kinds
         raise OSError(
             f"encoder {name!r} could not be loaded. Give the name of a Hugging Face model that "
             "this machine can download or has in its cache (HF_HOME; HF_HUB_OFFLINE=1 looks only "
-            "there), or a local folder that holds config.json, model.safetensors and the "
-            f"tokenizer's files ({_first_line(error)})"
+            f"there), or a local folder that holds {_PARTS} ({_first_line(error)})"
         ) from error
     # transformers fills what a file lacks with random numbers. The pooler is not used here.
     missing = sorted(key for key in report["missing_keys"] if "pooler" not in key)
@@ -105,15 +153,41 @@ def _load(name: str) -> tuple[Any, Any]:
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    line = (str(error).strip() or type(error).__name__).splitlines()[0]
+    return "".join(filter(str.isprintable, line))[:200]  # some are coloured
+
+
+def _check_vocabulary(tokenizer: Any, model: Any, settings: ReadsTexts) -> None:
+    """Refuse a tokenizer that does not belong to the embeddings.
+
+    A folder without tokenizer files gives one of special tokens alone, to which all words are
+    unknown; a token that was added without a row of its own has no embedding. A table may well have
+    some more rows than there are tokens.
+    """
+    try:
+        rows = len(model.get_input_embeddings().weight)
+    except (NotImplementedError, AttributeError) as error:  # such as hashes of characters
+        if settings.representation == "contextual":
+            return
+        raise ValueError(
+            f"encoder {settings.encoder!r} has no table of token embeddings: set representation to "
+            "contextual"
+        ) from error
+    tokens = 1 + max(tokenizer.get_vocab().values(), default=-1)
+    if not rows / 2 <= tokens <= rows:
+        raise ValueError(
+            f"encoder {settings.encoder!r}: its tokenizer has {tokens} tokens, its embeddings "
+            f"{rows} rows; they do not belong together. Give the tokenizer's files that were saved "
+            "with the model, and a row to each token that was added"
+        )
 
 
 def _check_length(tokenizer: Any, model: Any, settings: ReadsTexts) -> None:
     least = tokenizer.num_special_tokens_to_add() + 1
     most = settings.text_length
     if settings.representation == "contextual":
-        positions = getattr(model.config, "max_position_embeddings", None) or most
-        most = min(most, positions, tokenizer.model_max_length)
+        positions = getattr(model.config, "max_position_embeddings", None) or 0
+        most = min(most, positions if positions > 0 else most, tokenizer.model_max_length)
     if not least <= settings.text_length <= most:
         raise ValueError(
             f"text_length is {settings.text_length}: encoder {settings.encoder!r} takes texts of "
@@ -130,12 +204,17 @@ def _contextual(model: Any, ids: list[list[int]], name: str) -> Texts:
         list(range(end - length + 1, end + 1)) for end, length in zip(ends, lengths, strict=True)
     ]
     # Texts of one length side by side, so that little is computed for padding.
-    order = sorted(range(len(ids)), key=lengths.__getitem__)
+    order = sorted((row for row, length in enumerate(lengths) if length), key=lengths.__getitem__)
     for start in range(0, len(order), _BATCH):
         batch = order[start : start + _BATCH]
-        for place, states in zip(
-            batch, _hidden_states(model, [ids[i] for i in batch]), strict=True
-        ):
+        try:
+            found = _hidden_states(model, [ids[place] for place in batch])
+        except (IndexError, RuntimeError) as error:  # some have fewer positions than they say
+            raise ValueError(
+                f"encoder {name!r} cannot read a text of {lengths[batch[-1]]} tokens "
+                f"({_first_line(error)}): lower text_length"
+            ) from error
+        for place, states in zip(batch, found, strict=True):
             table[rows[place]] = _half(states[: lengths[place]], name)
     return Texts(rows, table)
 
@@ -167,5 +246,7 @@ def _half(values: npt.NDArray[np.float32], name: str) -> npt.NDArray[np.float16]
     """Return values as float16, as task files hold them."""
     limit = np.finfo(np.float16).max
     if not (np.abs(values) <= limit).all():
-        raise ValueError(f"encoder {name!r} gives values beyond {limit}, which float16 cannot hold")
+        raise ValueError(
+            f"encoder {name!r} gives NaN, or values beyond {limit}, which float16 cannot hold"
+        )
     return values.astype(np.float16)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import io
-import struct
+import logging
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -17,6 +19,8 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from crossback_core.data.contents import content_hash
+
+logger = logging.getLogger(__name__)
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -37,6 +41,12 @@ _UPRIGHT = {
 _REDUCING_GAP = 2
 _WHITE = (255, 255, 255, 255)
 
+_SIXTEEN_BITS = re.compile(r";16[BLNR]")  # in Pillow's name for how a file holds its pixels
+_PHOTOMETRIC = 262  # the tag of a TIFF file that says what its numbers mean
+_WHITE_IS_ZERO = 0
+# The least of the brightest upper half of 16 bits that leaves more than four bits of a colour.
+_LEAST_UPPER = 16
+
 
 class ReadsImages(Protocol):
     """Settings of a data set that reading pictures needs."""
@@ -53,10 +63,12 @@ class Picture:
     Attributes:
         pixels: RGB values (height, width, 3).
         content: Hash of what they were made of, see `content_hash`.
+        bits: Of a file with more than 8 bits of grey: how many it uses, and so was scaled by.
     """
 
     pixels: Pixels
     content: str
+    bits: int | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +94,20 @@ def read_picture_files(
     """
     read = partial(_try_picture, size=settings.image_size)
     with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(read, [raw / source for source in sources]))
+        items = list(pool.map(read, [raw / source for source in sources]))
+    _tell_bits(items)
+    return items
+
+
+def _tell_bits(items: Sequence[Picture | Unreadable]) -> None:
+    """Log by which bits pictures were scaled: that of several is a warning."""
+    found = Counter(item.bits for item in items if isinstance(item, Picture) and item.bits)
+    if found:
+        logger.log(
+            logging.WARNING if len(found) > 1 else logging.INFO,
+            "pictures of more than 8 bits are scaled by the bits that each uses: %s",
+            ", ".join(f"{bits} bits in {count} pictures" for bits, count in sorted(found.items())),
+        )
 
 
 def _try_picture(path: Path, size: int) -> Picture | Unreadable:
@@ -92,7 +117,7 @@ def _try_picture(path: Path, size: int) -> Picture | Unreadable:
     except FileNotFoundError:
         return Unreadable("missing image file")
     try:
-        return Picture(decode_picture(data, size=size), content_hash(data))
+        return decode_picture(data, size=size)
     except ValueError as error:
         return Unreadable(f"unreadable image: {error}")
 
@@ -105,28 +130,30 @@ def file_problem(path: Path) -> str:
         return "missing image file"
 
 
-def decode_picture(data: bytes, *, size: int) -> Pixels:
+def decode_picture(data: bytes, *, size: int) -> Picture:
     """Decode a picture and bring it to a square of `size` pixels; its proportions are not kept.
 
-    JPEG is decoded at a reduced scale where that is still large enough. EXIF orientation is
-    followed, transparency is laid on white, 16-bit values lose their lower half, and of an
-    animation the first frame is taken.
+    JPEG is decoded at a reduced scale where that is still large enough. The orientation that the
+    file states is followed, transparency is laid on white, and of an animation the first frame is
+    taken. Grey of more than 8 bits is scaled by the bits in use: 8, 10, 12 and so on, by the
+    brightest pixel. Of colours of 16 bits the upper half is taken.
 
     Returns:
         RGB values (size, size, 3).
 
     Raises:
         ValueError: If it is not a picture of a known format, is damaged, or has more than
-            `Image.MAX_IMAGE_PIXELS` pixels.
+            `Image.MAX_IMAGE_PIXELS` pixels; or its values have a range that is not known.
     """
     with _decoding(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
         _check_size(picture)
-        turn = _UPRIGHT.get(_orientation(picture))
         picture.draft(None, (size * _REDUCING_GAP, size * _REDUCING_GAP))
-        small = _as_rgb(picture).resize(
-            (size, size), Image.Resampling.BILINEAR, reducing_gap=_REDUCING_GAP
-        )
-        return np.array(small if turn is None else small.transpose(turn))
+        colours, bits = _as_rgb(picture)
+        small = colours.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=_REDUCING_GAP)
+        # Not before it is decoded: that turns a TIFF picture upright, and then it says so.
+        turn = _UPRIGHT.get(_orientation(picture))
+        pixels = np.array(small if turn is None else small.transpose(turn))
+    return Picture(pixels, content_hash(data), bits)
 
 
 def fit_picture(pixels: Pixels, *, size: int) -> Picture:
@@ -149,7 +176,7 @@ def read_picture(path: Path) -> Pixels:
         ValueError: If it is not a picture or is damaged.
     """
     with _open(path) as picture:
-        return np.array(_as_rgb(picture))
+        return np.array(_as_rgb(picture)[0])
 
 
 def picture_size(path: Path) -> tuple[int, int]:
@@ -172,14 +199,13 @@ def _decoding() -> Iterator[None]:
     """Raise ValueError for whatever Pillow raises on bytes that it cannot read."""
     try:
         yield
-    except FileNotFoundError:
+    except (FileNotFoundError, MemoryError):
         raise
     except UnidentifiedImageError as error:
         raise ValueError("not a picture of a known format") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(str(error)) from error
-    except (OSError, SyntaxError, EOFError, LookupError, TypeError, struct.error) as error:
-        # Pillow's decoders raise whatever they trip over.
+    except Exception as error:  # Pillow's decoders raise whatever they trip over
         raise ValueError(str(error) or type(error).__name__) from error
 
 
@@ -194,18 +220,53 @@ def _orientation(picture: Image.Image) -> int:
     """Return the EXIF orientation; a picture with damaged EXIF data stays as it is."""
     try:
         return int(picture.getexif().get(_EXIF_ORIENTATION, 1))
-    except (OSError, SyntaxError, ValueError, LookupError, TypeError, struct.error):
+    except Exception:  # as above
         return 1
 
 
-def _as_rgb(picture: Image.Image) -> Image.Image:
-    if picture.mode.startswith("I"):  # Pillow would cut 16-bit values off at 255
-        return Image.fromarray((np.asarray(picture) >> 8).clip(0, 255).astype(np.uint8)).convert(
-            "RGB"
-        )
+def _as_rgb(picture: Image.Image) -> tuple[Image.Image, int | None]:
+    """Decode to 8 bits a colour, and say how many bits were in use where the file has more."""
+    deep = any(_SIXTEEN_BITS.search(str(tile.args)) for tile in getattr(picture, "tile", ()))
     if picture.mode == "F":
-        raise ValueError("pixels are floating point, whose range is not known")
+        raise _not_8_bits("its pixels are floating point, whose range is not known")
+    if picture.mode.startswith("I") or deep:
+        _check_meaning(picture)
+    if picture.mode.startswith("I"):
+        return _from_grey(np.asarray(picture))
+    if deep:
+        _check_upper(picture)
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, _WHITE), picture)
-    return picture.convert("RGB")
+    return picture.convert("RGB"), None
+
+
+def _from_grey(values: npt.NDArray[np.integer]) -> tuple[Image.Image, int]:
+    """Scale grey (height, width) of 16 or 32 bits by the bits in use: 8, 10, 12 and so on."""
+    if values.min() < 0:  # as Pillow has the larger ones of 32 bits without a sign
+        raise _not_8_bits("it holds values below 0 or beyond 2^31 - 1")
+    used = max(8, int(values.max()).bit_length())
+    bits = min(used + used % 2, 31)
+    grey = (values >> (bits - 8)).astype(np.uint8)
+    return Image.fromarray(grey).convert("RGB"), bits
+
+
+def _check_meaning(picture: Image.Image) -> None:
+    """Refuse what Pillow passes over in pictures of more than 8 bits."""
+    if "transparency" in picture.info:
+        raise _not_8_bits("one of its colours of 16 bits is transparent")
+    if getattr(picture, "tag_v2", {}).get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        raise _not_8_bits("0 is white in it, and it has more than 8 bits")
+
+
+def _check_upper(picture: Image.Image) -> None:
+    """Refuse colours of 16 bits that use the lower ones only, which Pillow drops."""
+    values = np.asarray(picture)  # (height, width, bands)
+    if picture.has_transparency_data and values[..., -1].min() == 255:  # opaque: that tells nothing
+        values = values[..., :-1]
+    if values.max() < _LEAST_UPPER:
+        raise _not_8_bits("only the lower of its 16 bits a colour are in use")
+
+
+def _not_8_bits(problem: str) -> ValueError:
+    return ValueError(f"{problem}: save it with 8 bits a colour")

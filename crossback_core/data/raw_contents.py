@@ -7,6 +7,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
+from crossback_core.data.encoder import folder_of
 from crossback_core.data.kind import KINDS, hidden
 from crossback_core.data.settings import DatasetSettings
 from crossback_core.storage.digests import digest_of
@@ -40,11 +41,15 @@ def encoder_contents(dataset: DatasetSettings, modalities: Sequence[str], memory
         dataset: Its settings.
         modalities: Of the samples that are read.
         memory: A folder, where digests of files are remembered.
+
+    Raises:
+        FileNotFoundError: It looks like a path, and there is no such folder.
     """
     encoder = getattr(dataset, "encoder", None)
-    if encoder is None or "text" not in modalities or not Path(encoder).is_dir():
+    if encoder is None or "text" not in modalities:
         return ""
-    return _folder_contents(Path(encoder), memory / "encoder")
+    folder = folder_of(encoder)
+    return "" if folder is None else _folder_contents(folder, memory / "encoder")
 
 
 @cache

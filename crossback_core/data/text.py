@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 PADDING = "[PAD]"
+
+# By their byte order marks. UTF-32 before UTF-16, whose mark is the beginning of its own.
+_MARKED = {
+    codecs.BOM_UTF8: "UTF-8-SIG",
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")  # but for white space
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +60,7 @@ def read_vocabulary(words: Path, embeddings: Path) -> Vocabulary:
         FileNotFoundError: If either file is missing.
         ValueError: If the two do not fit each other or hold unusable values.
     """
-    pieces = words.read_text(encoding="utf-8").rstrip("\n").split("\n")
+    pieces = _read(words).replace("\r\n", "\n").rstrip("\n").split("\n")
     ids = {piece: row for row, piece in enumerate(pieces)}
     if pieces[0] != PADDING:
         raise ValueError(f"{words}: line 1 is {pieces[0]!r}, it has to be {PADDING}")
@@ -77,9 +89,44 @@ def _read_embeddings(path: Path, rows: int) -> npt.NDArray[np.float16]:
 
 
 def read_caption(path: Path) -> str:
-    """Return the lines of a file as one text; replace bytes that are not UTF-8 by a sign."""
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    return join_captions(lines)
+    """Return the lines of a file as one text.
+
+    Raises:
+        FileNotFoundError: There is no such file.
+        ValueError: It is no text that can be read (see `decode_text`).
+    """
+    return join_captions(_read(path).splitlines())
+
+
+def decode_text(data: bytes) -> str:
+    """Decode UTF-8, or UTF-16 and UTF-32 that a byte order mark tells.
+
+    Raises:
+        ValueError: It is in another encoding, or holds control characters, as UTF-16 without a
+            mark and what is no text do.
+    """
+    encoding = next((name for mark, name in _MARKED.items() if data.startswith(mark)), "UTF-8")
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        raise ValueError(
+            f"it is not {encoding} at byte {error.start + 1} ({error.object[error.start]:#04x}): "
+            "save it as UTF-8"
+        ) from error
+    control = _CONTROL.search(text)
+    if control:
+        raise ValueError(
+            f"character {control.start() + 1} is the control character {ord(control[0]):#04x}: "
+            "save it as UTF-8, or UTF-16 with a byte order mark"
+        )
+    return text
+
+
+def _read(path: Path) -> str:
+    try:
+        return decode_text(path.read_bytes())
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
 
 
 def join_captions(captions: Sequence[str]) -> str:
@@ -90,6 +137,8 @@ def join_captions(captions: Sequence[str]) -> str:
 def caption_problem(path: Path) -> str:
     """Say what is wrong with a caption file, if anything is."""
     try:
-        return "" if read_caption(path) else "empty caption"
+        return "" if decode_text(path.read_bytes()).strip() else "empty caption"
     except FileNotFoundError:
         return "missing caption file"
+    except ValueError as error:
+        return f"unreadable text: {error}"

@@ -44,15 +44,20 @@ class InputProjection(TaskInput):
 
         Args:
             values: Images (batch, 3, height, width) or texts (batch, tokens, channels).
-            mask: (batch, tokens) bool, True where a token is real; None if all are.
+            mask: (batch, tokens) bool, True where a token is real; None if all are. What stands at
+                the others does not matter.
         """
-        tokens = self.norm(self.adapter(self.encode(values)))
-        if mask is not None and (mask.dtype != torch.bool or mask.shape != tokens.shape[:2]):
+        tokens = self.adapter(self.encode(values))
+        if mask is None:
+            return Reading(self.norm(tokens), None, self.key.weight, self.value.weight)
+        if mask.dtype != torch.bool or mask.shape != tokens.shape[:2]:
             raise ValueError(
                 f"the mask must be bool of shape {tuple(tokens.shape[:2])}, not {mask.dtype} of"
                 f" shape {tuple(mask.shape)}"
             )
-        allowed = None if mask is None else mask[:, None, None, :]  # (batch, 1, 1, tokens)
+        # Attention gives the others no weight, but nothing times NaN is NaN.
+        tokens = self.norm(tokens.masked_fill(~mask[..., None], 0))
+        allowed = mask[:, None, None, :]  # (batch, 1, 1, tokens)
         return Reading(tokens, allowed, self.key.weight, self.value.weight)
 
     def fit(self, shape: tuple[int, ...]) -> None:

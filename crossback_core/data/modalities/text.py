@@ -53,7 +53,10 @@ class Text(Modality):
     def pack(self, samples: Texts) -> Packed:
         """Renumber tokens so that the table holds only those in use."""
         tokens, table = pack_tokens(samples.ids, samples.embeddings)
-        problems = ["" if ids else "empty text: it has no token" for ids in samples.ids]
+        problems = [
+            "" if ids else "empty text: it has no token that the encoder knows"
+            for ids in samples.ids
+        ]
         contents = samples.contents
         if contents is None:
             contents = [content_hash(samples.embeddings[ids]) for ids in samples.ids]

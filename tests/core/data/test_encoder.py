@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import subprocess
 import sys
@@ -16,8 +17,9 @@ from miniatures import captions, make_encoder, settings_of
 
 from crossback_core.data import encoder as encoder_module
 from crossback_core.data.contents import content_hash
-from crossback_core.data.encoder import encode, read_text_files
-from crossback_core.data.modalities.text import pack_tokens
+from crossback_core.data.encoder import encode, folder_of, read_text_files
+from crossback_core.data.modalities.text import MODALITY, pack_tokens
+from crossback_core.data.raw_contents import encoder_contents
 
 TEXTS = [
     "this bird has a red wing .",
@@ -82,13 +84,14 @@ def test_hidden_states_are_those_of_each_text_alone(settings):
 
 def test_the_lines_of_a_file_are_one_text(settings, tmp_path):
     (tmp_path / "ö.txt").write_text("this bird\n\n has a red wing .  \n", encoding="utf-8")
-    (tmp_path / "a.txt").write_bytes(b"the bird \xff\n")
-    texts = read_text_files(tmp_path, ["ö.txt", "a.txt"], settings)
+    texts = read_text_files(tmp_path, ["ö.txt"], settings)
     assert texts.ids[0] == encode(["this bird has a red wing ."], settings).ids[0]
     contextual = replace(settings, representation="contextual")
     for read in (texts, read_text_files(tmp_path, ["ö.txt"], contextual)):
         assert read.contents[0] == content_hash("this bird has a red wing .")
-    assert len(texts.ids[1]) > 3
+    (tmp_path / "a.txt").write_bytes(b"the bird \xff\n")
+    with pytest.raises(ValueError, match="a.txt: it is not UTF-8 at byte 10"):
+        read_text_files(tmp_path, ["a.txt"], settings)
 
 
 def test_the_encoder_of_an_encoder_and_decoder_is_used(settings, tmp_path):
@@ -99,6 +102,20 @@ def test_the_encoder_of_an_encoder_and_decoder_is_used(settings, tmp_path):
     T5Model(T5Config(vocab_size=64, **sizes)).save_pretrained(tmp_path)
     settings = replace(settings, encoder=str(tmp_path), representation="contextual")
     assert encode(TEXTS, settings).embeddings.shape[1] == 8
+
+
+@pytest.mark.parametrize("representation", ["tokens", "contextual"])
+def test_texts_of_which_the_encoder_knows_no_token_are_skipped(settings, representation, caplog):
+    texts = ["the bird", "", "\u200b \ufe0f", "zebras \U0001f426", "[SEP] [MASK]"]
+    settings = replace(settings, representation=representation)
+    packed = MODALITY.pack(encode(texts, settings))
+    assert packed.problems == ["", *4 * ["empty text: it has no token that the encoder knows"]]
+    alone = MODALITY.pack(encode(texts[:1], settings))
+    assert torch.equal(packed.of([0]), alone.of([0])) and torch.equal(packed.table, alone.table)
+    assert all(MODALITY.pack(encode(texts[1:], settings)).problems)
+    assert not caplog.records
+    encode(["the zebras eat"], settings)
+    assert "the encoder does not know 2 of 5 tokens" in caplog.text
 
 
 @pytest.mark.parametrize("representation", ["tokens", "contextual"])
@@ -133,14 +150,125 @@ def test_hidden_states_need_positions(settings):
         encode(TEXTS, replace(settings, representation="contextual"))
 
 
-@pytest.mark.parametrize("name", ["absent", "../nowhere", "damaged"])
-def test_an_encoder_that_is_not_there_is_named_with_what_to_do(settings, tmp_path, name):
-    damaged = make_encoder(tmp_path / "damaged")
-    (damaged / "model.safetensors").write_bytes(b"damaged")
-    encoder = name if name.startswith("..") else str(tmp_path / name)
+def test_an_encoder_that_states_no_positions_reads_any_length(settings, tmp_path):
+    from transformers import XLNetConfig, XLNetModel
+
+    load(settings.encoder)[0].save_pretrained(tmp_path)
+    sizes = {"vocab_size": 35, "d_model": 16, "n_layer": 1, "n_head": 2, "d_inner": 16}
+    XLNetModel(XLNetConfig(**sizes)).save_pretrained(tmp_path)
+    settings = replace(settings, encoder=str(tmp_path), representation="contextual")
+    assert [len(ids) for ids in encode(TEXTS, settings).ids] == [9, 4, 5, 12]
+
+
+def test_fewer_positions_than_an_encoder_says_are_told(settings, tmp_path):
+    from transformers import RobertaConfig, RobertaModel
+
+    load(settings.encoder)[0].save_pretrained(tmp_path)
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1}
+    # It numbers positions from the one behind that of its padding, so it has 14 of 16.
+    sizes |= {"vocab_size": 35, "intermediate_size": 8, "max_position_embeddings": 16}
+    RobertaModel(RobertaConfig(**sizes)).save_pretrained(tmp_path)
+    settings = replace(settings, encoder=str(tmp_path), representation="contextual", text_length=16)
+    with pytest.raises(
+        ValueError, match=r"cannot read a text of 16 tokens \(.*\): lower text_leng"
+    ):
+        encode(TEXTS, settings)
+    assert len(encode(TEXTS, replace(settings, text_length=14)).ids[3]) == 14
+
+
+@pytest.mark.parametrize("representation", ["tokens", "contextual"])
+def test_a_tokenizer_has_to_belong_to_the_embeddings(settings, tmp_path, representation):
+    settings = replace(settings, encoder=str(tmp_path), representation=representation)
+    tokenizer, model = load(str(make_encoder(tmp_path)))
+    rows = len(tokenizer)
+    tokenizer.add_tokens(["<name>"])
+    tokenizer.save_pretrained(tmp_path)
+    words = "its tokenizer has {} tokens, its embeddings {} rows; they do not belong together"
+    with pytest.raises(ValueError, match=words.format(rows + 1, rows)):
+        encode(TEXTS, settings)
+    model.resize_token_embeddings(rows + 9)  # as for speed
+    model.save_pretrained(tmp_path)
+    assert encode(["<name>"], settings).ids != [[]]
+    for path in tmp_path.glob("token*"):  # only the model was saved
+        path.unlink()
+    with pytest.raises(ValueError, match=words.format(5, rows + 9)):
+        encode(TEXTS, settings)
+
+
+def test_an_encoder_of_characters_has_no_table_of_tokens(settings, tmp_path):
+    from transformers import CanineConfig, CanineModel, CanineTokenizer
+
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
+    sizes |= {"intermediate_size": 16, "num_hash_buckets": 64, "num_hash_functions": 2}
+    CanineModel(CanineConfig(**sizes)).save_pretrained(tmp_path)
+    CanineTokenizer().save_pretrained(tmp_path)  # one in Python
+    settings = replace(settings, encoder=str(tmp_path))
+    with pytest.raises(ValueError, match="no table of token embeddings: set representation to con"):
+        encode(TEXTS, settings)
+    assert len(encode(["ab"], replace(settings, representation="contextual")).ids[0]) == 4
+
+
+def test_half_a_character_is_named(settings):
+    with pytest.raises(ValueError, match=r"text 'the bird \\ud83d' holds half a character"):
+        encode(["the bird \ud83d"], settings)
+
+
+def test_an_encoder_that_is_damaged_is_named_with_what_to_do(settings, tmp_path):
+    (make_encoder(tmp_path) / "model.safetensors").write_bytes(b"damaged")
+    encoder = str(tmp_path)
     words = f"{encoder!r} could not be loaded.*HF_HUB_OFFLINE.*local folder.*config.json"
     with pytest.raises(OSError, match=words):
         encode(TEXTS, replace(settings, encoder=encoder))
+
+
+def test_an_encoder_brings_no_code(settings, tmp_path, monkeypatch):
+    monkeypatch.setattr("builtins.input", lambda question: "y")  # nobody is asked
+    config = json.loads((make_encoder(tmp_path) / "config.json").read_text())
+    config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.Own", "AutoModel": "own.Own"}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    with pytest.raises(OSError, match="could not be loaded.*contains custom code"):
+        encode(TEXTS, replace(settings, encoder=str(tmp_path)))
+    assert not (tmp_path / "ran").exists()
+
+
+def test_weights_that_are_pickled_run_no_code(settings, tmp_path):
+    (make_encoder(tmp_path) / "model.safetensors").unlink()
+    weights = tmp_path / "pytorch_model.bin"
+    torch.save({"embeddings.word_embeddings.weight": Path(tmp_path / "ran").touch}, weights)
+    with pytest.raises(OSError, match="could not be loaded.*Weights only load failed") as caught:
+        encode(TEXTS, replace(settings, encoder=str(tmp_path)))
+    assert not (tmp_path / "ran").exists()
+    assert str(caught.value).isprintable(), "their library colours its message"
+
+
+NO_FOLDERS = [
+    "./name",
+    "~/name",
+    "/nowhere/name",
+    "a/b/c",
+    "name/",
+    "here/name",
+    "file.bin",
+    "a\\b",
+]
+
+
+@pytest.mark.parametrize("encoder", NO_FOLDERS)
+def test_what_looks_like_a_path_and_is_no_folder_is_no_name(
+    settings, tmp_path, monkeypatch, encoder
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    (tmp_path / "file.bin").touch()
+    settings = replace(settings, encoder=encoder)
+    with pytest.raises(FileNotFoundError, match="is not a folder: .* should hold config.json"):
+        encode(TEXTS, settings)
+    with pytest.raises(FileNotFoundError, match="is not a folder"):
+        encoder_contents(settings, ["text"], tmp_path)  # before anything runs
+    assert not encoder_contents(settings, ["image"], tmp_path)
+    for name in ("bert-base-uncased", "organisation/all-MiniLM-L6_v2.1"):
+        assert folder_of(name) is None
 
 
 def test_offline_mode_is_respected(tmp_path):

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import io
+import logging
+import struct
 import threading
+import zlib
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from PIL import Image, ImageOps
 
 from crossback_core.data.contents import content_hash
 from crossback_core.data.images import (
+    Picture,
     Unreadable,
     decode_picture,
     fit_picture,
@@ -30,6 +34,16 @@ def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
     return file.getvalue()
 
 
+def decoded(data: bytes, *, size: int) -> np.ndarray:
+    """Return the pixels of a picture file."""
+    return decode_picture(data, size=size).pixels
+
+
+def flipped(data: bytes, place: int) -> bytes:
+    """Return a file with the bits of one byte turned over."""
+    return data[:place] + bytes([data[place] ^ 255]) + data[place + 1 :]
+
+
 def corners(pixels: np.ndarray) -> list[tuple[int, ...]]:
     """Return the colours of the corners: top left, top right, bottom left, bottom right."""
     return [tuple(pixels[row, column].tolist()) for row in (0, -1) for column in (0, -1)]
@@ -44,7 +58,7 @@ def quarters() -> Image.Image:
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM", "MPO"])
 def test_every_format_becomes_a_square_of_the_wanted_size(kind):
-    pixels = decode_picture(encoded(quarters(), kind), size=16)
+    pixels = decoded(encoded(quarters(), kind), size=16)
     assert (pixels.shape, pixels.dtype) == ((16, 16, 3), np.uint8)
     wanted = [RED, (0, 255, 0), (0, 0, 255), (0, 0, 0)]
     assert np.abs(np.array(corners(pixels)) - wanted).max() < 12
@@ -58,20 +72,20 @@ def test_white_stays_white_in_every_mode(mode):
         white = Image.new("RGBA", (8, 8), (*WHITE, 255))
         image = white.convert("LA" if mode == "PA" else mode)
     data = encoded(image, "TIFF" if mode == "PA" else "PNG")
-    assert corners(decode_picture(data, size=4)) == [WHITE] * 4
+    assert corners(decoded(data, size=4)) == [WHITE] * 4
 
 
 def test_cmyk_becomes_rgb():
     cyan = Image.new("CMYK", (16, 16), (255, 0, 0, 0))
-    red, green, blue = decode_picture(encoded(cyan, "JPEG"), size=4)[0, 0]
+    red, green, blue = decoded(encoded(cyan, "JPEG"), size=4)[0, 0]
     assert red < 10 and green > 245 and blue > 245
 
 
 def test_a_size_is_kept_or_reached():
     image = picture(1, 1, size=(32, 32))
     pixels = np.array(image)
-    assert np.array_equal(decode_picture(encoded(image), size=32), pixels)
-    assert decode_picture(encoded(Image.new("RGB", (1, 1), RED)), size=8).shape == (8, 8, 3)
+    assert np.array_equal(decoded(encoded(image), size=32), pixels)
+    assert decoded(encoded(Image.new("RGB", (1, 1), RED)), size=8).shape == (8, 8, 3)
     assert fit_picture(pixels, size=32).pixels is pixels
     assert fit_picture(pixels, size=8).pixels.shape == (8, 8, 3)
 
@@ -79,8 +93,66 @@ def test_a_size_is_kept_or_reached():
 @pytest.mark.parametrize("kind", ["PNG", "TIFF", "PPM"])
 def test_sixteen_bits_keep_their_upper_half(kind):
     values = np.array([[0, 0x1234], [0x80FF, 0xFFFF]], dtype=np.uint16)
-    pixels = decode_picture(encoded(Image.fromarray(values), kind), size=2)
+    pixels = decoded(encoded(Image.fromarray(values), kind), size=2)
     assert pixels[..., 0].tolist() == [[0, 0x12], [0x80, 0xFF]]
+
+
+@pytest.mark.parametrize(
+    ("kind", "used"),
+    [("PNG", bits) for bits in (8, 9, 12, 14, 16)] + [("TIFF", bits) for bits in (9, 16, 24, 31)],
+)
+def test_grey_of_many_bits_is_scaled_by_those_in_use(kind, used):
+    top = 2**used - 1
+    values = np.array([[0, top // 2], [top, top]], dtype=np.uint16 if used <= 16 else np.int32)
+    picture = decode_picture(encoded(Image.fromarray(values), kind), size=2)
+    assert picture.bits == (10 if used == 9 else used)
+    white = 127 if used == 9 else 255
+    assert picture.pixels[..., 0].tolist() == [[0, white // 2], [white, white]]
+
+
+def png(
+    bands: int, values: list[int], *, bits: int = 16, palette: bool = False, **chunks: bytes
+) -> bytes:
+    """Return a PNG file of one row, of kinds that Pillow does not write."""
+    kind = 3 if palette else {1: 0, 2: 4, 3: 2, 4: 6}[bands]
+    header = struct.pack(">IIBBBBB", len(values) // bands, 1, bits, kind, 0, 0, 0)
+    row = np.array(values, dtype=f">u{bits // 8}").tobytes()
+    parts = {"IHDR": header, **chunks, "IDAT": zlib.compress(b"\0" + row), "IEND": b""}
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data))
+        + name.encode()
+        + data
+        + struct.pack(">I", zlib.crc32(name.encode() + data))
+        for name, data in parts.items()
+    )
+
+
+@pytest.mark.parametrize("bands", [2, 3, 4])
+def test_colours_of_sixteen_bits_are_not_taken_where_only_lower_ones_are_in_use(bands):
+    opaque = [] if bands == 3 else [0xFFFF]
+    colours = bands - len(opaque)
+    for low in (0xFF, 0xFFF):
+        with pytest.raises(ValueError, match="only the lower of its 16 bits"):
+            decode_picture(png(bands, [low] * colours + opaque), size=1)
+    # Full alpha is none of the colours; one that varies tells that black is black.
+    assert decoded(png(bands, [0x2000] * colours + opaque), size=1).max() == 0x20
+    if opaque:
+        black = [0] * colours
+        assert not decoded(png(bands, [*black, 0xFFFF, *black, 0xF000]), size=2)[:, 0].any()
+
+
+def test_pictures_whose_many_bits_mean_another_thing_are_not_taken():
+    grey = Image.fromarray(np.full((2, 2), 0x8000, dtype=np.uint16))
+    tag = [struct.pack("<HHIH", 262, 3, 1, meaning) for meaning in (1, 0)]
+    for words, data in (
+        ("0 is white", encoded(grey, "TIFF").replace(*tag)),
+        ("transparent", png(1, [0, 9], tRNS=b"\0\0")),
+        ("transparent", png(3, [0, 0xFFFF, 9], tRNS=b"\0\0\xff\xff\0\x09")),
+        ("below 0", encoded(Image.fromarray(np.full((2, 2), -1, dtype=np.int32)), "TIFF")),
+        ("floating point", encoded(Image.new("F", (4, 4)), "TIFF")),
+    ):
+        with pytest.raises(ValueError, match=f"{words}.*: save it with 8 bits a colour"):
+            decode_picture(data, size=8)
 
 
 @pytest.mark.parametrize(
@@ -89,7 +161,7 @@ def test_sixteen_bits_keep_their_upper_half(kind):
 )
 def test_transparency_is_laid_on_white(mode, options):
     image = Image.new("RGBA", (8, 8), (0, 0, 0, 0)).convert(mode)
-    assert corners(decode_picture(encoded(image, **options), size=4)) == [WHITE] * 4
+    assert corners(decoded(encoded(image, **options), size=4)) == [WHITE] * 4
 
 
 @pytest.mark.parametrize("kind", ["GIF", "WEBP", "PNG", "TIFF"])
@@ -97,11 +169,12 @@ def test_of_an_animation_the_first_frame_is_taken(kind):
     frames = [Image.new("RGB", (8, 8), colour) for colour in (RED, WHITE, WHITE)]
     options = {"lossless": True} if kind == "WEBP" else {}
     data = encoded(frames[0], kind, save_all=True, append_images=frames[1:], **options)
-    assert corners(decode_picture(data, size=4)) == [RED] * 4
+    assert corners(decoded(data, size=4)) == [RED] * 4
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_orientation_is_followed(orientation):
+def test_the_orientation_is_followed(kind, orientation):
     upright = quarters()
     # What a camera held that way would have stored.
     turns = [None, *map(Image.Transpose, (0, 3, 1, 5, 2, 6, 4))]
@@ -109,9 +182,12 @@ def test_the_orientation_is_followed(orientation):
     stored = upright if turn is None else upright.transpose(turn)
     exif = Image.Exif()
     exif[0x0112] = orientation
-    data = encoded(stored, exif=exif)
-    assert np.array_equal(ImageOps.exif_transpose(Image.open(io.BytesIO(data))), upright)
-    assert np.array_equal(decode_picture(data, size=16), decode_picture(encoded(upright), size=16))
+    options = {"JPEG": {"quality": 100, "subsampling": 0}, "WEBP": {"lossless": True}}
+    data = encoded(stored, kind, exif=exif, **options.get(kind, {}))
+    found = np.array(ImageOps.exif_transpose(Image.open(io.BytesIO(data))), dtype=int)
+    assert np.abs(found - np.array(upright)).max() <= 4
+    wanted = decoded(encoded(upright), size=16)
+    assert np.abs(decoded(data, size=16).astype(int) - wanted).max() <= 4
 
 
 @pytest.mark.parametrize("entries", [b"Exif\0\0no TIFF header at all", {0x0112: 99}])
@@ -119,15 +195,15 @@ def test_an_unknown_orientation_changes_nothing(entries):
     exif = Image.Exif()
     exif.update(entries if isinstance(entries, dict) else {})
     data = encoded(quarters(), exif=exif if isinstance(entries, dict) else entries)
-    wanted = decode_picture(encoded(quarters()), size=16)
-    assert np.array_equal(decode_picture(data, size=16), wanted)
+    wanted = decoded(encoded(quarters()), size=16)
+    assert np.array_equal(decoded(data, size=16), wanted)
 
 
 def test_a_jpeg_is_decoded_at_a_reduced_scale():
     image = Image.fromarray(np.kron(np.array(quarters()), np.ones((32, 32, 1), dtype=np.uint8)))
     data = encoded(image, "JPEG", quality=95)
     whole = np.array(Image.open(io.BytesIO(data)).resize((32, 32), Image.Resampling.BILINEAR))
-    pixels = decode_picture(data, size=32)
+    pixels = decoded(data, size=32)
     assert np.abs(pixels.astype(int) - whole).max() <= 12  # at the edges of the quarters
     with Image.open(io.BytesIO(data)) as opened:
         opened.draft(None, (64, 64))
@@ -142,15 +218,16 @@ def test_a_jpeg_is_decoded_at_a_reduced_scale():
         (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not a picture of a known format"),
         (encoded(quarters(), "JPEG")[:-200], "truncated"),
         (encoded(quarters(), "PNG")[:60], "trunc|broken|damaged"),
+        (flipped(encoded(quarters(), "PNG"), 60), "broken data stream"),
         (encoded(quarters(), "GIF")[:40], "."),
         (encoded(quarters(), "WEBP")[:40], "."),
         (encoded(quarters(), "TIFF")[:200], "."),
-        (encoded(Image.new("F", (4, 4)), "TIFF"), "floating point"),
+        (png(1, [0], bits=8, palette=True), "AssertionError"),
     ],
 )
 def test_what_cannot_be_read_says_why(data, words):
     with pytest.raises(ValueError, match=words):
-        decode_picture(data, size=8)
+        decoded(data, size=8)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -162,7 +239,7 @@ def test_flipped_bytes_never_stop_the_work(seed):
     places = random.integers(0, min(len(data), 400), 12)
     data[places] = random.integers(0, 256, 12)
     with contextlib.suppress(ValueError):
-        assert decode_picture(data.tobytes(), size=8).shape == (8, 8, 3)
+        assert decoded(data.tobytes(), size=8).shape == (8, 8, 3)
 
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
@@ -171,9 +248,9 @@ def test_giant_pictures_are_refused(monkeypatch, most):
     # Up to twice the limit Pillow itself only warns.
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", most)
     with pytest.raises(ValueError, match="2400 pixels|60 x 40 pixels are more than"):
-        decode_picture(encoded(quarters()), size=8)
+        decoded(encoded(quarters()), size=8)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 2400)
-    assert decode_picture(encoded(quarters()), size=8).shape == (8, 8, 3)
+    assert decoded(encoded(quarters()), size=8).shape == (8, 8, 3)
 
 
 @pytest.fixture
@@ -196,7 +273,7 @@ def test_files_are_read_in_order_whatever_the_number_of_threads(folder, threads)
     assert missing == "missing image file"
     for item, source in zip(items[::2], sources[::2], strict=True):
         data = (folder / source).read_bytes()
-        assert np.array_equal(item.pixels, decode_picture(data, size=32))
+        assert np.array_equal(item.pixels, decoded(data, size=32))
         assert item.content == content_hash(data)
 
 
@@ -205,11 +282,22 @@ def test_no_more_threads_than_given_decode(folder, monkeypatch):
 
     def note(data, *, size):
         names.add(threading.current_thread().name)
-        return np.zeros((size, size, 3), dtype=np.uint8)
+        return Picture(np.zeros((size, size, 3), dtype=np.uint8), content_hash(data))
 
     monkeypatch.setattr("crossback_core.data.images.decode_picture", note)
     read_picture_files(folder, ["Ö0 ß.jpg"] * 50, settings_of("cub"), threads=2)
     assert 1 <= len(names) <= 2
+
+
+def test_the_bits_that_pictures_were_scaled_by_are_told(tmp_path, caplog):
+    for number, top in enumerate([255, 4095, 4095]):
+        grey = Image.fromarray(np.full((2, 2), top, dtype=np.uint16))
+        grey.save(tmp_path / f"{number}.png")
+    caplog.set_level(logging.INFO)
+    read_picture_files(tmp_path, ["1.png", "2.png"], settings_of("cub"), threads=1)
+    read_picture_files(tmp_path, ["0.png", "1.png", "2.png"], settings_of("cub"), threads=1)
+    assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
+    assert caplog.messages[1].endswith("uses: 8 bits in 1 pictures, 12 bits in 2 pictures")
 
 
 def test_an_error_of_the_disk_is_no_reason_to_skip(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from hypothesis.extra import numpy as st_numpy
 
 from crossback_core.data import Split
 from crossback_core.data.modalities.text import MODALITY, pack_tokens
-from crossback_core.data.text import read_vocabulary
+from crossback_core.data.text import caption_problem, read_caption, read_vocabulary
 
 WORDS = "[PAD]\na\n##b\n\u2028c\n"
 TABLE = np.arange(8, dtype=np.float16).reshape(4, 2)
@@ -40,6 +41,7 @@ DAMAGED = "is not a NumPy array file or is damaged"
     [
         ("a\n[PAD]\n", r"vocabulary\.txt: line 1 is 'a', it has to be \[PAD\]"),
         ("[PAD]\na\nb\na\n", r"vocabulary\.txt: wordpiece 'a' is listed twice"),
+        (b"[PAD]\n\xff\nb\nc\n", r"vocabulary\.txt: it is not UTF-8 at byte 7"),
         (TABLE[:3], r"embeddings\.npy has 3 rows, the vocabulary has 4 wordpieces"),
         (TABLE.astype(np.float32), r"\.npy is float32 of shape \(4, 2\), not float16"),
         (TABLE[0], r"\.npy is float16 of shape \(2,\)"),
@@ -53,12 +55,47 @@ DAMAGED = "is not a NumPy array file or is damaged"
 def test_a_faulty_file_is_named(files, content, words):
     if isinstance(content, str):
         files[0].write_text(content)
+    elif isinstance(content, bytes):
+        files[0].write_bytes(content)
     elif isinstance(content, int):
         files[1].write_bytes(files[1].read_bytes()[:content])
     else:
         np.save(files[1], content, allow_pickle=True)
     with pytest.raises(ValueError, match=words):
         read_vocabulary(*files)
+
+
+@pytest.mark.parametrize("mark", ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+def test_a_byte_order_mark_is_followed(tmp_path, mark):
+    path = tmp_path / "a.txt"
+    path.write_bytes("\ufeffun café\r\n\n \u0441\u043b\u043e\u0432\u043e\n".encode(mark))
+    assert read_caption(path) == "un café \u0441\u043b\u043e\u0432\u043e"
+    assert not caption_problem(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("café".encode("latin-1"), r"it is not UTF-8 at byte 4 \(0xe9\): save it as UTF-8"),
+        ("\ufeffab".encode("utf-16-le")[:-1], r"it is not UTF-16 at byte 5 \(0x62\)"),
+        (b"a\x00b", "character 2 is the control character 0x00: save it as UTF-8, or UTF-16 with"),
+        ("\u0441\u043b\u043e\u0432\u043e".encode("utf-16-le"), "the control character 0x04"),
+        ("ab".encode("utf-32-be"), "the control character 0x00"),
+        ("\u4e2d".encode("iso2022_jp"), "the control character 0x1b"),
+    ],
+)
+def test_what_is_no_text_says_why(tmp_path, content, words):
+    path = tmp_path / "a.txt"
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=f"a.txt: .*{words}"):
+        read_caption(path)
+    assert re.match(f"unreadable text: .*{words}", caption_problem(path))
+
+
+@pytest.mark.parametrize("content", [b"", b" \n\t\r\n", b"\xef\xbb\xbf", b"\xff\xfe"])
+def test_a_text_of_nothing_but_white_space_is_empty(tmp_path, content):
+    (tmp_path / "a.txt").write_bytes(content)
+    assert caption_problem(tmp_path / "a.txt") == "empty caption"
 
 
 embeddings = st_numpy.arrays(

@@ -71,8 +71,11 @@ def test_every_parameter_of_a_later_task_and_every_pick_receives_a_gradient(both
 def test_real_tokens_and_their_order_change_the_logits_and_padding_never(both, texts):
     model, (values, mask) = both.settled(texts.task), texts.test.inputs()
     expected = model(values, mask)
-    spoiled = values.masked_fill(~mask[:, :, None], 1e4)
-    assert torch.equal(model(spoiled, mask), expected)
+    for spoilt in (1e4, 1e20, torch.inf, torch.nan):
+        spoiled = values.masked_fill(~mask[:, :, None], spoilt)
+        assert torch.equal(model(spoiled, mask), expected), spoilt
+    both(spoiled, mask).sum().backward()
+    assert all(part.grad.isfinite().all() for part in both.input(texts.task).parameters())
     longer = functional.pad(values, (0, 0, 0, 3), value=9.0)
     assert torch.allclose(model(longer, functional.pad(mask, (0, 3))), expected, atol=1e-5)
     assert mask[4].all() and not mask.all()
