@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -23,8 +23,11 @@ from crossback_core.model.body import BODIES, Body, describe, read_settings
 from crossback_core.model.flat import check_fit, detached
 from crossback_core.model.network import Network, TaskSpec
 from crossback_core.model.ownership import MAX_TASKS
-from crossback_core.storage.archive import entry, load_archive, save_archive
+from crossback_core.section import KEYS, shown
+from crossback_core.storage.archive import ForeignError, entry, load_archive, save_archive
+from crossback_core.storage.files import decoded
 from crossback_core.version import __version__
+from crossback_core.wording import printable
 
 # Which version wrote an older format.
 _WRITERS = {1: "0.1", 2: "0.2 before its release", 3: "0.2 before its release"}
@@ -33,6 +36,7 @@ _WRITERS = {1: "0.1", 2: "0.2 before its release", 3: "0.2 before its release"}
 _UNSOUND = (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, AttributeError)
 
 Record = dict[str, Any]
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -53,17 +57,21 @@ def save_checkpoint(
         path: Where to.
         record: Plain values about how it came about.
         samples: Whether the file says which samples the tasks have seen, where that is known.
+
+    Raises:
+        ValueError: A value of the network, or a number of the record, is not finite.
     """
     payload: dict[str, Any] = {
         "format": CHECKPOINT_FORMAT,
-        "body": json.dumps(describe(network.ownership.body)),
-        "tasks": json.dumps([asdict(spec) for spec in network.specs]),
-        "record": json.dumps(record or {}),
+        "body": _encoded(describe(network.ownership.body)),
+        "tasks": _encoded([asdict(spec) for spec in network.specs]),
+        "record": _encoded(record or {}),
         "values": network.ownership.packed(),
         "inputs": [detached(module.state_dict()) for module in network.inputs],
         "heads": [detached(module.state_dict()) for module in network.heads],
         "seen": pack_seen(network.seen if samples else [None] * len(network.seen)),
     }
+    _check_finite(network, payload["values"])
     payload["digest"] = _digest(payload)
     save_archive(payload, path)
 
@@ -83,13 +91,13 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         payload = load_archive(path)
         _check_format(payload)
         network = _rebuild(payload)
-        record: Record = json.loads(entry(payload, "record", str))
-    except _ForeignError as error:
-        raise ValueError(f"{path} {error}") from error
+        record: Record = _described(payload, "record", dict)
+    except ForeignError as error:
+        raise ValueError(f"{path} {printable(error)}") from error
     except _UNSOUND as error:
         raise ValueError(
-            f"{path} is not a checkpoint of format {CHECKPOINT_FORMAT} or is damaged ({error}):"
-            " remove it and run again"
+            f"{path} is not a checkpoint of format {CHECKPOINT_FORMAT} or is damaged"
+            f" ({printable(error)}): remove it and run again"
         ) from error
     return Checkpoint(network, record)
 
@@ -104,16 +112,16 @@ def dense_bytes(network: Network, task: str) -> int:
     return sum(4 * parameter.numel() for parameter in dense.trainable_parameters())
 
 
-class _ForeignError(ValueError):
-    """A sound file, but of another sort or of a version before this one."""
-
-
 def _check_format(payload: dict[str, Any]) -> None:
     if "train" in payload:
-        raise _ForeignError("is a task file, not a network: give it to load_task or to evaluate")
+        raise ForeignError("is a task file, not a network: give it to load_task or to evaluate")
+    if "format" not in payload:
+        raise ForeignError(
+            "is of another program: give a checkpoint, such as results/icons/target_3.pt"
+        )
     version = entry(payload, "format", int)
     if version in _WRITERS:
-        raise _ForeignError(
+        raise ForeignError(
             f"is a checkpoint of format {version}, which crossback_core {_WRITERS[version]} wrote;"
             f" this is {__version__}, which reads format {CHECKPOINT_FORMAT}: remove it and run"
             " again"
@@ -125,13 +133,10 @@ def _check_format(payload: dict[str, Any]) -> None:
 def _rebuild(payload: dict[str, Any]) -> Network:
     if entry(payload, "digest", str) != _digest(payload):
         raise ValueError("its contents do not match its hash")
-    described = json.loads(entry(payload, "body", str))
-    kind = BODIES.find(described["name"])
-    settings = read_settings(kind.settings_type, described["settings"])
-    specs = [
-        TaskSpec(**{**spec, "classes": tuple(spec["classes"])})
-        for spec in json.loads(entry(payload, "tasks", str))
-    ]
+    described = _described(payload, "body", dict)
+    kind = BODIES.find(entry(described, "name", str))
+    settings = read_settings(kind.settings_type, entry(described, "settings", dict))
+    specs = [_spec(values) for values in _described(payload, "tasks", list)]
     _check_size(entry(payload, "values", dict), kind.masked_size(settings, _width(specs)), specs)
     with torch.device("meta"):  # shapes without memory
         _check_shapes(_without_values(kind, settings, specs), payload)
@@ -142,8 +147,33 @@ def _rebuild(payload: dict[str, Any]) -> Network:
     for modules, key in ((network.inputs, "inputs"), (network.heads, "heads")):
         for module, state in zip(modules, payload[key], strict=True):
             module.load_state_dict(state)
+    _check_finite(network, payload["values"])
     network.seen = unpack_seen(entry(payload, "seen", list), tasks=len(specs))
     return network
+
+
+def _encoded(values: Any) -> str:
+    return json.dumps(values, allow_nan=False)
+
+
+def _described(payload: dict[str, Any], key: str, kind: type[_T]) -> _T:
+    """Return what the text of an entry describes."""
+    try:
+        values = decoded(entry(payload, key, str))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"entry {key}: {error}") from error
+    return entry({key: values}, key, kind)
+
+
+def _spec(described: Any) -> TaskSpec:
+    """Make the description of a task of what a file says of it."""
+    wanted = {field.name for field in fields(TaskSpec)}
+    if not isinstance(described, dict):
+        raise ValueError(f"a task is {shown(described)}, not {KEYS}")
+    if odd := sorted(described.keys() ^ wanted):
+        raise ValueError(f"keys of a task missing or unknown: {shown(odd)}")
+    classes = entry(described, "classes", list)  # a text would do as well: each letter a class
+    return TaskSpec(**{**described, "classes": tuple(classes)})
 
 
 def _without_values(kind: type[Body], settings: Any, specs: Sequence[TaskSpec]) -> Network:
@@ -177,6 +207,18 @@ def _check_shapes(network: Network, payload: dict[str, Any]) -> None:
             raise ValueError(f"{len(states)} {key} for {len(modules)} tasks")
         for number, (module, state) in enumerate(zip(modules, states, strict=True)):
             check_fit(module.state_dict(), state, path=f"{key}.{number}.")
+
+
+def _check_finite(network: Network, values: dict[str, Any]) -> None:
+    """Refuse values that no sound training ends with; a buffer may be infinite, as a mask is."""
+    tensors = {name: part["value"] for name, part in values["masked"].items()}
+    tensors |= dict(network.named_parameters())
+    bounded = tensors.keys()
+    for name, tensor in [*tensors.items(), *network.named_buffers()]:
+        odd = ~tensor.isfinite() if name in bounded else tensor.isnan()
+        if odd.any():
+            found = tensor[odd].flatten()[0].item()
+            raise ValueError(f"{name} has the value {found}: a network is of finite values")
 
 
 def _digest(payload: dict[str, Any]) -> str:

@@ -19,6 +19,8 @@ from crossback_core.data.contents import Seen, joined
 from crossback_core.model.body import Body, TaskInput, describe
 from crossback_core.model.flat import freeze_all_but_last
 from crossback_core.model.ownership import Ownership
+from crossback_core.section import shown
+from crossback_core.wording import is_plain
 
 
 @dataclass(frozen=True)
@@ -42,24 +44,24 @@ class TaskSpec:
     def __post_init__(self) -> None:
         """Refuse what describes no task: descriptions come from files as well."""
         names = self.classes
-        if not _is_name(self.task):
-            raise ValueError(f"task {self.task!r} is not an id: give it as text")
-        if not isinstance(names, tuple) or not names or not all(map(_is_name, names)):
-            raise ValueError(f"classes {names!r} are not names")
+        for what in ("task", "modality"):
+            if not is_plain(getattr(self, what)):
+                raise ValueError(
+                    f"{what} {shown(getattr(self, what))} is not an id: give it as text without"
+                    " control characters"
+                )
+        if not isinstance(names, tuple) or not names or not all(map(is_plain, names)):
+            raise ValueError(f"classes {shown(names)} are not names")
         if len(set(names)) < len(names):
-            raise ValueError(f"classes {names!r} are not all different")
+            raise ValueError(f"classes {shown(names)} are not all different")
         if type(self.channels) is not int or self.channels < 1:
-            raise ValueError(f"channels {self.channels!r} is not a number from 1")
-        if not isinstance(self.width, int | float) or not 1 <= self.width < math.inf:
-            raise ValueError(f"width {self.width!r} is not a number from 1")
+            raise ValueError(f"channels {shown(self.channels)} is not a number from 1")
+        if type(self.width) not in (int, float) or not 1 <= self.width < math.inf:
+            raise ValueError(f"width {shown(self.width)} is not a number from 1")
 
     def reads_like(self, other: TaskSpec) -> bool:
         """Say whether the inputs of two tasks read the same kind of input."""
         return (self.modality, self.channels) == (other.modality, other.channels)
-
-
-def _is_name(name: object) -> bool:
-    return isinstance(name, str) and bool(name)
 
 
 class TaskModel(nn.Module):

@@ -10,6 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from crossback_core.section import shown
+
 Codes = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
 
@@ -26,7 +28,8 @@ def unpack_bits(packed: object, count: int) -> Mask:
         ValueError: There are more or fewer.
     """
     wanted = (count + 7) // 8
-    if not isinstance(packed, Tensor) or packed.dtype != torch.uint8 or len(packed) != wanted:
+    fits = isinstance(packed, Tensor) and packed.dtype == torch.uint8 and packed.shape == (wanted,)
+    if not isinstance(packed, Tensor) or not fits:
         raise ValueError(f"a mask of {count} bits needs {wanted} bytes")
     return np.unpackbits(packed.numpy(), count=count).astype(bool)
 
@@ -48,6 +51,8 @@ def unpack_owners(packed: dict[str, Any], shape: Sequence[int], *, tasks: int) -
     planes = packed["planes"]
     if not kinds or len(planes) != _bits_needed(len(kinds)):
         raise ValueError(f"{len(planes)} bit planes cannot tell {len(kinds)} owners apart")
+    if any(type(kind) is not int or kind < 0 for kind in kinds):
+        raise ValueError(f"owners {shown(kinds)} are not numbers of tasks")
     if max(kinds) > tasks:
         raise ValueError(f"owner {max(kinds)} but only {tasks} tasks")
     count = int(np.prod(shape))

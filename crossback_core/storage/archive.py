@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import pickletools
 import re
@@ -14,10 +13,22 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor
 
+from crossback_core.section import shown
 from crossback_core.storage.files import atomic_write
 
 _T = TypeVar("_T")
 
+_START = b"PK\x03\x04"  # of every zip archive that has a part
+_DAMAGES = (
+    zipfile.BadZipFile,
+    NotImplementedError,
+    RuntimeError,
+    EOFError,
+    struct.error,
+    OSError,  # a damaged header may send the reader before the start
+    UnicodeError,
+    OverflowError,
+)
 _GLOBALS = re.compile(
     r"torch\._utils _rebuild_tensor_v2|collections OrderedDict|torch [A-Z]\w*Storage"
 )
@@ -37,48 +48,58 @@ def save_archive(payload: dict[str, Any], path: str | Path) -> None:
         file.write(whole.getbuffer())
 
 
+class ForeignError(ValueError):
+    """A file of another sort, which nothing damaged: whoever keeps it may need it."""
+
+
 def load_archive(path: str | Path) -> dict[str, Any]:
     """Read an archive, its checksums verified, without running code that it may hold.
 
-    The file is read whole, not mapped into memory: a mapped file that another job replaces on a
-    network file system would kill the process.
+    The file is read once and whole: what is verified is what is loaded, also where another job
+    replaces the file meanwhile. (A mapped file that is replaced on a network file system would
+    kill the process.)
 
     Raises:
         FileNotFoundError: There is no such file.
+        ForeignError: The file is no archive of this project's, and was none before.
         ValueError: The file is truncated, changed, or holds more than plain values and tensors, or
             tensors that claim more memory than it has bytes.
     """
+    data = Path(path).read_bytes()
+    if data and not data.startswith(_START) and Path(path).suffix != ".pt":
+        raise ForeignError("is no archive of tensors: give another file")
     try:
-        with zipfile.ZipFile(path) as archive:
-            contents = _checked_contents(archive)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, struct.error) as error:
-        raise ValueError(f"truncated or no archive: {error}") from error
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # a damaged header may send the reader before the start
-            raise
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            contents = _checked_contents(archive, len(data))
+    except _DAMAGES as error:
         raise ValueError(f"truncated or no archive: {error}") from error
     try:
-        payload = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
+        payload = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # a hostile pickle raises whatever it makes torch trip over
         raise ValueError("it holds more than plain values and tensors") from error
     if not isinstance(payload, dict):
-        raise ValueError(f"it holds one {type(payload).__name__}, not named entries")
-    _check_extent(payload, values=len(contents), size=Path(path).stat().st_size)
+        raise ForeignError(f"holds one {type(payload).__name__}, not named entries")
+    _check_extent(payload, values=len(contents), size=len(data))
     return payload
 
 
-def _checked_contents(archive: zipfile.ZipFile) -> bytes:
-    """Check each part's checksum, which torch does not; return the part that lists the contents."""
+def _checked_contents(archive: zipfile.ZipFile, size: int) -> bytes:
+    """Check each part, which torch does not; return the part that lists the contents.
+
+    Args:
+        archive: Whose parts are checked.
+        size: How many bytes it has: parts that overlap claim more.
+    """
     parts = archive.infolist()
     for part in parts:
         # torch compresses none. What says otherwise is damaged, or made to burst.
-        if part.compress_type != zipfile.ZIP_STORED:
-            raise ValueError(f"its part {part.filename} says that it is compressed")
+        if part.compress_type != zipfile.ZIP_STORED or part.compress_size != part.file_size:
+            raise ValueError(f"its part {shown(part.filename)} says that it is compressed")
+    if sum(part.file_size for part in parts) > size:
+        raise ValueError(f"its parts claim more than the {size} bytes that it has")
     damaged = archive.testzip()
     if damaged is not None:
-        raise ValueError(f"the checksum of its part {damaged} differs")
+        raise ValueError(f"the checksum of its part {shown(damaged)} differs")
     listings = [part for part in parts if part.filename.endswith("/data.pkl")]
     if len(listings) != 1 or len({part.filename for part in parts}) != len(parts):
         raise ValueError("it lacks a part or has one twice")

@@ -9,6 +9,7 @@ import glob
 import hashlib
 import io
 import json
+import math
 import os
 import secrets
 import shutil
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import yaml
 from filelock import FileLock
+
+from crossback_core.wording import printable
 
 if TYPE_CHECKING:  # a script's log imports this module before it is open: keep it light
     import pandas as pd
@@ -157,7 +160,7 @@ def read_csv(path: str | Path, *, as_text: bool = False, names: Sequence[str] = 
             frame[kept] = texts[kept].where(texts[kept] != "", None)
     except (ValueError, csv.Error) as error:  # those of pandas are ValueErrors
         raise ValueError(
-            f"{path} is damaged or not a table ({error}): remove it and run again"
+            f"{path} is damaged or not a table ({printable(error)}): remove it and run again"
         ) from error
     return frame
 
@@ -201,19 +204,43 @@ def read_json(path: str | Path) -> Any:
 
     Raises:
         FileNotFoundError: There is no such file.
-        ValueError: The file is not JSON (a truncated one is not).
+        ValueError: The file is not JSON (a truncated one is not), or not as `decoded` wants it.
     """
     path = _existing(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse_constant)
+        return decoded(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
         raise ValueError(
-            f"{path} is damaged or not JSON ({error}): remove it and run again"
+            f"{path} is damaged or not JSON ({printable(error)}): remove it and run again"
         ) from error
 
 
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
+def decoded(text: str) -> Any:
+    """Return the values that a JSON text holds.
+
+    Raises:
+        ValueError: It is none, a number is NaN or infinite, or a key is there twice.
+        RecursionError: It is too deep.
+    """
+    return json.loads(
+        text, parse_constant=_finite, parse_float=_finite, object_pairs_hook=_distinct
+    )
+
+
+def _finite(number: str) -> float:
+    value = float(number)
+    if not math.isfinite(value):
+        raise ValueError(f"{number} is not a JSON number")
+    return value
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in values:
+            raise ValueError(f"the key {printable(name)!r} is there twice")
+        values[name] = value
+    return values
 
 
 def read_yaml(path: str | Path) -> Any:
@@ -229,7 +256,7 @@ def read_yaml(path: str | Path) -> Any:
         _check_events(yaml.parse(text))
         return yaml.safe_load(text)
     except (ValueError, LookupError, RecursionError, yaml.YAMLError) as error:
-        raise ValueError(f"{path} is not YAML: {error}") from error
+        raise ValueError(f"{path} is not YAML: {printable(error)}") from error
 
 
 def _check_events(events: Iterable[yaml.Event]) -> None:

@@ -165,6 +165,25 @@ def refused(path: Path, *words: str) -> None:
     message = str(caught.value)
     for word in (re.escape(str(path)), "remove it and run again", *words):
         assert re.search(word, message), message
+    assert message.isprintable() and len(message) < 1000
+
+
+def foreign(path: Path, *words: str) -> None:
+    """Check that a file is refused, and that nobody is told to remove it."""
+    with pytest.raises(ValueError, match=".*".join((re.escape(str(path)), *words))) as caught:
+        load_checkpoint(path)
+    assert "remove" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["README.md", "table.csv", "archive.zip"])
+def test_a_file_of_another_sort_is_nobodys_to_remove(path, name):
+    other = path.with_name(name)
+    if name == "archive.zip":
+        torch.save([torch.zeros(2)], other)
+        foreign(other, "holds one list, not named entries")
+    else:
+        other.write_text("# CrossBack: what is it?")
+        foreign(other, "is no archive of tensors: give another file")
 
 
 def test_a_missing_checkpoint_is_an_error(tmp_path):
@@ -250,7 +269,10 @@ def test_an_entry_that_is_missing_or_of_another_type_is_named(path, key):
     rewrite(path, key, 1.5, digest=key != "digest")
     refused(path, f"entry {key} is a float, not a ")
     rewrite(path, key, GONE)
-    refused(path, f"entry {key} is missing")
+    if key == "format":
+        foreign(path, "is of another program: give a checkpoint, such as")
+    else:
+        refused(path, f"entry {key} is missing")
 
 
 OUT = "values/masked/decoder.out.weight"
@@ -264,20 +286,33 @@ TOO_MANY = {"owners": [0, 1, 2], "planes": [torch.full((8,), 255).byte()] * 2}
     ("place", "new", "words"),
     [
         ("format", 5, "format 5"),
-        ("record", "{", "Expecting"),
-        ("tasks", "[[]]", "not a checkpoint"),
+        ("record", "{", "entry record: Expecting"),
+        ("record", "5", "entry record is a int, not a dict"),
+        ("record", '{"loss": NaN}', "entry record: NaN is not a JSON number"),
+        ("record", '{"loss": 1e999}', "entry record: 1e999 is not a JSON number"),
+        ("record", '{"seed": 1, "seed": 2}', "entry record: the key 'seed' is there twice"),
+        ("tasks", "[[]]", r"a task is \[\], not keys with their values"),
+        ("tasks", "{}", "entry tasks is a dict, not a list"),
         ("tasks", '[{"task": 1}]', "classes"),
-        ("body", "[]", "not a checkpoint"),
+        ("body", "[]", "entry body is a list, not a dict"),
+        ("body/settings", [], "entry settings is a list, not a dict"),
         ("body", '{"name": "os"}', "unknown body 'os'; known: perce"),
-        ("tasks/0/colour", "red", "colour"),
+        ("tasks/0/colour", "red", r"keys of a task missing or unknown: \['colour'\]"),
         ("tasks/0/modality", "audio", "unknown modality 'audio'; known: image, text"),
         ("tasks/0/task", "9", "already has a task 9"),
-        ("tasks/0/task", None, "task None is not an id"),
+        ("tasks/0/task", None, "task null is not an id"),
+        ("tasks/0/task", "\x1b[2J4", r"task '\\x1b\[2J4' is not an id: .* without control char"),
+        ("tasks/0/modality", ["image"], r"modality \['image'\] is not an id"),
         ("tasks/0/task", 4, "task 4 is not an id"),
         ("tasks/0/classes", ["a", "b"], r"heads.0.weight is .*\(3, 8\), the model needs .*\(2, 8"),
         ("tasks/0/classes", ["a", 1, {}], "are not names"),
+        ("tasks/0/classes", "abc", "entry classes is a str, not a list"),
+        ("tasks/0/classes", ["a", "a", "a"], r"classes \['a', 'a', 'a'\] are not all different"),
         ("tasks/0/width", 1.5, "the model"),
-        ("tasks/0/width", float("inf"), "width inf is not a number from 1"),
+        ("tasks/0/width", True, "width True is not a number from 1"),
+        ("tasks/0/width", float("inf"), "entry tasks: Infinity is not a JSON number"),
+        ("body/settings/image_std", [0.5, 0, 0.5], "body.image_std.1: 0 .* it must be above 0"),
+        ("body/settings/dropout", "a", "body.dropout: 'a' is not allowed; it must be a number"),
         ("body/settings/latents", 10**9, r"1.latents is torch.float32 \(4, 8\), the model needs"),
         ("body/settings/blocks", 10**9, "the model"),
         ("body/settings/blocks", 0, "body.blocks: 0 is not allowed; it must be at least 1"),
@@ -290,12 +325,18 @@ TOO_MANY = {"owners": [0, 1, 2], "planes": [torch.full((8,), 255).byte()] * 2}
         (f"{OUT}/picks", [torch.zeros(3).byte()], "a mask of .* bits needs .* bytes"),
         (f"{OUT}/owner", THREE_OWNERS, "0 bit planes cannot tell 3"),
         (f"{OUT}/owner", {"owners": [3], "planes": []}, "owner 3 but only 2 tasks"),
+        (f"{OUT}/owner/owners", [0.5, 1, 2], r"owners \[0.5, 1, 2\] are not numbers of tasks"),
+        (f"{OUT}/picks/0", lambda picks: picks[:, None], "a mask of .* bits needs .* bytes"),
+        (f"{OUT}/value", torch.full((8, 8), float("inf")), "out.weight has the value inf"),
         (f"{OUT}/owner", TOO_MANY, "owner code 3 but only 3 owners"),
         ("values/copies/1", GONE, "copies of 1 tasks, the network has 2"),
         (LATENTS, GONE, "unknown: copies.2.latents"),
         ("values/copies/1/extra", torch.zeros(1), "missing or unknown: copies.2.extra"),
         (LATENTS, torch.zeros(4, 9), r"2.latents is .* \(4, 9\), the model .* \(4, 8\)"),
         (LATENTS, 1.0, "copies.2.latents is a float"),
+        (LATENTS, torch.full((4, 8), float("nan")), "latents has the value nan"),
+        ("heads/1/bias", torch.full((2,), float("-inf")), "heads.1.bias has the value -inf"),
+        ("inputs/0/extra\x1b[2J" + "x" * 10**6, 1, r"parameters .*: inputs.0.extra\\x1b\[2Jx+"),
         ("values/fixed", {"a": torch.zeros(1)}, "unknown: fixed.a"),
         ("inputs/1", GONE, "1 inputs for 2 tasks"),
         ("heads/2", {}, "3 heads for 2 tasks"),
@@ -353,12 +394,17 @@ def test_an_older_format_is_refused_with_the_version_that_wrote_it(path, number,
 def test_a_task_file_is_told_apart(tmp_path):
     """It has a format of 1 as well, and is no file to remove."""
     save_task(TASKS[0], tmp_path / "task_4.pt")
-    with pytest.raises(ValueError, match=r"task_4.pt is a task file, not a network: give it to"):
-        load_checkpoint(tmp_path / "task_4.pt")
+    foreign(tmp_path / "task_4.pt", "is a task file, not a network: give it to load_task or to")
 
 
 def test_a_failed_save_leaves_the_file_as_it_was(path, two_tasks):
     before = path.read_bytes()
     with pytest.raises(TypeError, match="not JSON serializable"):
         save_checkpoint(two_tasks, path, {"tensor": torch.zeros(1)})
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        save_checkpoint(two_tasks, path, {"loss": float("nan")})
+    broken = learned(1)
+    torch.nn.init.constant_(broken.heads[0].bias, torch.inf)
+    with pytest.raises(ValueError, match="heads.0.bias has the value inf"):
+        save_checkpoint(broken, path)
     assert path.read_bytes() == before and list(path.parent.iterdir()) == [path]

@@ -4,7 +4,9 @@ import os
 import pickle
 import subprocess
 import sys
+import zipfile
 from collections import Counter
+from copy import copy
 from pathlib import Path
 
 import pytest
@@ -93,7 +95,7 @@ def test_code_is_never_run(save, tmp_path):
     [
         ({"model": torch.nn.Linear(1, 1)}, "more than plain values and tensors"),
         ({"counts": Counter("ab")}, "more than plain values and tensors"),
-        ([torch.zeros(2)], "it holds one list, not named entries"),
+        ([torch.zeros(2)], "holds one list, not named entries"),
     ],
 )
 def test_other_archives_are_refused(value, message, tmp_path):
@@ -113,6 +115,40 @@ def test_compressed_parts_are_refused(tmp_path):
     path.write_bytes(whole)
     with pytest.raises(ValueError, match="its part .* says that it is compressed"):
         load_archive(path)
+
+
+def overlapping(path: Path, times: int) -> None:
+    """Let the list of parts name the same bytes again and again, under names that differ."""
+    save_archive({"a": torch.zeros(50_000)}, path)
+    with zipfile.ZipFile(path, "a") as archive:
+        largest = max(archive.infolist(), key=lambda part: part.file_size)
+        for number in range(times):
+            again = copy(largest)
+            again.filename = again.orig_filename = f"{largest.filename[:-1]}\x1b{number:x<{9}}"
+            archive.filelist.append(again)
+        archive._didModify = True
+
+
+def test_parts_cannot_have_more_bytes_than_the_file(tmp_path):
+    """They overlapped: 2.6 MB took 5.2 GB to check, and more to load."""
+    path = tmp_path / "one.pt"
+    overlapping(path, 1000)
+    with pytest.raises(ValueError, match=f"claim more than the {path.stat().st_size} bytes"):
+        load_archive(path)
+
+
+def test_what_is_verified_is_what_is_loaded(tmp_path, monkeypatch):
+    """Another job replaces the file in between: it was opened three times."""
+    path = tmp_path / "one.pt"
+    save_archive(PAYLOAD, path)
+    verify = zipfile.ZipFile.testzip
+
+    def replace_then_verify(archive):
+        save_archive({"other": torch.zeros(10_000)}, path)
+        return verify(archive)
+
+    monkeypatch.setattr(zipfile.ZipFile, "testzip", replace_then_verify)
+    assert load_archive(path).keys() == PAYLOAD.keys()
 
 
 def test_entries_are_checked():

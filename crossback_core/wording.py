@@ -1,0 +1,33 @@
+"""How text that comes from elsewhere stands in a message: short, printable, on one line."""
+
+from __future__ import annotations
+
+import unicodedata
+
+_LONGEST = 600  # characters of a message's part
+_CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of what is no character of a name
+
+
+def printable(text: object, longest: int = _LONGEST) -> str:
+    r"""Return a text as a terminal may be given it.
+
+    Args:
+        text: Of an error, or of a file.
+        longest: Characters that are kept; then three dots stand for the rest.
+
+    Returns:
+        One line: what a terminal would act on, or not show, is written as Python does (\x1b).
+    """
+    whole = str(text)
+    kept = whole if len(whole) <= longest else whole[: longest - 3] + "..."
+    line = " ".join(kept.splitlines())
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
+
+
+def is_plain(name: object) -> bool:
+    """Say whether a value is a text that may be a name: not empty, without control characters."""
+    return (
+        isinstance(name, str)
+        and bool(name)
+        and not any(unicodedata.category(each) in _CONTROLS for each in name)
+    )
