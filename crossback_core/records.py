@@ -12,31 +12,38 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from crossback_core.lazy import Lazy
-from crossback_core.section import STRICT, keys_of, worded
+from crossback_core.section import STRICT, Distinct, Text, keys_of, shown, worded
 from crossback_core.selection.choice import Choice
 from crossback_core.storage.files import read_json, sha256, write_json
 from crossback_core.study.settings import Start
 from crossback_core.version import NUMERICS, __version__
+from crossback_core.wording import printable
 
 torch = Lazy("torch")
 
 RECORD_FORMAT = 2  # raised whenever a key of any record is added, renamed or removed
 
 Verdict = Literal["helps", "equal", "hurts"]
+Share = Annotated[float, Field(ge=0, le=1)]  # an accuracy, a sparsity, a part of all weights
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Width = Annotated[float, Field(ge=1, allow_inf_nan=False)]
+Whole = Annotated[int, Field(ge=0)]
+Classes = Annotated[tuple[Text, ...], Field(min_length=1), Distinct]
 
 
 @dataclass(frozen=True, config=STRICT)
 class Parent:
     """A file that a result was made from."""
 
-    path: str
-    sha256: str
+    path: Text
+    sha256: Text
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -72,35 +79,35 @@ class TrainingRecord(Record):
         threads: Of PyTorch: sums of more threads may round differently.
     """
 
-    validation_accuracy: float
-    test_accuracy: float
-    train_samples: int
-    validation_samples: int
-    test_samples: int
-    seconds: float
-    seed: int
-    device: str
-    threads: int
+    validation_accuracy: Share
+    test_accuracy: Share
+    train_samples: Whole
+    validation_samples: Whole
+    test_samples: Whole
+    seconds: Amount
+    seed: Whole
+    device: Text
+    threads: Whole
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class BaselineRecord(TrainingRecord):
     """A network trained on one task from scratch."""
 
-    task: str
-    modality: str
-    classes: tuple[str, ...]
+    task: Text
+    modality: Text
+    classes: Classes
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class PruningRecord(Record):
     """The level of a ladder that became the backbone: 0 is the dense baseline."""
 
-    task: str
-    sparsity: float
-    validation_accuracy: float
-    baseline_validation_accuracy: float
-    allowed_loss: float
+    task: Text
+    sparsity: Share
+    validation_accuracy: Share
+    baseline_validation_accuracy: Share
+    allowed_loss: Number
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -112,8 +119,8 @@ class SelectionRecord(Choice, Record):
 class StartRecord:
     """What a target starts with (see `Reconstruction`), in the checkpoint that it starts from."""
 
-    backbone: str
-    target: str
+    backbone: Text
+    target: Text
     swapped: bool
     continued: bool
 
@@ -122,14 +129,14 @@ class StartRecord:
 class Tried:
     """What a target reached on its backbone, also where its baseline was kept in the end."""
 
-    backbone: str
-    similarity: float
+    backbone: Text
+    similarity: Number
     swapped: bool
     continued: bool
-    width: float
-    validation_accuracy: float
-    test_accuracy: float
-    validation_accuracy_by_width: dict[str, float]
+    width: Width
+    validation_accuracy: Share
+    test_accuracy: Share
+    validation_accuracy_by_width: dict[Text, Share]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -146,32 +153,32 @@ class ProductRecord(TrainingRecord):
         dense_bytes: Size of the target's own dense network at width 1.
     """
 
-    target: str
-    modality: str
-    classes: dict[str, tuple[str, ...]]
-    backbone: str | None
-    backbone_modality: str | None
-    similarity: float | None
-    score: str
+    target: Text
+    modality: Text
+    classes: dict[Text, Classes]
+    backbone: Text | None
+    backbone_modality: Text | None
+    similarity: Number | None
+    score: Text
     verdict: Verdict
-    baseline_validation_accuracy: float
-    baseline_test_accuracy: float
+    baseline_validation_accuracy: Share
+    baseline_test_accuracy: Share
     tried: Tried
-    sparsity: float | None
-    width: float
-    owned_fraction: float
-    picked_fraction: float
-    free_fraction: float
-    dense_bytes: int
+    sparsity: Share | None
+    width: Width
+    owned_fraction: Share
+    picked_fraction: Share
+    free_fraction: Share
+    dense_bytes: Whole
 
 
 @dataclass(frozen=True, config=STRICT)
 class EarlierTask:
     """A task that a product knew before its target: measured from both files on disk."""
 
-    task: str
-    test_accuracy_before: float
-    test_accuracy_after: float
+    task: Text
+    test_accuracy_before: Share
+    test_accuracy_after: Share
     logits_identical: bool
 
 
@@ -179,7 +186,7 @@ class EarlierTask:
 class TargetRecord(ProductRecord):
     """A target's product, and what its file on disk was found to be."""
 
-    checkpoint_bytes: int
+    checkpoint_bytes: Whole
     earlier_tasks: tuple[EarlierTask, ...]
 
 
@@ -193,18 +200,18 @@ class PairRecord(TrainingRecord):
         weights: Stored ones, as a fraction of those of both networks apart.
     """
 
-    target: str
-    target_modality: str
+    target: Text
+    target_modality: Text
     start: Start
-    candidate: str
-    modality: str
-    classes: int
-    sparsity: float
+    candidate: Text
+    modality: Text
+    classes: Whole
+    sparsity: Share
     swapped: bool
     continued: bool
-    quarter_validation_accuracy: float
-    half_validation_accuracy: float
-    weights: float
+    quarter_validation_accuracy: Share
+    half_validation_accuracy: Share
+    weights: Amount
 
 
 _Known = TypeVar("_Known", bound=Record | StartRecord)
@@ -269,7 +276,9 @@ def from_values(kind: type[_Known], values: object, path: str | Path) -> _Known:
     if not isinstance(values, dict):
         raise ValueError(f"{path} holds a {type(values).__name__}, not a record: remove it")
     if values.get("format") != RECORD_FORMAT:
-        found = f"format {values['format']!r}" if "format" in values else "version 0.1 or older"
+        found = (
+            f"format {shown(values['format'])}" if "format" in values else "version 0.1 or older"
+        )
         raise ValueError(
             f"{path} holds a record of {found}; crossback_core {__version__} reads format"
             f" {RECORD_FORMAT}: remove the file and run again"
@@ -281,5 +290,5 @@ def from_values(kind: type[_Known], values: object, path: str | Path) -> _Known:
     except ValidationError as error:
         if error.errors()[0]["type"] == "json_invalid":
             raise ValueError(f"{path} is damaged: remove it and run again") from error
-        problems = "; ".join(worded(error, kind))
+        problems = printable("; ".join(worded(error, kind)))
         raise ValueError(f"{path} holds no {kind.__name__} ({problems}): remove it") from error

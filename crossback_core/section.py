@@ -104,7 +104,7 @@ InnerFraction = Annotated[float, Field(gt=0, lt=1), REAL]
 FractionBelowOne = Annotated[float, Field(ge=0, lt=1), REAL]
 Factor = Annotated[float, Field(gt=0, le=1), REAL]
 Flag = Annotated[bool, BeforeValidator(_flag)]
-Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f\x85\u2028\u2029]+$")]
+Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$")]
 Entries = BeforeValidator(_entries)
 Ascending = AfterValidator(_ascending)
 Distinct = AfterValidator(_distinct)

@@ -13,7 +13,9 @@ from crossback_core.data.contents import Seen, is_hash
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.modality import Modality, check_tensor
 from crossback_core.data.settings import SPLITS
-from crossback_core.storage.archive import entry, load_archive, save_archive
+from crossback_core.section import shown
+from crossback_core.storage.archive import ForeignError, entry, load_archive, save_archive
+from crossback_core.wording import is_plain, printable
 
 TASK_FORMAT = 2
 
@@ -45,6 +47,9 @@ class Split:
         if count == 0 or len(self.ids) != count:
             raise ValueError(f"{count} labels and {len(self.ids)} ids: as many and some are needed")
         self._check_contents(count)
+        for tensor in (self.values, self.table):
+            if tensor is not None and tensor.is_floating_point() and not tensor.isfinite().all():
+                raise ValueError(f"the {self.modality.name}s hold a number that is not finite")
         self.modality.check(self.values, self.table, count)
 
     def _check_contents(self, count: int) -> None:
@@ -53,7 +58,9 @@ class Split:
             raise ValueError(f"{count} labels and {len(contents)} contents: as many are needed")
         for content in contents:
             if not is_hash(content):
-                raise ValueError(f"content {content!r} is no hash: take content_hash of the sample")
+                raise ValueError(
+                    f"content {shown(content)} is no hash: take content_hash of the sample"
+                )
 
     def __len__(self) -> int:
         """Return the number of samples."""
@@ -80,8 +87,11 @@ class TaskData:
 
     def __post_init__(self) -> None:
         """Refuse what is not one task."""
-        if len(set(self.classes)) != len(self.classes) or len(self.classes) < 2:
-            raise ValueError(f"classes {self.classes} are not two or more distinct names")
+        if not is_plain(self.task):
+            raise ValueError(f"task {shown(self.task)} is not an id: give it as text")
+        distinct = len(set(self.classes)) == len(self.classes) > 1
+        if not distinct or not all(map(is_plain, self.classes)):
+            raise ValueError(f"classes {shown(self.classes)} are not two or more distinct names")
         for name in SPLITS:
             self._check_split(name)
 
@@ -147,21 +157,28 @@ def load_task(path: str | Path) -> TaskData:
 
     Raises:
         FileNotFoundError: If there is no such file.
-        ValueError: If it is damaged, not a task file, or of another format.
+        ValueError: If it is damaged, not a task file, or of another format; nobody is told to
+            remove what the workflow did not make.
     """
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"{path} does not exist: prepare the task first")
     try:
         return _task_from(load_archive(path))
+    except ForeignError as error:
+        raise ValueError(f"{path} {printable(error)}") from error
     except ValueError as error:
         raise ValueError(
-            f"{path} is not a task file of format {TASK_FORMAT} or is damaged ({error}): "
-            "remove it and run again"
+            f"{path} is not a task file of format {TASK_FORMAT} or is damaged"
+            f" ({printable(error)}): remove it and run again"
         ) from error
 
 
 def _task_from(payload: dict[str, Any]) -> TaskData:
+    if "body" in payload:
+        raise ForeignError("is a network, not a task file: give it to crossback_core.load")
+    if "format" not in payload:
+        raise ForeignError("is of another program: give a task file, such as task_3.pt")
     number = entry(payload, "format", int)
     if number != TASK_FORMAT:
         raise ValueError(f"format {number}")
@@ -189,7 +206,7 @@ def _names(entries: dict[str, Any], key: str) -> tuple[str, ...]:
     names = entry(entries, key, list)
     for name in names:
         if not isinstance(name, str):
-            raise ValueError(f"entry {key} holds {name!r}, not only names")
+            raise ValueError(f"entry {key} holds {shown(name)}, not only names")
     return tuple(names)
 
 

@@ -48,10 +48,20 @@ def test_what_determined_a_result_stands_last(tmp_path: Path) -> None:
             {"format": 99},
             f"record of format 99; crossback_core .* reads format {RECORD_FORMAT}: remove the file",
         ),
-        ({"format": None}, "record of format None"),
+        ({"format": None}, "record of format null"),
         ({"verdict": "luck"}, "verdict: 'luck' is not allowed; one of helps, equal, hurts"),
         ({"target": 3}, "target: 3 is not allowed; it must be text"),
         ({"test_accuracy": "high"}, "test_accuracy: 'high' is not allowed; it must be a number"),
+        ({"test_accuracy": 1.5}, "test_accuracy: 1.5 is not allowed; it must be at most 1"),
+        ({"test_accuracy": float("nan")}, "NaN is not a JSON number"),
+        ({"seconds": -1}, "seconds: -1 is not allowed; it must be at least 0"),
+        ({"classes": {"3": ["a", "a"]}}, "classes.3: a is given more than once"),
+        ({"classes": {"3": "ab"}}, "classes.3: 'ab' is not allowed; it must be a list"),
+        ({"score": "\x1b[2J"}, r"score: '\\x1b\[2J' is not .* text without control characters"),
+        (
+            {f"luck {number}": 1 for number in range(10_000)},
+            r"luck 0: unknown.*\.\.\.\): remove it$",
+        ),
         ({"luck": 1}, "luck: unknown key 'luck'"),
         ({"earlier_tasks": [{"task": "29"}]}, "earlier_tasks.0.logits_identical: is missing"),
     ],
@@ -62,8 +72,9 @@ def test_a_record_that_is_none_is_refused_by_name(
     path = tmp_path / "target_3.json"
     write_record(recorded.target("3"), path)
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
-    with pytest.raises(ValueError, match=f"target_3.json .*{message}"):
+    with pytest.raises(ValueError, match=f"target_3.json .*{message}") as caught:
         read_record(TargetRecord, path)
+    assert len(str(caught.value)) < 1000
 
 
 def test_a_record_of_the_version_before_has_no_format(tmp_path: Path) -> None:

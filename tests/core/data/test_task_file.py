@@ -108,8 +108,10 @@ SMALL = Split(IMAGE, LABELS, IDS, PIXELS)
     ("change", "words"),
     [
         ({"test": TEXTS}, r"split test of task 1 \(image\) holds texts"),
-        ({"classes": ("a", "a")}, r"classes \('a', 'a'\) are not two or more distinct names"),
+        ({"classes": ("a", "a")}, r"classes \['a', 'a'\] are not two or more distinct names"),
         ({"classes": ("a",)}, "are not two or more distinct names"),
+        ({"classes": ("a", "\x9b2J")}, r"classes \['a', '\\x9b2J'\] are not two or more distinct"),
+        ({"task": "\x1b]0;"}, r"task '\\x1b\]0;' is not an id: give it as text"),
         (
             {"test": replace(SMALL, labels=2 * LABELS)},
             "labels 0 to 2 of split test are not all in 0 to 1",
@@ -140,18 +142,19 @@ def test_a_missing_file_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        ("format", None, "entry format is missing"),
         ("format", 1, "format 1"),
         ("format", "1", "entry format is a str, not a int"),
+        ("task", float("nan"), "entry task is a float, not a str"),
         ("modality", "sound", "modality 'sound'"),
         ("modality", "image", "split train: images have no table"),
         ("classes", ["a", 1], "entry classes holds 1, not only names"),
         ("table", None, "entry table is missing"),
         ("table", TABLE.double(), "split train: table are torch.float64"),
+        ("table", torch.nan * TABLE, "split train: the texts hold a number that is not finite"),
         ("test", [], "entry test is a list, not a dict"),
         ("test/labels", 5 * LABELS, "labels 0 to 5 of split test"),
         ("test/labels", torch.tensor([0, 1, 0]), "split test: 3 labels and 2 ids"),
-        ("test/ids", ["x", None], "entry ids holds None"),
+        ("test/ids", ["x", None], "entry ids holds null"),
         ("test/contents", None, "entry contents is missing"),
         ("test/contents", [HASH, 1], "entry contents holds 1"),
         ("test/contents", [HASH, "G" + HASH[1:]], "split test: content 'G0+' is no hash"),
@@ -170,6 +173,23 @@ def test_each_fault_of_an_entry_is_named_with_the_file(payload, tmp_path, path, 
         load_task(tmp_path / "task.pt")
     assert "task.pt is not a task file of format 2 or is damaged" in str(caught.value)
     assert "remove it and run again" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("network.pt", {"format": 4, "body": "{}"}, "is a network, not a task file: give it to"),
+        ("other.pt", {"weights": PIXELS}, "is of another program: give a task file"),
+        ("README.md", None, "is no archive of tensors: give another file"),
+    ],
+)
+def test_a_file_of_another_sort_is_nobodys_to_remove(tmp_path, name, content, words):
+    torch.save(content, tmp_path / name)
+    if content is None:
+        (tmp_path / name).write_text("# CrossBack")
+    with pytest.raises(ValueError, match=f"{name} {words}") as caught:
+        load_task(tmp_path / name)
+    assert "remove" not in str(caught.value)
 
 
 def test_code_in_a_task_file_is_not_run(tmp_path, payload):
