@@ -30,7 +30,7 @@ torch = Lazy("torch")
 RECORD_FORMAT = 2  # raised whenever a key of any record is added, renamed or removed
 
 Verdict = Literal["helps", "equal", "hurts"]
-Share = Annotated[float, Field(ge=0, le=1)]  # an accuracy, a sparsity, a part of all weights
+Share = Annotated[float, Field(ge=0, le=1)]  # a sparsity, a part of all weights
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Width = Annotated[float, Field(ge=1, allow_inf_nan=False)]
@@ -79,8 +79,8 @@ class TrainingRecord(Record):
         threads: Of PyTorch: sums of more threads may round differently.
     """
 
-    validation_accuracy: Share
-    test_accuracy: Share
+    validation_accuracy: Amount
+    test_accuracy: Amount
     train_samples: Whole
     validation_samples: Whole
     test_samples: Whole
@@ -105,8 +105,8 @@ class PruningRecord(Record):
 
     task: Text
     sparsity: Share
-    validation_accuracy: Share
-    baseline_validation_accuracy: Share
+    validation_accuracy: Amount
+    baseline_validation_accuracy: Amount
     allowed_loss: Number
 
 
@@ -134,9 +134,9 @@ class Tried:
     swapped: bool
     continued: bool
     width: Width
-    validation_accuracy: Share
-    test_accuracy: Share
-    validation_accuracy_by_width: dict[Text, Share]
+    validation_accuracy: Amount
+    test_accuracy: Amount
+    validation_accuracy_by_width: dict[Text, Amount]
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -161,8 +161,8 @@ class ProductRecord(TrainingRecord):
     similarity: Number | None
     score: Text
     verdict: Verdict
-    baseline_validation_accuracy: Share
-    baseline_test_accuracy: Share
+    baseline_validation_accuracy: Amount
+    baseline_test_accuracy: Amount
     tried: Tried
     sparsity: Share | None
     width: Width
@@ -177,8 +177,8 @@ class EarlierTask:
     """A task that a product knew before its target: measured from both files on disk."""
 
     task: Text
-    test_accuracy_before: Share
-    test_accuracy_after: Share
+    test_accuracy_before: Amount
+    test_accuracy_after: Amount
     logits_identical: bool
 
 
@@ -209,8 +209,8 @@ class PairRecord(TrainingRecord):
     sparsity: Share
     swapped: bool
     continued: bool
-    quarter_validation_accuracy: Share
-    half_validation_accuracy: Share
+    quarter_validation_accuracy: Amount
+    half_validation_accuracy: Amount
     weights: Amount
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import errno
 import gzip
+import io
 import lzma
+import math
 import shutil
 import stat
 import tarfile
@@ -14,9 +17,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, Any
+
+from crossback_core.section import shown
+from crossback_core.wording import printable
 
 _CHUNK = 1 << 20  # bytes
+_HEADER = 1 << 16  # bytes that may tell of one member, its name among them
+_COMPRESSIONS: dict[bytes, Any] = {
+    b"\x1f\x8b": gzip.open,
+    b"BZh": bz2.open,
+    b"\xfd7zXZ\0": lzma.open,
+}
 _DAMAGES = (
     tarfile.TarError,
     zipfile.BadZipFile,
@@ -72,23 +84,39 @@ def unpack(
 
     Raises:
         ValueError: If an archive is damaged, too large, or has a member that is no plain file or
-            folder inside it; names the member.
+            folder inside it; names the member. Or the folder is a link, or no folder.
     """
     folder = Path(folder)
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise ValueError(
+            f"{folder} is a {'link' if folder.is_symlink() else 'file'}, and archives are unpacked"
+            " there: remove it, or name a folder with the data as `raw` in the configuration"
+        )
     part = folder.with_name(folder.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
+    _remove(part)
     part.mkdir(parents=True)
     try:
         budget = _Budget(limits)
+        reserved = frozenset(
+            {*notes, *(name for name, path in files.items() if not _is_archive(path))}
+        )
         for name, path in files.items():
-            _unpack_file(name, path, part, budget)
+            _unpack_file(name, path, part, budget, reserved)
         for name, text in notes.items():
             (part / name).write_text(text, encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         part.rename(folder)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+
+
+def _remove(path: Path) -> None:
+    """Remove a folder and all in it; of a link only itself."""
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path)
 
 
 class _Budget:
@@ -110,22 +138,26 @@ class _Budget:
             raise ValueError(f"the unpacked files have more than {self._limits.size} bytes")
 
 
-def _unpack_file(name: str, path: Path, folder: Path, budget: _Budget) -> None:
-    members = _members_of(path)
-    if members is None:
+def _unpack_file(
+    name: str, path: Path, folder: Path, budget: _Budget, reserved: frozenset[str]
+) -> None:
+    """Unpack an archive, or copy another file; members may not be called like `reserved` files."""
+    if not _is_archive(path):
         shutil.copyfile(path, folder / name)
         return
     place = str(path)
     try:
-        for member in members:
-            place = f"{path}, member {member.name!r}"
-            _write(member, folder, budget)
+        for member in _zip_members(path) if path.suffix == ".zip" else _tar_members(path):
+            place = f"{path}, member {shown(member.name)}"
+            _write(member, folder, budget, reserved)
     except _DAMAGES as error:
-        raise ValueError(f"{place}: the archive is damaged or not readable ({error})") from error
+        raise ValueError(
+            f"{place}: the archive is damaged or not readable ({printable(error)})"
+        ) from error
     except (FileExistsError, NotADirectoryError, IsADirectoryError) as error:
         raise ValueError(f"{place} is a file and a folder at once") from error
     except ValueError as error:
-        raise ValueError(f"{place}: {error}") from error
+        raise ValueError(f"{place}: {printable(error)}") from error
     except OSError as error:
         # A name longer than the file system allows, or a place before the archive's beginning.
         if error.errno not in (errno.ENAMETOOLONG, errno.EINVAL):
@@ -133,20 +165,71 @@ def _unpack_file(name: str, path: Path, folder: Path, budget: _Budget) -> None:
         raise ValueError(f"{place}: {error.strerror}") from error
 
 
-def _members_of(path: Path) -> Iterator[_Member] | None:
-    """Walk through an archive; None if a file's name is not that of an archive."""
-    if path.suffix == ".zip":
-        return _zip_members(path)
-    return _tar_members(path) if {".tar", ".tgz"} & set(path.suffixes) else None
+def _is_archive(path: Path) -> bool:
+    return path.suffix == ".zip" or not {".tar", ".tgz"}.isdisjoint(path.suffixes)
+
+
+class _Headers(io.RawIOBase):
+    """The bytes of a tar archive, of which few may be read between the contents of two members.
+
+    tarfile reads what stands before a member whole, however long: a long name, or what one of pax
+    says.
+
+    Attributes:
+        left: How many bytes may be read before the next content.
+        last: What was read last.
+    """
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        super().__init__()
+        self._stream = stream
+        self.left: float = _HEADER
+        self.last = b""
+
+    def read(self, size: int = -1) -> bytes:
+        self.left -= size
+        if size < 0 or self.left < 0:
+            raise ValueError(f"its name and what else is said of it have more than {_HEADER} bytes")
+        self.last = self._stream.read(size)
+        return self.last
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
 
 
 def _tar_members(path: Path) -> Iterator[_Member]:
-    with tarfile.open(path) as archive:
-        for member in archive:
-            kind = "folder" if member.isdir() else "file" if member.isreg() else "other"
-            kind = "link" if member.issym() or member.islnk() else kind
-            kind = "device" if member.isdev() else kind
-            yield _Member(member.name, kind, partial(_tar_content, archive, member))
+    with _plain(path) as stream:
+        headers = _Headers(stream)
+        with tarfile.open(fileobj=headers, mode="r:") as archive:
+            while (member := archive.next()) is not None:
+                archive.members.clear()  # type: ignore[attr-defined]  # it would remember them all
+                headers.left = math.inf
+                yield _Member(member.name, _kind(member), partial(_tar_content, archive, member))
+                headers.left = _HEADER
+            if headers.last.strip(b"\0"):  # tarfile takes a damaged header for the end
+                raise tarfile.ReadError("the header of a member")
+
+
+def _plain(path: Path) -> IO[bytes]:
+    """Open a file as if it were not compressed."""
+    with path.open("rb") as file:
+        start = file.read(6)
+    for magic, opener in _COMPRESSIONS.items():
+        if start.startswith(magic):
+            stream: IO[bytes] = opener(path, "rb")
+            return stream
+    return path.open("rb")
+
+
+def _kind(member: tarfile.TarInfo) -> str:
+    if member.issym() or member.islnk():
+        return "link"
+    if member.isdev():
+        return "device"
+    return "folder" if member.isdir() else "file" if member.isreg() else "other"
 
 
 def _tar_content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
@@ -166,10 +249,13 @@ def _zip_members(path: Path) -> Iterator[_Member]:
             yield _Member(member.filename, kind, partial(archive.open, member))
 
 
-def _write(member: _Member, folder: Path, budget: _Budget) -> None:
+def _write(member: _Member, folder: Path, budget: _Budget, reserved: frozenset[str]) -> None:
     """Write one member, in chunks: the sizes that an archive states may be wrong."""
     budget.take_member()
-    target = folder / _inside(member.name)
+    place = _inside(member.name)
+    if place.parts[:1] and place.parts[0] in reserved:
+        raise ValueError(f"{place.parts[0]} is the name of a file that is put beside the members")
+    target = folder / place
     if member.kind == "folder":
         target.mkdir(parents=True, exist_ok=True)
     elif member.kind == "file":

@@ -52,7 +52,7 @@ def test_what_determined_a_result_stands_last(tmp_path: Path) -> None:
         ({"verdict": "luck"}, "verdict: 'luck' is not allowed; one of helps, equal, hurts"),
         ({"target": 3}, "target: 3 is not allowed; it must be text"),
         ({"test_accuracy": "high"}, "test_accuracy: 'high' is not allowed; it must be a number"),
-        ({"test_accuracy": 1.5}, "test_accuracy: 1.5 is not allowed; it must be at most 1"),
+        ({"sparsity": 1.5}, "sparsity: 1.5 is not allowed; it must be at most 1"),
         ({"test_accuracy": float("nan")}, "NaN is not a JSON number"),
         ({"seconds": -1}, "seconds: -1 is not allowed; it must be at least 0"),
         ({"classes": {"3": ["a", "a"]}}, "classes.3: a is given more than once"),

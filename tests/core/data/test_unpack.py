@@ -1,6 +1,10 @@
+import bz2
+import gzip
 import io
+import lzma
 import os
 import tarfile
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -101,6 +105,86 @@ def test_an_archive_with_too_many_members_is_refused(tmp_path):
     members = [(f"{number}", b"") for number in range(6)]
     archive = write_tar(tmp_path / "a.tgz", members)
     refuse(archive, "member '5': there are more than 5 members", Limits(members=5))
+
+
+COMPRESSORS = {".tar": bytes, ".tar.gz": gzip.compress, ".tar.bz2": bz2.compress}
+COMPRESSORS |= {".tar.xz": lzma.compress}
+
+
+def header(kind: bytes, size: int, name: str = "././@LongLink") -> bytes:
+    """Return the block that stands before a member, or before what is said of the next one."""
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    info.size = size
+    return info.tobuf(tarfile.GNU_FORMAT)
+
+
+@pytest.mark.parametrize("suffix", COMPRESSORS)
+@pytest.mark.parametrize(
+    "before",
+    [
+        header(tarfile.XHDTYPE, 1 << 29),
+        header(tarfile.XGLTYPE, 1 << 29),
+        header(tarfile.GNUTYPE_LONGNAME, 1 << 29),
+        header(tarfile.GNUTYPE_LONGLINK, 1 << 29),
+        b"".join(header(tarfile.GNUTYPE_LONGNAME, 1 << 14) + bytes(1 << 14) for _ in range(5)),
+    ],
+    ids=["pax", "pax of all", "name", "link", "names"],
+)
+def test_what_is_said_of_a_member_is_no_way_to_burst(tmp_path, before, suffix):
+    """A file of 1,250 bytes took 3.3 GB."""
+    archive = tmp_path / f"a{suffix}"
+    first = header(tarfile.REGTYPE, 0, "a.txt")
+    archive.write_bytes(COMPRESSORS[suffix](first + before + bytes(1 << 20)))
+    tracemalloc.start()
+    refuse(archive, "member 'a.txt': its name and what else is said of it have more than 65536")
+    assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    tracemalloc.stop()
+
+
+@pytest.mark.parametrize("suffix", COMPRESSORS)
+def test_a_damaged_header_is_not_the_end(tmp_path, suffix):
+    archive = tmp_path / f"a{suffix}"
+    second = bytearray(header(tarfile.REGTYPE, 0, "b.txt"))
+    second[0] ^= 1
+    first = header(tarfile.REGTYPE, 0, "a.txt")
+    archive.write_bytes(COMPRESSORS[suffix](first + second + bytes(1024)))
+    refuse(archive, r"member 'a.txt': the archive is damaged or not readable \(the header of a")
+
+
+@pytest.mark.parametrize("name", ["SOURCES.txt", "./SOURCES.txt", "SOURCES.txt/a.txt", "x.mat/a"])
+def test_a_member_cannot_be_a_file_that_is_put_beside_it(tmp_path, name):
+    (tmp_path / "x.mat").write_bytes(b"labels")
+    for archive in (
+        write_tar(tmp_path / "a.tgz", [(name, b"")]),
+        write_zip(tmp_path / "b.zip", [(name, b"")]),
+    ):
+        files = {path.name: path for path in (archive, tmp_path / "x.mat")}
+        with pytest.raises(ValueError, match=f"member '{name}': .* is the name of a file that is"):
+            unpack(files, tmp_path / "raw", notes={"SOURCES.txt": "all of it"})
+
+
+@pytest.mark.parametrize("what", ["link", "file"])
+def test_a_link_in_the_way_is_told_and_not_followed(tmp_path, what):
+    archive = write_tar(tmp_path / "a.tgz", [("a.txt", b"one")])
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "kept.txt").touch()
+    raw = tmp_path / "raw"
+    raw.symlink_to(elsewhere) if what == "link" else raw.touch()
+    refuse(archive, f"raw is a {what}, and archives are unpacked there: remove it, or name")
+    (tmp_path / "raw").unlink()
+    (tmp_path / "raw.part").symlink_to(elsewhere)
+    unpack({archive.name: archive}, raw, notes={})
+    assert (raw / "a.txt").read_text() == "one"
+    assert [path.name for path in elsewhere.iterdir()] == ["kept.txt"]
+
+
+def test_names_in_messages_are_short_and_printable(tmp_path):
+    archive = write_zip(tmp_path / "a.zip", [("\x1b[2J" + "x" * 60_000 + "/../..", b"")])
+    with pytest.raises(ValueError, match=r"member '\\x1b\[2Jxx") as caught:
+        unpack({archive.name: archive}, tmp_path / "raw", notes={})
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 1000
 
 
 @pytest.mark.parametrize("left", [0.0, 0.5, 0.98])

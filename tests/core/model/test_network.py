@@ -122,11 +122,11 @@ def test_a_task_like_another_starts_with_copies_and_a_fresh_head(images):
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"task": 3}, "task 3 is not an id: give it as text"),
-        ({"task": ""}, "task '' is not an id: give it as text"),
-        ({"classes": ("a", "a")}, "classes ('a', 'a') are not all different"),
+        ({"task": 3}, "task 3 is not an id: give it as text without control characters"),
+        ({"task": ""}, "task '' is not an id: give it as text without control characters"),
+        ({"classes": ("a", "a")}, "classes ['a', 'a'] are not all different"),
         ({"classes": "ab"}, "classes 'ab' are not names"),
-        ({"classes": (1, None)}, "classes (1, None) are not names"),
+        ({"classes": (1, None)}, "classes [1, None] are not names"),
         ({"channels": 3.0}, "channels 3.0 is not a number from 1"),
         ({"width": 0.5}, "width 0.5 is not a number from 1"),
         ({"width": math.nan}, "width nan is not a number from 1"),
