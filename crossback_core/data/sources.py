@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -12,14 +12,14 @@ class RemoteFile:
 
     Args:
         name: The file's name on disk.
-        url: Where it is fetched from.
+        url: Where it is fetched from; it may hold a password, so nothing prints it.
         page: Where people can get it by hand.
         checksum: "md5:..." or "sha256:..." of the file; None where its publisher names none.
     """
 
     name: str
-    url: str
-    page: str
+    url: str = field(repr=False)
+    page: str = field(repr=False)
     checksum: str | None = None
 
 

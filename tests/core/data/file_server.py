@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import StreamRequestHandler, ThreadingTCPServer
 
 BUSY = 503
 
@@ -38,6 +39,39 @@ class FileServer:
 
 
 @contextmanager
+def serve_raw(*answers: Iterable[bytes]) -> Iterator[tuple[str, list[str]]]:
+    """Answer each request with the next of some byte strings, the later ones with the last.
+
+    Yields:
+        The address of a file, and the heads of the requests so far.
+    """
+    waiting = [*answers]
+    heads: list[str] = []
+    over = threading.Event()
+
+    class Handler(StreamRequestHandler):
+        def handle(self) -> None:
+            lines = iter(self.rfile.readline, b"\r\n")
+            heads.append(b"".join(lines).decode())
+            with suppress(OSError):
+                for part in waiting.pop(0) if len(waiting) > 1 else waiting[0]:
+                    if over.is_set():
+                        return
+                    self.wfile.write(part)
+
+    server = ThreadingTCPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, args=[0.02])
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_address[1]}/birds.tgz", heads
+    finally:
+        over.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
 def serve(server: FileServer) -> Iterator[FileServer]:
     """Answer requests while the block runs."""
 
@@ -64,6 +98,9 @@ def serve(server: FileServer) -> Iterator[FileServer]:
             start = start if server.ranges else 0
             self.send_response(206 if start else 200)
             self.send_header("Content-Length", str(len(content) - start))
+            if start:
+                end = len(content)
+                self.send_header("Content-Range", f"bytes {start}-{end - 1}/{end}")
             for key, value in server.headers.get(name, {}).items():
                 self.send_header(key, value)
             self.end_headers()

@@ -1,13 +1,16 @@
 import hashlib
+import threading
+import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import tenacity
-from file_server import FileServer, serve
+from file_server import FileServer, serve, serve_raw
 
-from crossback_core.data import download as module
+from crossback_core.data import fetching
 from crossback_core.data.download import check_file, download
 from crossback_core.data.kind import KINDS
 from crossback_core.data.sources import RemoteFile, relocated
@@ -19,7 +22,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module._RETRIES, "wait", tenacity.wait_none())
+    monkeypatch.setattr(fetching._RETRIES, "wait", tenacity.wait_none())
 
 
 @pytest.fixture
@@ -126,11 +129,145 @@ def test_an_impossible_download_says_how_to_get_the_file_by_hand(source, server,
         download(silent, path)
 
 
-def test_a_web_page_is_no_file(source, server, path):
-    server.headers["birds.tgz"] = {"Content-Type": "text/html; charset=utf-8"}
-    with pytest.raises(OSError, match="a web page came instead of the file"):
-        download(source, path)
-    assert not path.exists() and len(server.requests) == 1
+OK = "HTTP/1.1 200 OK"
+PART = "HTTP/1.1 206 Partial Content"
+
+
+def answer(status: str, *headers: str, body: bytes = b"", length: int | None = None) -> list[bytes]:
+    """Return what a server sends at once; the stated length may be wrong."""
+    size = len(body) if length is None else length
+    lines = [status, f"Content-Length: {size}", "Connection: close", *headers, "", ""]
+    return ["\r\n".join(lines).encode() + body]
+
+
+def endlessly(first: bytes, again: bytes, pause: float = 0.0) -> Iterator[bytes]:
+    """Send something without end, as slowly as wanted."""
+    yield first
+    while True:
+        time.sleep(pause)
+        yield again
+
+
+LEFT_OPEN = pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # urllib3's
+
+
+@LEFT_OPEN
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        (answer(OK), "an empty file came"),
+        (answer("HTTP/1.1 204 No Content"), "204 No Content came instead of the file"),
+        (answer("HTTP/1.1 304 Not Modified"), "304 Not Modified came instead of the file"),
+        (answer(PART, "Content-Range: bytes 5-9/10", body=b"56789"), "206 Partial Content came"),
+        (answer(OK, "content-type: TEXT/HTML", body=b"x"), "a web page came instead of the file"),
+        (answer(OK, body=b"\n<!DocType HTML><p>"), "a web page came instead of the file"),
+        (answer("HTTP/1.1 404 \x1b[2J"), r"404 Client Error: \\x1b\[2J"),
+        (answer(OK, "Content-Length: 7", body=b"x"), "multiple unmatching"),
+        (answer(OK, body=b"x", length=1 << 50), f"it has {1 << 50} bytes, more than"),
+        (answer(OK, "X: " + "x" * 70_000, body=b"x"), "got more than 65536 bytes"),
+        (answer(OK, *["X: x"] * 200, body=b"x"), "got more than 100 headers"),
+    ],
+)
+def test_what_is_not_the_file_is_refused_and_nothing_recorded(source, path, sent, words):
+    """No checksum is known, so nothing else would tell."""
+    with serve_raw(sent) as (url, _), pytest.raises(OSError, match=words) as caught:
+        download(replace(source, url=url, checksum=None), path)
+    assert not path.exists() and not path.with_name("birds.tgz.sha256").exists()
+    assert str(caught.value).isprintable()
+
+
+@LEFT_OPEN
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        (lambda: endlessly(b"HTTP/1.1 200 OK\r\n\r\n", bytes(10_000)), "more than 1000000 bytes"),
+        (lambda: endlessly(b"HTTP/1.1 200 OK\r\n\r\n", b"x", 0.01), "next to nothing came in 0.3"),
+        (lambda: endlessly(b"HTTP/1.1 200 OK\r\nX: ", b"x", 0.01), "next to nothing came in 0.3"),
+        (lambda: endlessly(b"", b"HTTP/1.1 100 Continue\r\n\r\n", 0.01), "next to nothing came"),
+        (
+            lambda: endlessly(b"HTTP/1.1 200 OK\r\n\r\n", bytes(80_000), 0.1),
+            "it takes longer than 0.5 seconds",
+        ),
+        (
+            lambda: endlessly(b"HTTP/1.1 302 Found\r\nLocation: /a\r\n\r\n", bytes(10_000)),
+            "Exceeded 30 redirects",
+        ),
+    ],
+    ids=["body", "slow body", "header", "answers", "time", "redirects"],
+)
+def test_a_server_without_end_is_left(source, path, monkeypatch, sent, words):
+    monkeypatch.setattr(fetching, "MOST", 1_000_000)
+    monkeypatch.setattr(fetching, "PATIENCE", 0.3)
+    monkeypatch.setattr(fetching, "LONGEST", 0.5 if "longer" in words else 60.0)
+
+    class Again:
+        def __iter__(self) -> Iterator[bytes]:
+            return iter(sent())
+
+    with serve_raw(Again()) as (url, _), pytest.raises(OSError, match=words):
+        download(replace(source, url=url, checksum=None), path)
+    assert not path.exists()
+    for thread in threading.enumerate():
+        if thread.name == "fetch":
+            thread.join()  # the server has gone
+
+
+FIRST, SECOND = b"a" * 200_000, b"b" * 200_000
+CUT = FIRST[:150_000]
+
+
+def rest(first: int, *headers: str) -> list[bytes]:
+    """Return the rest of the second version from some byte on."""
+    where = f"Content-Range: bytes {first}-{len(SECOND) - 1}/{len(SECOND)}"
+    return answer(PART, where, *headers, body=SECOND[first:])
+
+
+@pytest.mark.parametrize(
+    ("tag", "second"),
+    [
+        ('ETag: "1"', answer(OK, 'ETag: "2"', body=SECOND)),
+        ("Last-Modified: Sat, 24 Oct 2026", answer(OK, body=SECOND)),
+        ('ETag: "1"', rest(131072, 'ETag: "2"')),  # a server that does not know If-Range
+        ('ETag: "1"', rest(131073, 'ETag: "1"')),
+        ('ETag: "1"', answer(PART, 'ETag: "1"', body=SECOND[131072:])),
+        ('ETag: W/"1"', answer(OK, body=SECOND)),
+        ("X: x", answer(OK, body=SECOND)),
+    ],
+    ids=["changed", "changed later", "changed, not noticed", "range", "no range", "weak", "no tag"],
+)
+def test_a_file_is_of_one_version(source, path, tag, second):
+    """No checksum is known: what two tries bring together must be of one file."""
+    first = answer(OK, tag, body=CUT, length=len(FIRST))
+    with serve_raw(first, second, answer(OK, body=SECOND)) as (url, heads):
+        download(replace(source, url=url, checksum=None), path)
+    assert path.read_bytes() == SECOND
+    name, value = tag.split(": ", 1)
+    named = "Range: bytes=131072-" in heads[1] and f"If-Range: {value}\r\n" in heads[1]
+    assert named == (name != "X" and not value.startswith("W/"))
+    assert names(path) == ["birds.tgz", "birds.tgz.sha256"]
+
+
+def test_a_part_of_the_same_version_is_gone_on_with(source, path):
+    tag = 'ETag: "1"'
+    first = answer(OK, tag, body=SECOND[:150_000], length=len(SECOND))
+    with serve_raw(first, rest(131072, tag)) as (url, heads):
+        download(replace(source, url=url, checksum=None), path)
+    assert path.read_bytes() == SECOND and len(heads) == 2
+
+
+def test_a_password_in_an_address_is_in_no_message(source, server, path, caplog):
+    secret = server.url("birds.tgz?token=hush").replace("//", "//ann:hush@")
+    server.busy["birds.tgz"] = 100
+    hidden = relocated([source], {"birds.tgz": f"{secret}#md5={'0' * 32}"})[0]
+    with pytest.raises(
+        OSError, match=r"from http://\.\.\.127.0.0.1:\d+/birds.tgz\?\.\.\."
+    ) as caught:
+        download(hidden, path)
+    told = [*traceback.format_exception(caught.value), caplog.text, repr(hidden), repr((hidden,))]
+    assert len(caplog.records) == 5
+    assert not any("hush" in text or "ann" in text for text in told)
 
 
 def test_an_archive_that_a_server_calls_encoded_is_kept_as_it_is(source, server, path):
