@@ -11,10 +11,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from crossback_core.data.task_file import TaskData
+from crossback_core.learning.resuming import Resume, Row
 from crossback_core.learning.settings import LadderSettings, TrainingSettings
 from crossback_core.learning.training import (
-    Resume,
-    Row,
     fit,
     step_count,
     steps_per_epoch,

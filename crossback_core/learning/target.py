@@ -16,11 +16,9 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from crossback_core.data.task_file import TaskData
 from crossback_core.learning.growth import widths
+from crossback_core.learning.resuming import Optimisation, Resume, Row
 from crossback_core.learning.settings import TargetSettings, TrainingSettings
 from crossback_core.learning.training import (
-    Optimisation,
-    Resume,
-    Row,
     StepDecay,
     fit,
     step_count,

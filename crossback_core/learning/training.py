@@ -7,7 +7,6 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -17,52 +16,19 @@ from torch.optim.lr_scheduler import LambdaLR, LRScheduler, OneCycleLR
 from crossback_core.data.task_file import Split, TaskData
 from crossback_core.learning.evaluation import split_accuracy
 from crossback_core.learning.progress import progress
+from crossback_core.learning.resuming import (
+    NoResume,
+    Optimisation,
+    Resume,
+    Row,
+    restore,
+)
 from crossback_core.learning.settings import TrainingSettings
 from crossback_core.model.network import Network
 
 logger = logging.getLogger(__name__)
 
-Row = dict[str, float | int]
-
 SAVING = 0.05  # fraction of a training's time that keeping its state may take
-
-
-class Resume(Protocol):
-    """Where an interrupted training is kept between two runs."""
-
-    def load(self) -> dict[str, Any] | None:
-        """Return the state saved last, or None."""
-
-    def save(self, state: dict[str, Any]) -> None:
-        """Replace the saved state."""
-
-
-class NoResume:
-    """Keep nothing: an interrupted training starts again."""
-
-    def load(self) -> dict[str, Any] | None:
-        """Return None."""
-        return None
-
-    def save(self, state: dict[str, Any]) -> None:
-        """Forget the state."""
-
-
-@dataclass(frozen=True)
-class Optimisation:
-    """An optimiser with the schedule of its learning rate, stepped once per batch."""
-
-    optimizer: torch.optim.Optimizer
-    schedule: LRScheduler
-
-    def state_dict(self) -> dict[str, Any]:
-        """Return what `load_state_dict` needs to go on."""
-        return {"optimizer": self.optimizer.state_dict(), "schedule": self.schedule.state_dict()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from an earlier state."""
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
 
 
 def fit(
@@ -104,10 +70,10 @@ def fit(
         raise ValueError(f"data of task {data.task}, but task {network.newest.task} is trained")
     network.remember(data.seen)
     resume = resume or NoResume()
-    rows = _restore(resume, network, optimisations)
-    saving = _Saving(resume)
     epochs = epoch_count(data, settings)
     per_epoch = steps_per_epoch(data, settings)
+    rows = restore(resume, network, optimisations, epochs=epochs, per_epoch=per_epoch)
+    saving = _Saving(resume)
     for epoch in range(len(rows), epochs):
         started = time.perf_counter()
         row = _train_epoch(
@@ -293,16 +259,3 @@ class _Saving:
             }
         )
         self.due = started + (time.perf_counter() - started) / SAVING
-
-
-def _restore(resume: Resume, network: Network, optimisations: Sequence[Optimisation]) -> list[Row]:
-    """Load an interrupted training in place; return the rows of its finished epochs."""
-    state = resume.load()
-    if state is None:
-        return []
-    network.load_state_dict(state["network"])
-    for optimisation, saved in zip(optimisations, state["optimisations"], strict=True):
-        optimisation.load_state_dict(saved)
-    rows: list[Row] = state["rows"]
-    logger.info("resumed after epoch %d", len(rows))
-    return rows

@@ -15,7 +15,7 @@ from crossback_core.checkpoint import CHECKPOINT_FORMAT
 from crossback_core.checkpoint.network_file import Checkpoint, load_checkpoint
 from crossback_core.data.task_file import TaskData, load_task
 from crossback_core.learning.evaluation import check_learned, split_accuracy, warn_of_seen
-from crossback_core.learning.training import Row
+from crossback_core.learning.resuming import Row
 from crossback_core.model.network import Network
 from crossback_core.records import Record, read_record
 from crossback_core.storage.files import read_csv, sha256

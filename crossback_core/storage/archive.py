@@ -15,6 +15,7 @@ from torch import Tensor
 
 from crossback_core.section import shown
 from crossback_core.storage.files import atomic_write
+from crossback_core.wording import printable
 
 _T = TypeVar("_T")
 
@@ -72,7 +73,7 @@ def load_archive(path: str | Path) -> dict[str, Any]:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             contents = _checked_contents(archive, len(data))
     except _DAMAGES as error:
-        raise ValueError(f"truncated or no archive: {error}") from error
+        raise ValueError(f"truncated or no archive: {printable(error)}") from error
     try:
         payload = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # a hostile pickle raises whatever it makes torch trip over

@@ -11,8 +11,8 @@ from interruption import Interrupted, InterruptedResume
 
 from crossback_core.data.task_file import TaskData
 from crossback_core.learning import target
+from crossback_core.learning.resuming import NoResume
 from crossback_core.learning.target import Attempt, Outcome, pick_and_grow
-from crossback_core.learning.training import NoResume
 from crossback_core.model.network import Network
 from crossback_core.storage.resume import ResumeFile
 

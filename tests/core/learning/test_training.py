@@ -89,6 +89,66 @@ def test_a_resumed_training_ends_with_the_same_bits(data, settings, tmp_path):
     assert tiny.same_state(tiny.snapshot(resumed), tiny.snapshot(undisturbed))
 
 
+GONE = object()
+
+
+def altered(held, place, new):
+    """Return nested values with one of them changed or left out."""
+    if not place:
+        return new(held) if callable(new) else new
+    first, *below = place
+    parts = dict(enumerate(held)) if isinstance(held, list) else dict(held)
+    parts[first] = altered(parts.get(first), below, new)
+    parts = {key: part for key, part in parts.items() if part is not GONE}
+    return [*parts.values()] if isinstance(held, list) else parts
+
+
+OPTIMIZER, SCHEDULE = (["optimisations", 0, part] for part in ("optimizer", "schedule"))
+
+
+@pytest.mark.parametrize(
+    ("place", "new"),
+    [
+        ([], {}),
+        (["rows"], GONE),
+        (["rows"], []),
+        (["rows"], lambda rows: rows * 2),
+        (["rows", 1, "epoch"], 3),
+        (["rows", 0, "loss"], float("nan")),
+        (["rows", 0, "loss"], "low"),
+        (["rows", 1], GONE),
+        (["network"], []),
+        (["network", "heads.0.bias"], GONE),
+        (["network", "heads.0.bias"], torch.zeros(7)),
+        (["network", "heads.0.bias"], torch.full((2,), torch.nan)),
+        (["optimisations"], []),
+        (["optimisations", 0], None),
+        ([*OPTIMIZER, "state", 0], {}),
+        ([*OPTIMIZER, "state", 0, "exp_avg"], lambda value: value[1:]),
+        ([*OPTIMIZER, "state", 99], {}),
+        ([*OPTIMIZER, "param_groups"], []),
+        ([*OPTIMIZER, "param_groups", 0, "lr"], "fast"),
+        ([*OPTIMIZER, "param_groups", 0, "params"], lambda numbers: numbers[1:]),
+        (SCHEDULE, {}),
+        ([*SCHEDULE, "step"], 1),
+        ([*SCHEDULE, "last_epoch"], 7),
+    ],
+)
+def test_a_state_with_other_contents_starts_the_training_again(
+    images, place, new, tmp_path, caplog
+):
+    """Its key is right: whatever wrote it, no training ends with a KeyError or half of a state."""
+    resume = ResumeFile(tmp_path / "training.pt", "key")
+    with pytest.raises(Interrupted):
+        tiny.train(tiny.network(images), images, resume=InterruptedResume(resume.path, after=2))
+    resume.save(altered(resume.load(), place, new))
+    restarted, undisturbed = tiny.network(images), tiny.network(images)
+    rows = tiny.train(restarted, images, resume=resume)
+    assert tiny.timeless(rows) == tiny.timeless(tiny.train(undisturbed, images))
+    assert tiny.same_state(tiny.snapshot(restarted), tiny.snapshot(undisturbed))
+    assert "the state that was kept does not fit" in caplog.text
+
+
 def test_a_finished_training_is_not_repeated(images, tmp_path: Path):
     network = tiny.network(images)
     resume = ResumeFile(tmp_path / "training.pt", "key")
