@@ -22,8 +22,9 @@ from interruption import Interrupted
 import crossback_core
 from crossback_core import NUMERICS
 from crossback_core.checkpoint.network_file import load_checkpoint, save_checkpoint
+from crossback_core.data import task_file
 from crossback_core.data.contents import Seen
-from crossback_core.data.task_file import TaskData, save_task
+from crossback_core.data.task_file import TaskData, load_task, save_task
 from crossback_core.learning import training
 from crossback_core.records import SelectionRecord, read_record, to_values
 from crossback_core.selection.comparison import Target
@@ -743,6 +744,68 @@ def test_data_of_other_classes_is_refused(copied):
     for step in (copied.select, copied.prune, copied.train_target):
         with pytest.raises(ValueError, match=r"has classes \('x', 'y', 'z'\), the network"):
             step()
+
+
+class Noted(Exception):
+    """Names the key of a resume state, before anything is trained."""
+
+
+class Notes(ResumeFile):
+    """Tells its key and ends the stage."""
+
+    def __init__(self, path: str | Path, key: object) -> None:
+        super().__init__(path, key)
+        raise Noted(self.key)
+
+
+DETERMINED: dict[str, list[str]] = {
+    "baseline_1.pt": ["task_1.pt"],
+    "ladder/0.8.pt": ["task_2.pt", "baseline_2.pt"],
+    "target_1.pt": ["task_1.pt", "swapped.pt"],
+}
+
+
+def touched(path: Path) -> None:
+    """Change what a file of tensors holds by next to nothing."""
+    if path.name.startswith("task"):
+        data = load_task(path)
+        ids = tuple(f"{each} again" for each in data.test.ids)
+        task_file.save_task(replace(data, test=replace(data.test, ids=ids)), path)
+    else:
+        checkpoint = load_checkpoint(path)
+        with torch.no_grad():
+            checkpoint.network.heads[0].bias += 1e-3
+        save_checkpoint(checkpoint.network, path, checkpoint.record)
+
+
+@pytest.mark.parametrize("result", STAGES)
+def test_a_state_is_of_one_seed_and_of_the_contents_of_files(
+    crossing, result, tmp_path, monkeypatch
+):
+    """Whatever determines the training is in the key of its state."""
+    again = replace(crossing, folder=tmp_path)
+    for path in crossing.folder.glob("*_[12].*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    for name in ("pruned.pt", "swapped.pt"):
+        (tmp_path / name).write_bytes(crossing.path(name).read_bytes())
+    monkeypatch.setitem(globals(), "save_task", Mock())  # the file stays as this test has it
+    for module in (baseline, backbone, target):
+        monkeypatch.setattr(module, "ResumeFile", Notes)
+
+    def key() -> str:
+        with pytest.raises(Noted) as noted:
+            STAGES[result][2](again)
+        return str(noted.value)
+
+    keys = [key()]
+    assert key() == keys[0]
+    with monkeypatch.context() as patched:
+        patched.setitem(RUN, "seed", 3)
+        keys.append(key())
+    for name in DETERMINED[result]:
+        touched(again.path(name))
+        keys.append(key())
+    assert len(set(keys)) == len(keys) == 2 + len(DETERMINED[result])
 
 
 def test_a_backbone_that_is_not_the_selected_one_is_refused(crossing, tmp_path):

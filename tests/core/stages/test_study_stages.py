@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import recorded
 import tiny
+from interruption import Interrupted
 
 from crossback_core.checkpoint.network_file import save_checkpoint
 from crossback_core.data.task_file import TaskData, save_task
@@ -189,6 +190,28 @@ def test_a_pair_is_trained_alike_whenever_it_is_trained(done: Study) -> None:
     first = read_json(done.target("1") / "shuffled_8.json")
     again = done.pair("1", "shuffled", "8")
     assert first | {"seconds": 0} == again | {"seconds": 0}
+
+
+def test_the_state_of_a_pair_is_of_its_seed_and_of_what_its_files_hold(
+    done: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys: list[object] = []
+
+    def note(path: Path, key: object) -> None:
+        keys.append(key)
+        raise Interrupted
+
+    monkeypatch.setattr(study, "ResumeFile", note)
+    pairs: list[tuple[str, Start, str]] = [("1", "backbone", name) for name in CANDIDATES]
+    pairs += [("2", "backbone", CANDIDATES[0]), ("1", "shuffled", CANDIDATES[0])]
+    for pair in [*pairs, pairs[0]]:
+        with pytest.raises(Interrupted):
+            done.pair(*pair)
+    monkeypatch.setitem(RUN, "seed", 5)
+    with pytest.raises(Interrupted):
+        done.pair(*pairs[0])
+    assert keys[len(pairs)] == keys[0]
+    assert len(set(map(repr, keys))) == len(keys) - 1
 
 
 def test_a_path_that_is_none_of_a_study_is_refused(done: Study) -> None:
