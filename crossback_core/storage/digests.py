@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from crossback_core.storage.files import atomic_write, reason, sha256
+from crossback_core.wording import printable
 
 logger = logging.getLogger(__name__)
 
@@ -129,13 +130,25 @@ def _recall(memory: Path) -> Known:
         header, _, body = memory.read_bytes().partition(b"\n")
         if header.decode() != _header(body):
             raise ValueError("it does not match its hash or is of another version")
-        known: Known = json.loads(body)
+        known = json.loads(body)
+        if not isinstance(known, dict) or not all(map(_is_entry, known.values())):
+            raise ValueError("it does not hold stamps and hashes")
         return known
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        logger.warning("%s cannot be used (%s): all files are read again", memory, error)
+    except (OSError, ValueError, RecursionError) as error:
+        why = printable(error)
+        logger.warning("%s cannot be used (%s): all files are read again", memory, why)
         return {}
+
+
+def _is_entry(value: object) -> bool:
+    """Say whether a value is a stamp and the hash that goes with it."""
+    if not isinstance(value, list) or len(value) != 2 or not isinstance(value[0], list):
+        return False
+    stamp, digest = value
+    numbers = len(stamp) == 4 and all(type(number) is int for number in stamp)
+    return numbers and isinstance(digest, str) and len(digest) == 64 and digest.isascii()
 
 
 def _remember(known: Known, memory: Path) -> None:

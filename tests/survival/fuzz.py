@@ -21,7 +21,9 @@ from random import Random
 from types import FrameType
 from typing import Any
 
-from loaders import LOADERS, Loader
+import loaders
+import tables
+from loaders import Loader
 
 DOCUMENTED = (ValueError, FileNotFoundError)
 MEMORY = 1 << 30  # bytes that loading may reserve on top of what the process has
@@ -103,7 +105,7 @@ def run(name: str, inputs: int, seed: int, folder: Path) -> dict[str, Any]:
     """Feed a loader so many inputs."""
     folder.mkdir()
     os.chdir(folder)
-    loader, watch = LOADERS[name](folder), Watch(folder)
+    loader, watch = (loaders.LOADERS | tables.LOADERS)[name](folder), Watch(folder)
     for number in range(20):  # what is imported late is imported before anyone watches
         loader.spoil(Random(number))
         attempt(loader, watch)

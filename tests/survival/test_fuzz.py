@@ -13,7 +13,7 @@ pytestmark = pytest.mark.survival
 
 FUZZ = Path(__file__).with_name("fuzz.py")
 NAMES = ["checkpoint", "task", "archive", "resume", "index", "json", "table", "settings"]
-NAMES += ["icons", "unpack"]
+NAMES += ["icons", "unpack", "samples", "splits", "memory"]
 INPUTS, SEED = 2000, 1
 
 

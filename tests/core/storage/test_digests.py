@@ -141,6 +141,10 @@ def test_a_modification_time_in_the_future_does_not_keep_a_file_unknown(root, me
     assert memory.exists()
 
 
+# with a hash that fits
+WRONG = [b"[]", b'{"cat/1.png": 1}', b'{"cat/1.png": [[1, 2, 3, 4], null]}', b"[" * 9999]
+
+
 @pytest.mark.usefixtures("settled")
 @pytest.mark.parametrize(
     "damage",
@@ -151,8 +155,9 @@ def test_a_modification_time_in_the_future_does_not_keep_a_file_unknown(root, me
         lambda whole: whole[:-70] + bytes([whole[-70] ^ 1]) + whole[-69:],
         lambda whole: b"contents 2" + whole[10:],
         lambda whole: b"\xff\xfe\n{}",
+        *(lambda whole, body=body: digests._header(body).encode() + b"\n" + body for body in WRONG),
     ],
-    ids=["empty", "cut off", "longer", "one bit", "another version", "no text"],
+    ids=["empty", "cut off", "longer", "one bit", "another version", "no text", *map(str, WRONG)],
 )
 def test_a_damaged_memory_is_made_again(root, memory, caplog, read, damage):
     before = digest(root, memory)
