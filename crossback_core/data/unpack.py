@@ -17,17 +17,18 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from crossback_core.section import shown
 from crossback_core.wording import printable
 
 _CHUNK = 1 << 20  # bytes
+_MEMORY = 1 << 28  # bytes that unpacking a .xz may take; xz -9 asks for a quarter of that
 _HEADER = 1 << 16  # bytes that may tell of one member, its name among them
 _COMPRESSIONS: dict[bytes, Any] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
-    b"\xfd7zXZ\0": lzma.open,
+    b"\xfd7zXZ\0": lambda path, mode: io.BufferedReader(_Xz(path, mode), _CHUNK),
 }
 _DAMAGES = (
     tarfile.TarError,
@@ -169,6 +170,39 @@ def _is_archive(path: Path) -> bool:
     return path.suffix == ".zip" or not {".tar", ".tgz"}.isdisjoint(path.suffixes)
 
 
+class _Xz(io.RawIOBase):
+    """What a .xz file holds. Python's own reader takes the memory that the file asks for."""
+
+    def __init__(self, path: Path, mode: Literal["rb"]) -> None:
+        super().__init__()
+        self._file = path.open(mode)
+        self._decoder = lzma.LZMADecompressor(memlimit=_MEMORY)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target: Any) -> int:
+        found = b""
+        while not found:
+            more = self._file.read(_CHUNK) if self._decoder.needs_input else b""
+            if self._decoder.eof:  # a file may hold several streams, and zeros after each
+                more = self._decoder.unused_data.lstrip(b"\0") or self._file.read(_CHUNK).lstrip(
+                    b"\0"
+                )
+                if not more:
+                    return 0
+                self._decoder = lzma.LZMADecompressor(memlimit=_MEMORY)
+            elif self._decoder.needs_input and not more:
+                raise EOFError("it is cut off")
+            found = self._decoder.decompress(more, len(target))
+        target[: len(found)] = found
+        return len(found)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
 class _Headers(io.RawIOBase):
     """The bytes of a tar archive, of which few may be read between the contents of two members.
 
@@ -183,6 +217,7 @@ class _Headers(io.RawIOBase):
     def __init__(self, stream: IO[bytes]) -> None:
         super().__init__()
         self._stream = stream
+        self._place = 0
         self.left: float = _HEADER
         self.last = b""
 
@@ -190,14 +225,23 @@ class _Headers(io.RawIOBase):
         self.left -= size
         if size < 0 or self.left < 0:
             raise ValueError(f"its name and what else is said of it have more than {_HEADER} bytes")
-        self.last = self._stream.read(size)
+        self.last = self._forward(size)
         return self.last
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        return self._stream.seek(offset, whence)
+        while self._place < offset and self._forward(min(_CHUNK, offset - self._place)):
+            pass
+        if self._place > offset:
+            raise ValueError("leads back, to what was read already")
+        return self._place
 
     def tell(self) -> int:
-        return self._stream.tell()
+        return self._place
+
+    def _forward(self, size: int) -> bytes:
+        found = self._stream.read(size)
+        self._place += len(found)
+        return found
 
 
 def _tar_members(path: Path) -> Iterator[_Member]:
@@ -246,6 +290,8 @@ def _zip_members(path: Path) -> Iterator[_Member]:
             kind = "folder" if member.is_dir() else "file"
             kind = kind if stat.S_IFMT(mode) in (0, stat.S_IFREG, stat.S_IFDIR) else "device"
             kind = "link" if stat.S_ISLNK(mode) else kind
+            if member.compress_type == zipfile.ZIP_LZMA:  # it may ask for any memory
+                kind = "file packed by LZMA"
             yield _Member(member.filename, kind, partial(archive.open, member))
 
 

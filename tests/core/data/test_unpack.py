@@ -6,6 +6,7 @@ import os
 import tarfile
 import tracemalloc
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -140,6 +141,32 @@ def test_what_is_said_of_a_member_is_no_way_to_burst(tmp_path, before, suffix):
     refuse(archive, "member 'a.txt': its name and what else is said of it have more than 65536")
     assert tracemalloc.get_traced_memory()[1] < 20 << 20
     tracemalloc.stop()
+
+
+def test_an_archive_does_not_say_how_much_memory_it_takes(tmp_path):
+    """The dictionary of LZMA: 137 kB took 850 MB."""
+    content = bytearray(lzma.compress(header(tarfile.REGTYPE, 0, "a.txt") + bytes(1024)))
+    end = 12 + 4 * content[12] + 4
+    content[content.index(b"\x21\x01", 12) + 2] = 40  # 4 GiB
+    content[end - 4 : end] = zlib.crc32(content[12 : end - 4]).to_bytes(4, "little")
+    (tmp_path / "a.tar.xz").write_bytes(content)
+    refuse(tmp_path / "a.tar.xz", "damaged or not readable .Memory usage limit exceeded")
+    with zipfile.ZipFile(tmp_path / "b.zip", "w", zipfile.ZIP_LZMA) as archive:
+        archive.writestr("a.txt", "one")
+    refuse(tmp_path / "b.zip", "member 'a.txt': is a file packed by LZMA; only files and folders")
+
+
+def test_a_xz_file_may_be_of_several_streams(tmp_path):
+    plain = gzip.decompress(
+        write_tar(tmp_path / "a.tgz", [("a.bin", bytes(3_000_000))]).read_bytes()
+    )
+    parts = [lzma.compress(plain[:1000]), bytes(8), lzma.compress(plain[1000:]), bytes(4)]
+    (tmp_path / "b.tar.xz").write_bytes(b"".join(parts))
+    unpack({"b": tmp_path / "b.tar.xz"}, tmp_path / "raw", notes={})
+    assert (tmp_path / "raw" / "a.bin").read_bytes() == bytes(3_000_000)
+    (tmp_path / "c.tar.xz").write_bytes(b"".join(parts[:2]) + parts[2][:300])
+    with pytest.raises(ValueError, match="it is cut off"):
+        unpack({"c": tmp_path / "c.tar.xz"}, tmp_path / "other", notes={})
 
 
 @pytest.mark.parametrize("suffix", COMPRESSORS)

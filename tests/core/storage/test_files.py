@@ -185,7 +185,9 @@ def test_json_refuses_what_it_cannot_say(tmp_path, value, error, words):
     assert not (tmp_path / "value.json").exists()
 
 
-@pytest.mark.parametrize("content", [b'{"accuracy": 0.', b"", b'{"a": NaN}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "content", [b'{"a": 0.', b"", b'{"a": NaN}', b'{"a": 1e999}', b'{"a": 1, "a": 2}', b"\xff\xfe"]
+)
 def test_a_damaged_json_file_is_named(tmp_path, content):
     (tmp_path / "value.json").write_bytes(content)
     with pytest.raises(ValueError, match=r"value\.json is damaged or not JSON .*remove it"):
