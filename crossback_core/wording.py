@@ -25,9 +25,9 @@ def printable(text: object, longest: int = _LONGEST) -> str:
 
 
 def is_plain(name: object) -> bool:
-    """Say whether a value is a text that may be a name: not empty, without control characters."""
+    """Say whether a value is a text that may be a name: not blank, without control characters."""
     return (
         isinstance(name, str)
-        and bool(name)
+        and bool(name.strip())
         and not any(unicodedata.category(each) in _CONTROLS for each in name)
     )

@@ -32,6 +32,8 @@ from crossback_core.wording import printable
 # Which version wrote an older format.
 _WRITERS = {1: "0.1", 2: "0.2 before its release", 3: "0.2 before its release"}
 
+_ENTRIES = {"format", "body", "tasks", "record", "values", "inputs", "heads", "seen", "digest"}
+
 # What values that fit their hash but no network lead to.
 _UNSOUND = (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, AttributeError)
 
@@ -133,6 +135,8 @@ def _check_format(payload: dict[str, Any]) -> None:
 def _rebuild(payload: dict[str, Any]) -> Network:
     if entry(payload, "digest", str) != _digest(payload):
         raise ValueError("its contents do not match its hash")
+    if extra := payload.keys() - _ENTRIES:
+        raise ValueError(f"unknown entries: {shown(sorted(map(str, extra)))}")
     described = _described(payload, "body", dict)
     kind = BODIES.find(entry(described, "name", str))
     settings = read_settings(kind.settings_type, entry(described, "settings", dict))

@@ -160,10 +160,11 @@ def _unpack_file(
     except ValueError as error:
         raise ValueError(f"{place}: {printable(error)}") from error
     except OSError as error:
-        # A name longer than the file system allows, or a place before the archive's beginning.
-        if error.errno not in (errno.ENAMETOOLONG, errno.EINVAL):
+        # A name longer than the file system allows, a place before the archive's beginning, or what
+        # bz2 says of damaged data.
+        if error.errno not in (errno.ENAMETOOLONG, errno.EINVAL, None):
             raise
-        raise ValueError(f"{place}: {error.strerror}") from error
+        raise ValueError(f"{place}: {error.strerror or error}") from error
 
 
 def _is_archive(path: Path) -> bool:

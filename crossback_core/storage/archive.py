@@ -19,7 +19,6 @@ from crossback_core.wording import printable
 
 _T = TypeVar("_T")
 
-_START = b"PK\x03\x04"  # of every zip archive that has a part
 _DAMAGES = (
     zipfile.BadZipFile,
     NotImplementedError,
@@ -66,9 +65,19 @@ def load_archive(path: str | Path) -> dict[str, Any]:
         ValueError: The file is truncated, changed, or holds more than plain values and tensors, or
             tensors that claim more memory than it has bytes.
     """
-    data = Path(path).read_bytes()
-    if data and not data.startswith(_START) and Path(path).suffix != ".pt":
-        raise ForeignError("is no archive of tensors: give another file")
+    path = Path(path)
+    data = path.read_bytes()
+    try:
+        return _loaded(data)
+    except ForeignError:
+        raise
+    except ValueError as error:
+        if path.suffix == ".pt":
+            raise
+        raise ForeignError(f"is no archive of tensors ({error}): give another file") from error
+
+
+def _loaded(data: bytes) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             contents = _checked_contents(archive, len(data))
@@ -77,7 +86,7 @@ def load_archive(path: str | Path) -> dict[str, Any]:
     try:
         payload = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except Exception as error:  # a hostile pickle raises whatever it makes torch trip over
-        raise ValueError("it holds more than plain values and tensors") from error
+        raise ForeignError("holds more than plain values and tensors: do not trust it") from error
     if not isinstance(payload, dict):
         raise ForeignError(f"holds one {type(payload).__name__}, not named entries")
     _check_extent(payload, values=len(contents), size=len(data))
@@ -118,7 +127,9 @@ def _check_opcodes(contents: bytes) -> None:
     for opcode, argument, _ in pickletools.genops(contents):
         known = opcode.name != "GLOBAL" or _GLOBALS.fullmatch(str(argument))
         if opcode.proto > 2 or opcode.name in _FOREIGN or not known:
-            raise ValueError(f"it holds more than plain values and tensors: {opcode.name}")
+            raise ForeignError(
+                f"holds more than plain values and tensors ({opcode.name}): do not trust it"
+            )
 
 
 def _check_extent(payload: dict[str, Any], *, values: int, size: int) -> None:
@@ -152,6 +163,6 @@ def entry(entries: dict[str, Any], key: str, kind: type[_T]) -> _T:
     if key not in entries:
         raise ValueError(f"entry {key} is missing")
     value = entries[key]
-    if not isinstance(value, kind):
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
         raise ValueError(f"entry {key} is a {type(value).__name__}, not a {kind.__name__}")
     return value

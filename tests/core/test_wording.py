@@ -24,7 +24,15 @@ def test_a_text_is_shown_on_one_short_line(text, shown):
 
 @pytest.mark.parametrize(
     ("name", "plain"),
-    [("Möbel", True), ("a b", True), ("👩\u200d🔬", True), ("", False), (3, False), (None, False)]
+    [
+        ("Möbel", True),
+        ("a b", True),
+        ("👩\u200d🔬", True),
+        ("", False),
+        (" ", False),
+        (3, False),
+        (None, False),
+    ]
     + [(f"a{odd}b", False) for odd in ("\n", "\x1b", "\x9b", "\u2028", "\udcff")],
 )
 def test_a_name_has_no_control_characters(name, plain):

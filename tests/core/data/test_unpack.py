@@ -232,6 +232,13 @@ def test_a_flipped_bit_is_noticed(tmp_path):
     refuse(archive, "member 'a.bin': the archive is damaged")
 
 
+def test_damaged_data_of_bzip2_is_an_error_like_others(tmp_path):
+    content = bytearray(bz2.compress(header(tarfile.REGTYPE, 0, "a.txt") + bytes(1024)))
+    content[4] ^= 1
+    (tmp_path / "a.tar.bz2").write_bytes(content)
+    refuse(tmp_path / "a.tar.bz2", "a.tar.bz2: Invalid data stream")
+
+
 def test_a_file_that_is_a_folder_as_well_is_refused(tmp_path):
     archive = write_tar(tmp_path / "a.tgz", [("birds", b"file"), ("birds/a.txt", b"")])
     refuse(archive, "member 'birds/a.txt' is a file and a folder at once")

@@ -157,3 +157,5 @@ def test_entries_are_checked():
         entry(PAYLOAD, "age", int)
     with pytest.raises(ValueError, match="^entry name is a str, not a int$"):
         entry(PAYLOAD, "name", int)
+    with pytest.raises(ValueError, match="^entry format is a bool, not a int$"):
+        entry({"format": True}, "format", int)
