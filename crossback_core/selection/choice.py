@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from crossback_core.data.names import numbers_first
+from crossback_core.section import Text
 from crossback_core.selection.settings import Candidates
 
 logger = logging.getLogger(__name__)
@@ -21,8 +22,8 @@ COLUMNS = ("target", "candidate", "modality", "target_modality", "similarity")
 class Ranked:
     """A candidate and its score; None where it could not be scored."""
 
-    candidate: str
-    modality: str
+    candidate: Text
+    modality: Text
     similarity: float | None
 
 
@@ -33,12 +34,12 @@ class Choice:
     `ranking` holds every candidate considered, the most similar (the backbone) first.
     """
 
-    target: str
-    modality: str
-    backbone: str
-    backbone_modality: str
+    target: Text
+    modality: Text
+    backbone: Text
+    backbone_modality: Text
     similarity: float
-    score: str
+    score: Text
     candidates: Candidates
     ranking: tuple[Ranked, ...]
 

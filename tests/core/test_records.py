@@ -20,11 +20,13 @@ from crossback_core.records import (
     BaselineRecord,
     PairRecord,
     Record,
+    SelectionRecord,
     TargetRecord,
     origin,
     read_record,
     write_record,
 )
+from crossback_core.selection.choice import Choice, Ranked
 
 
 @pytest.mark.parametrize(
@@ -75,6 +77,27 @@ def test_a_record_that_is_none_is_refused_by_name(
     with pytest.raises(ValueError, match=f"target_3.json .*{message}") as caught:
         read_record(TargetRecord, path)
     assert len(str(caught.value)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "message"),
+    [
+        ("backbone", "\x1b[2J", r"backbone: '\\x1b\[2J' .* without control characters"),
+        ("backbone", None, "backbone: null is not allowed; it must be text"),
+        ("similarity", None, "similarity: null is not allowed; it must be a number"),
+        ("candidates", "some", "candidates: 'some' is not allowed; one of"),
+        ("ranking", "29", "ranking: '29' is not allowed; it must be a list"),
+    ],
+)
+def test_a_choice_that_is_none_is_refused(
+    place: str, value: object, message: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "selection_3.json"
+    choice = Choice("3", "image", "29", "image", 0.5, "knn", "all", (Ranked("29", "image", 0.5),))
+    write_record(SelectionRecord(**vars(choice), settings={}, versions={}, parents={}), path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {place: value}))
+    with pytest.raises(ValueError, match=f"selection_3.json .*{message}"):
+        read_record(SelectionRecord, path)
 
 
 def test_a_record_of_the_version_before_has_no_format(tmp_path: Path) -> None:
