@@ -19,6 +19,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from crossback_core.wording import without_password
+
 STRICT = ConfigDict(strict=True, extra="forbid")
 ALL = "all"  # every task, every network, all samples
 KEYS = "keys with their values"  # what messages call a mapping
@@ -214,5 +216,5 @@ def shown(value: object) -> str:
     huge = isinstance(value, int) and value.bit_length() > 999  # Python may refuse to print it
     if isinstance(value, tuple):
         value = list(value)
-    text = "a number of very many digits" if huge else repr(value)
+    text = "a number of very many digits" if huge else without_password(repr(value))
     return text if len(text) <= 100 else f"{text[:97]}..."

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 _LONGEST = 600  # characters of a message's part
 _CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of what is no character of a name
+_PASSWORD = re.compile(r"(?<=//)[^/?#\s]*@")  # of an address, with who asks
+
+
+def without_password(text: str) -> str:
+    """Return a text without the users and passwords of addresses in it."""
+    return _PASSWORD.sub("...@", text)
 
 
 def printable(text: object, longest: int = _LONGEST) -> str:
@@ -16,9 +23,10 @@ def printable(text: object, longest: int = _LONGEST) -> str:
         longest: Characters that are kept; then three dots stand for the rest.
 
     Returns:
-        One line: what a terminal would act on, or not show, is written as Python does (\x1b).
+        One line: what a terminal would act on, or not show, is written as Python does (\x1b);
+        passwords in addresses are left out.
     """
-    whole = str(text)
+    whole = without_password(str(text))
     kept = whole if len(whole) <= longest else whole[: longest - 3] + "..."
     line = " ".join(kept.splitlines())
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)

@@ -31,7 +31,7 @@ MOST = 100 << 30  # bytes of a file
 _CHUNK = 1 << 16  # bytes; a broken connection loses the last, incomplete one
 _NO_SUCH_RANGE = 416
 _BUSY = (408, 425, 429, 500, 502, 503, 504, _NO_SUCH_RANGE)
-_SECRETS = re.compile(r"(?<=//)[^/?#\s]*@|(?<=\?)[^\s'\")]+")  # of an address: who asks, for what
+_QUERY = re.compile(r"(?<=\?)[^\s'\")]+")  # of an address; often a key
 _PAGE_TYPES = ("text/html", "application/xhtml")
 _PAGE_STARTS = (b"<!doctype html", b"<html")
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
@@ -103,7 +103,7 @@ def fetch(url: str, part: Part) -> None:
 
 def without_secrets(text: object) -> str:
     """Return a text without what addresses in it keep secret: user, password, query."""
-    return printable(_SECRETS.sub("...", str(text)))
+    return printable(_QUERY.sub("...", str(text)))
 
 
 class _Broken(requests.ConnectionError):
@@ -121,7 +121,7 @@ def _may_pass(error: BaseException) -> bool:
 def _say(state: tenacity.RetryCallState) -> None:
     error = state.outcome and state.outcome.exception()
     pause = state.next_action.sleep if state.next_action else 0
-    logger.warning("trying again in %g s: %s", pause, without_secrets(error))
+    logger.warning("Retrying in %g s: %s", pause, without_secrets(error))
 
 
 _RETRIES = tenacity.Retrying(

@@ -2,11 +2,12 @@
 
 import pytest
 
+from crossback_core.section import shown
 from crossback_core.wording import is_plain, printable
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "line"),
     [
         ("Möbel 猫", "Möbel 猫"),
         ("\x1b[2J\x07", r"\x1b[2J\x07"),
@@ -14,12 +15,17 @@ from crossback_core.wording import is_plain, printable
         ("two\r\nlines\u2028more", "two lines more"),
         ("\u202egpj.exe", r"\u202egpj.exe"),
         ("half \udcff", r"half \udcff"),
+        ("see https://ann:pa@ss@a.org/b@c", "see https://...@a.org/b@c"),
         ("x" * 10**6, "x" * 597 + "..."),
     ],
 )
-def test_a_text_is_shown_on_one_short_line(text, shown):
-    assert printable(ValueError(text)) == shown
-    assert shown.isprintable()
+def test_a_text_is_shown_on_one_short_line(text, line):
+    assert printable(ValueError(text)) == line
+    assert line.isprintable()
+
+
+def test_a_refused_value_shows_no_password():
+    assert shown(["ftp://ann:hush@a.org"]) == "['ftp://...@a.org']"
 
 
 @pytest.mark.parametrize(

@@ -262,7 +262,7 @@ def test_a_password_in_an_address_is_in_no_message(source, server, path, caplog)
     server.busy["birds.tgz"] = 100
     hidden = relocated([source], {"birds.tgz": f"{secret}#md5={'0' * 32}"})[0]
     with pytest.raises(
-        OSError, match=r"from http://\.\.\.127.0.0.1:\d+/birds.tgz\?\.\.\."
+        OSError, match=r"from http://\.\.\.@127.0.0.1:\d+/birds.tgz\?\.\.\."
     ) as caught:
         download(hidden, path)
     told = [*traceback.format_exception(caught.value), caplog.text, repr(hidden), repr((hidden,))]
