@@ -1,3 +1,4 @@
+import gc
 import hashlib
 import threading
 import time
@@ -23,6 +24,13 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fetching._RETRIES, "wait", tenacity.wait_none())
+
+
+@pytest.fixture
+def swept() -> Iterator[None]:
+    """Let what urllib3 leaves open be noticed here, not in a later test."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture
@@ -148,12 +156,11 @@ def endlessly(first: bytes, again: bytes, pause: float = 0.0) -> Iterator[bytes]
         yield again
 
 
-LEFT_OPEN = pytest.mark.filterwarnings(
-    "ignore::pytest.PytestUnraisableExceptionWarning"
-)  # urllib3's
+IGNORED = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
-@LEFT_OPEN
+@IGNORED
+@pytest.mark.usefixtures("swept")
 @pytest.mark.parametrize(
     ("sent", "words"),
     [
@@ -178,7 +185,8 @@ def test_what_is_not_the_file_is_refused_and_nothing_recorded(source, path, sent
     assert str(caught.value).isprintable()
 
 
-@LEFT_OPEN
+@IGNORED
+@pytest.mark.usefixtures("swept")
 @pytest.mark.parametrize(
     ("sent", "words"),
     [
