@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -58,6 +59,25 @@ def task_name(given: str) -> str:
     if size > _LONGEST:
         raise ValueError(f"task {name!r} has {size} bytes, not at most {_LONGEST}: shorten it")
     return name
+
+
+def check_path(given: str) -> None:
+    """Refuse a path that has a character that nobody sees, or bytes that are no text."""
+    hidden = [each for each in given if _is_invisible(each)]
+    if hidden and unicodedata.category(hidden[0]) == "Cs":
+        raise ValueError(
+            f"{given!r} has bytes that are not {sys.getfilesystemencoding()}: rename it, or set "
+            "the locale by which it was named"
+        )
+    if hidden:
+        raise ValueError(f"{given!r} has the invisible character {_shown(hidden[0])}: rename it")
+
+
+def printable(given: str) -> str:
+    """Return a name or a path as a table or a screen can show it: what is invisible is spelt."""
+    return "".join(
+        each.encode("unicode_escape").decode() if _is_invisible(each) else each for each in given
+    )
 
 
 def check_distinct(tasks: Iterable[str]) -> None:
