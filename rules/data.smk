@@ -77,7 +77,7 @@ rule prepare_index:
         mem_mb=grows(2000),  # COCO's annotations: 1.4 GB
         runtime=grows(30),
     params:
-        **computed(index_settings, raw_contents),
+        **computed(index_settings, raw_contents, lies_beside),
         task=task_id,
         dataset=setting("dataset"),
     message:
@@ -89,8 +89,10 @@ rule prepare_index:
 rule collect_index:
     input:
         indexes=of_tasks("results/{dataset}/data/index/{task}.csv"),
+        left_out=of_tasks("results/{dataset}/data/index_skipped/{task}.csv"),
     output:
         index=update("results/{dataset}/data/index.csv"),
+        skipped=update("results/{dataset}/data/index_skipped.csv"),
     log:
         "logs/collect_index/{dataset}.log",
     benchmark:
@@ -101,6 +103,9 @@ rule collect_index:
     resources:
         mem_mb=grows(1000),
         runtime=grows(10),
+    params:
+        **computed(lies_in_folder, seed=None),
+        dataset=setting("dataset"),
     message:
         "Collect the samples of all tasks of {wildcards.dataset}"
     script:

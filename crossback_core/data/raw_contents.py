@@ -34,6 +34,24 @@ def contents_of(dataset: DatasetSettings, task: str, memory: Path) -> str:
     return sha256(f"{files}\n{found.text}".encode()).hexdigest()
 
 
+@cache
+def beside(dataset: DatasetSettings, task: str) -> str:
+    """Return the names of what lies beside the samples of a task and is not read.
+
+    Raises:
+        ValueError: The data are not as they should be.
+    """
+    sources = KINDS.find(dataset.kind).sources
+    return repr(sorted(sources(Path(dataset.raw), task).beside)) if sources else ""
+
+
+@cache
+def lies_there(dataset: DatasetSettings) -> str:
+    """Return the names of what lies directly in the folder of a data set."""
+    raw = Path(dataset.raw)
+    return repr(sorted(path.name for path in raw.iterdir() if not hidden(path)))
+
+
 def encoder_contents(dataset: DatasetSettings, modalities: Sequence[str], memory: Path) -> str:
     """Return a digest of a local text encoder; nothing where none is used, or one by name.
 

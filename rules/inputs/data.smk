@@ -2,7 +2,12 @@
 
 import re
 
-from crossback_core.data.raw_contents import contents_of, encoder_contents
+from crossback_core.data.raw_contents import (
+    beside,
+    contents_of,
+    encoder_contents,
+    lies_there,
+)
 from crossback_core.data.sources import RemoteFile
 
 
@@ -51,6 +56,18 @@ def contents_in(experiment: Experiment, task: str) -> str:
         return contents_of(experiment.dataset, task, memory_of(experiment))
     except (ValueError, OSError) as error:
         raise Refused(f"{experiment.name}: {error}") from None
+
+
+def lies_beside(wildcards: Wildcards) -> str:
+    """Return what lies beside the samples of a job's task: it is listed."""
+    experiment = experiment_of(wildcards)
+    return "" if experiment.downloads else beside(experiment.dataset, wildcards.task)
+
+
+def lies_in_folder(wildcards: Wildcards) -> str:
+    """Return what lies in the folder of a job's data set: what is of no task is listed."""
+    experiment = experiment_of(wildcards)
+    return "" if experiment.downloads else lies_there(experiment.dataset)
 
 
 def encoder_in(experiment: Experiment, modalities: tuple[str, ...]) -> str:

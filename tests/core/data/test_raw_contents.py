@@ -15,7 +15,7 @@ import pytest
 from miniatures import make_cub, settings_of
 
 from crossback_core.data import raw_contents
-from crossback_core.data.raw_contents import contents_of, encoder_contents
+from crossback_core.data.raw_contents import beside, contents_of, encoder_contents, lies_there
 
 TASKS = ("image-birds", "image-seas", "text-birds")
 
@@ -83,6 +83,29 @@ def test_what_is_no_sample_changes_nothing(raw, digests):
     os.utime(raw / SPARROW, (1, 1))
     (raw / SPARROW).chmod(0o400)
     assert changed(before, digests()) == []
+
+
+def test_what_is_no_sample_is_known_by_its_name(raw):
+    """It is listed again when it changes, and nothing else is made again."""
+
+    def names() -> list[str]:
+        beside.cache_clear()
+        lies_there.cache_clear()
+        settings = settings_of("folder", raw=str(raw))
+        return [*(beside(settings, task) for task in TASKS), lies_there(settings)]
+
+    before = names()
+    for number, name in enumerate(("images/birds/a/b.heic", "images/seas/c", "texts/birds/d/e/f")):
+        (raw / name).mkdir(parents=True)
+        after = names()
+        assert [one != other for one, other in zip(before, after, strict=True)] == [
+            place == number for place in range(4)
+        ]
+        before = after
+    (raw / ".git").mkdir()
+    assert names() == before
+    (raw / "pictures").mkdir()
+    assert names()[:3] == before[:3] and names()[3] != before[3]
 
 
 def test_a_copy_in_another_place_is_the_same(raw, digests, tmp_path):
