@@ -16,6 +16,7 @@ if TYPE_CHECKING:  # it loads torch, which reading a configuration does without
     from crossback_core.data.modality import Modality
 
 WANTED = "<task>/<class>/<name>"
+_EMPTY = f"{NO_SAMPLE}: the folder is empty"
 
 
 @dataclass(frozen=True)
@@ -45,19 +46,10 @@ def task_folders(raw: Path) -> Iterator[tuple[str, str]]:
     """Yield the modality and the name of each task that has a folder.
 
     Raises:
-        ValueError: A folder gives no sample, or its name cannot be one.
+        ValueError: The name of a folder cannot be one.
     """
     for modality in map(MODALITIES.find, MODALITIES.names()):
-        found = []
-        for folder in _folders(raw / modality.folder):
-            found.append(_named(folder, task_name))
-            files = (path for label in _folders(folder) for path in label.iterdir())
-            if not any(_is_read(path, modality) for path in files):
-                raise ValueError(
-                    f"{folder} gives no sample: wanted are {folder}/<class>/<name> that end in one "
-                    f"of {', '.join(modality.suffixes)}; put some there, or remove the folder"
-                )
-        for name in sorted(found):
+        for name in sorted(_named(each, task_name) for each in _folders(raw / modality.folder)):
             yield modality.name, name
 
 
@@ -75,7 +67,10 @@ def files_of(raw: Path, modality: Modality, *, only: str | None = None) -> Itera
     place = raw / modality.folder
     for folder in _folders(place) if only is None else _folders_of(place, only):
         task = _named(folder, task_name)
-        for path in _visible(folder):
+        found = _visible(folder)
+        if not found:
+            yield File(task, "", folder, _EMPTY)
+        for path in found:
             if path.is_dir():
                 yield from _files_of_class(task, path, modality)
             else:
@@ -86,7 +81,7 @@ def _files_of_class(task: str, folder: Path, modality: Modality) -> Iterator[Fil
     label = _named(folder, partial(name_of, "class"))
     found = _visible(folder)
     if not found:
-        yield File(task, label, folder, f"{NO_SAMPLE}: the folder is empty")
+        yield File(task, label, folder, _EMPTY)
     for path in found:
         deep = path.is_dir()
         misplaced = "in a folder below that of its class" if deep else ""
@@ -144,10 +139,6 @@ def _named(path: Path, read: Callable[[str], str]) -> str:
         return read(path.name)
     except ValueError as error:
         raise ValueError(f"{printable(str(path))}: {error}") from error
-
-
-def _is_read(path: Path, modality: Modality) -> bool:
-    return path.suffix.lower() in modality.suffixes and not hidden(path)
 
 
 def _problem(path: Path, modality: Modality, misplaced: str = "") -> str:

@@ -122,16 +122,17 @@ def make_index(
 
 
 def _check_gives(rows: pd.DataFrame, task: str) -> None:
-    """Refuse a class that gives no sample at all, whatever may be skipped."""
+    """Refuse a class, or a whole task, that gives no sample at all, whatever may be skipped."""
     if "problem" not in rows:
         return
-    for name in rows["class"].unique():
-        own = rows[rows["class"] == name]
-        if name and (own["problem"] != "").all():
-            first = own.iloc[0]
+    names = filter(None, rows["class"].unique())
+    parts = {f"class {name} of task {task}": rows[rows["class"] == name] for name in names}
+    for what, part in (parts | {f"task {task}": rows}).items():
+        if (part["problem"] != "").all():
+            first = part.iloc[0]
             raise ValueError(
-                f"class {name} of task {task} gives no sample: {len(own)} are left out, the first "
-                f"is {first['source']} ({first['problem']}); give it some, or remove it"
+                f"{what} gives no sample: {len(part)} left out, the first is {first['source']} "
+                f"({first['problem']}); give it some, or remove it"
             )
 
 
@@ -308,9 +309,8 @@ def _tell_copies(rows: pd.DataFrame, contents: Sequence[str] | None, task: str) 
     apart = sum(part["split"].nunique() > 1 for part in sets)
     example = sets[0].sort_values("split", key=lambda splits: splits.duplicated(), kind="stable")
     line = (
-        f"task {task}: {len(sets)} contents are there under several names, {apart} of them in "
-        f"several splits, such as {_with_splits(example.head(2))}; keep one of each, or give "
-        "copies one group"
+        f"task {task}: contents under several names: {len(sets)}, in several splits: {apart}, such "
+        f"as {_with_splits(example.head(2))}; keep one of each, or give copies one group"
     )
     logger.warning("%s", line, extra={"result": line})
 

@@ -6,8 +6,7 @@ import hashlib
 import os
 import posixpath
 from collections.abc import Callable
-from functools import lru_cache, partial, reduce
-from operator import and_
+from functools import lru_cache, partial
 from pathlib import Path
 
 import pandas as pd
@@ -18,9 +17,11 @@ from crossback_core.data.names import check_path, cleaned, name_of, task_name
 from crossback_core.data.one_file import first_names
 from crossback_core.data.settings import SPLITS
 from crossback_core.data.table_file import first_row, read_table
+from crossback_core.section import shown
 
 TABLES = ("samples.csv", "samples.parquet")
 COLUMNS = ("task", "class", "path", "text", "group", "split")
+_LONGEST_PART = 255  # bytes: what file systems take
 DEFAULT = "image"  # of a table's path whose suffix is no modality's: the decoder decides
 
 
@@ -65,10 +66,15 @@ def table_rows(raw: Path, path: Path, *, near: str | None = None) -> pd.DataFram
         rows = family_of(rows, near)
     in_file = rows["path"] != ""
     rows.loc[in_file, "problem"] = [
-        MODALITIES.find(name).file_problem(raw / file)
+        _file_problem(raw / file, name)
         for file, name in zip(rows["path"][in_file], rows["modality"][in_file], strict=True)
     ]
-    return rows
+    place = ": row " + rows.index.astype(str) + f" of {path.name}"
+    return rows.assign(problem=(rows["problem"] + place).where(rows["problem"] != "", ""))
+
+
+def _file_problem(path: Path, modality: str) -> str:
+    return "no file" if path.is_dir() else MODALITIES.find(modality).file_problem(path)
 
 
 def _hash(text: str) -> str:
@@ -130,20 +136,16 @@ def _read_table(path: Path) -> pd.DataFrame:
 
     The column `task` gets the ids of the tasks; a column `modality` is added.
     """
-    frame = read_table(path, COLUMNS)
-    missing = [name for name in ("task", "class") if name not in frame.columns]
-    if not {"path", "text"} & set(frame.columns):
-        missing.append("path or text")
-    if missing:
-        raise ValueError(f"{path} lacks the column {', '.join(missing)}")
+    frame = read_table(path, COLUMNS, needed=(["task"], ["class"], ["path", "text"]))
     _refuse_rows(path, frame["task"].str.strip() == "", "has no task")
     _refuse_rows(path, frame["class"].str.strip() == "", "has no class")
-    blank = [frame[name] == "" for name in ("path", "text") if name in frame]
-    if "path" in frame:
-        _refuse_rows(path, reduce(and_, blank), "has neither a path nor a text")
+    with_path = "path" in frame
     frame = frame.assign(**{name: "" for name in COLUMNS if name not in frame})
-    both = (frame["path"] != "") & (frame["text"].str.strip() != "")
+    of_file = frame["path"].str.strip() != ""
+    both = of_file & (frame["text"].str.strip() != "")
     _refuse_rows(path, both, "has a path and a text; one of them is wanted")
+    neither = ~of_file & (frame["text"] == "") & with_path  # of texts alone it is an empty text
+    _refuse_rows(path, neither, "has neither a path nor a text")
     frame = frame.assign(
         **{"class": _each(path, frame["class"], partial(name_of, "class"))},
         task=_each(path, frame["task"], task_name),
@@ -176,10 +178,13 @@ def _group(given: str) -> str:
 
 
 def _path(given: str) -> str:
-    if posixpath.isabs(given):
-        raise ValueError(f"the path {given!r} is absolute; give paths relative to the table")
-    check_path(given)
-    return given and posixpath.normpath(given)
+    path = given.strip()  # like names; a blank after a comma is none of it
+    if posixpath.isabs(path):
+        raise ValueError(f"the path {shown(path)} is absolute; give paths relative to the table")
+    if max(len(part.encode()) for part in path.split("/")) > _LONGEST_PART:
+        raise ValueError(f"the path {shown(path)} has a part of more than {_LONGEST_PART} bytes")
+    check_path(path)
+    return path and posixpath.normpath(path)
 
 
 def read_once(path: Path) -> pd.DataFrame:

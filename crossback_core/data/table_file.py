@@ -23,15 +23,17 @@ _OTHER_MARKS = {  # of four bytes before those of two, which they begin with
 }
 _OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 _SHOWN = 200  # characters of another's message
+_MOST_SHOWN = 10  # columns
 _SAVE = "save it as CSV in UTF-8"
 
 
-def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
+def read_table(path: Path, columns: Sequence[str], needed: Sequence[Sequence[str]]) -> pd.DataFrame:
     """Read a table as text.
 
     Args:
         path: A CSV or a Parquet file.
         columns: Those that may be wanted.
+        needed: Of each of these it has to have one.
 
     Returns:
         Those of them that the table has. Its index numbers the rows: 1 is the first one below the
@@ -44,6 +46,10 @@ def read_table(path: Path, columns: Sequence[str]) -> pd.DataFrame:
         raise ValueError(f"{path} is a folder, not a table: rename it, or put a table in its place")
     frame = _read_csv(path) if path.suffix == ".csv" else _read_parquet(path)
     frame.columns = pd.Index([cleaned(str(name)) for name in frame.columns])
+    missing = [" or ".join(names) for names in needed if not frame.columns.isin(names).any()]
+    if missing:
+        there = ", ".join(map(shown, frame.columns[:_MOST_SHOWN]))
+        raise ValueError(f"{path} lacks the column {', '.join(missing)}; its columns are {there}")
     twice = frame.columns[frame.columns.duplicated() & frame.columns.isin(columns)]
     if len(twice):
         raise ValueError(f"{path} has more than one column {twice[0]}: keep one of them")

@@ -119,6 +119,13 @@ def test_a_missing_or_empty_table_is_named(raw, name):
         read_index(raw, SETTINGS)
 
 
+@pytest.mark.parametrize("name", ["images.txt", "classes.txt"])
+def test_a_table_in_another_encoding_is_named(raw, name):
+    (raw / TABLES / name).write_bytes("1 Ænhänger".encode("latin-1"))
+    with pytest.raises(ValueError, match=f"{name} is damaged or not text in UTF-8: .*0xc6"):
+        read_index(raw, SETTINGS)
+
+
 ALBATROSS = "image 1 is .*, but its class in .* is '001.Black_footed"
 
 
@@ -164,7 +171,7 @@ def spoil(raw: Path) -> list[str]:
     return names
 
 
-def test_what_cannot_be_used_is_skipped_and_reported(raw, caplog):
+def test_what_cannot_be_used_is_skipped_and_reported(raw):
     names = spoil(raw)
     settings = replace(SETTINGS, max_skipped=0.1)
     parts = [indexed(raw, settings, task) for task in ("1", "3")]
@@ -176,13 +183,11 @@ def test_what_cannot_be_used_is_skipped_and_reported(raw, caplog):
         ("3", names[3], "empty caption"),
         ("3", names[4], "missing caption file"),
     ]
-    assert "skipped 1 of 50 samples: empty caption" in caplog.text
     index = parts[0][0]
     assert len(index) == 96 and index.equals(parts[1][0])
     data, skipped = task_of(index, raw, settings, "1")
     (row,) = skipped.itertuples()
     assert row.source.endswith(f"{names[0]}.jpg") and row.reason.startswith("unreadable image: ")
-    assert "skipped 1 of 48 samples: unreadable image" in caplog.text
     assert sum(len(getattr(data, name)) for name in SPLITS) == 47
     assert f"i-004.Bird_4/{names[0]}" not in data.train.ids + data.validation.ids + data.test.ids
 
@@ -200,9 +205,9 @@ def test_too_much_that_cannot_be_used_is_an_error(raw):
 
 
 def test_a_long_list_of_what_cannot_be_used_is_cut(raw):
-    for path in (raw / TABLES / "images").glob("*/*.jpg"):
+    for path in sorted((raw / TABLES / "images").glob("*/*.jpg"))[::2]:
         path.unlink()
-    with pytest.raises(ValueError, match=r"50 of 50 samples cannot be used.*; \.\.\.$") as caught:
+    with pytest.raises(ValueError, match=r"25 of 50 samples cannot be used.*; \.\.\.$") as caught:
         indexed(raw, SETTINGS, "1")
     assert str(caught.value).count("missing image file") == 5
     assert indexed(raw, SETTINGS, "3")[1].empty, "captions do without their pictures"

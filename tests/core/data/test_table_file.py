@@ -10,6 +10,7 @@ import pytest
 from crossback_core.data.table_file import read_table
 
 COLUMNS = ("task", "class", "path")
+NEEDED = (["task"], ["class", "kind"])
 HEADER = b"task,class,path\n"
 ROWS = {1: ["pets", "cat", "a.png"], 2: ["pets", "dog", "b.png"]}
 
@@ -18,7 +19,7 @@ def read(folder: Path, content: bytes) -> dict[int, list[str]]:
     """Return the rows of a CSV by their numbers."""
     path = folder / "samples.csv"
     path.write_bytes(content)
-    frame = read_table(path, COLUMNS)
+    frame = read_table(path, COLUMNS, NEEDED)
     assert list(frame.columns) == list(COLUMNS)
     return dict(zip(frame.index, frame.to_numpy().tolist(), strict=True))
 
@@ -61,6 +62,8 @@ def test_a_value_may_have_lines_commas_marks_and_any_length(tmp_path):
         ("task,class,path\na,b,c\n".encode("utf-16-le"), "has zero bytes, which no text in UTF-8"),
         (HEADER.replace(b",", b";") + b"a;b;0,5.png\n", "has semicolons between its columns: save"),
         (HEADER.replace(b",", b"\t") + b"a\tb\tc\n", "has tabs between its columns"),
+        (b"Task,class\na,b\n", "lacks the column task; its columns are 'Task', 'class'$"),
+        (b"path,task\na,b\n", "lacks the column class or kind; its columns are 'path', 'task'"),
         (b"task,class,path,path\na,b,c,d\n", "has more than one column path: keep one"),
     ],
 )
@@ -73,17 +76,17 @@ def test_a_csv_that_is_none_is_refused_by_file_and_row(tmp_path, content, proble
 def test_a_folder_is_no_table(tmp_path):
     (tmp_path / "samples.csv").mkdir()
     with pytest.raises(ValueError, match=r"samples\.csv is a folder, not a table"):
-        read_table(tmp_path / "samples.csv", COLUMNS)
+        read_table(tmp_path / "samples.csv", COLUMNS, NEEDED)
 
 
 def test_a_parquet_file_has_numbers_and_nothing_as_text(tmp_path):
     path = tmp_path / "samples.parquet"
     frame = pd.DataFrame({"task": [7, 8], "class": ["a", None], "other": [b"x", b"y"]})
     frame.to_parquet(path)
-    assert read_table(path, COLUMNS).to_numpy().tolist() == [["7", "a"], ["8", ""]]
+    assert read_table(path, COLUMNS, NEEDED).to_numpy().tolist() == [["7", "a"], ["8", ""]]
     frame.assign(task=[b"pets", b"cars"]).to_parquet(path)
     with pytest.raises(ValueError, match=r"samples\.parquet: row 1 has b'pets' in column task, wh"):
-        read_table(path, COLUMNS)
+        read_table(path, COLUMNS, NEEDED)
 
 
 @pytest.mark.parametrize("content", [b"", b"task,class,path\n", b"PAR1" + bytes(40) + b"PAR1"])
@@ -91,4 +94,4 @@ def test_a_parquet_file_that_is_none_is_named(tmp_path, content):
     path = tmp_path / "samples.parquet"
     path.write_bytes(content)
     with pytest.raises(ValueError, match=r"samples\.parquet is no Parquet table or is damaged: "):
-        read_table(path, COLUMNS)
+        read_table(path, COLUMNS, NEEDED)
