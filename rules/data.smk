@@ -77,7 +77,7 @@ rule prepare_index:
         mem_mb=grows(2000),  # COCO's annotations: 1.4 GB
         runtime=grows(30),
     params:
-        **computed(index_settings, raw_contents, lies_beside),
+        **computed(index_settings, raw_contents),
         task=task_id,
         dataset=setting("dataset"),
     message:
@@ -104,7 +104,7 @@ rule collect_index:
         mem_mb=grows(1000),
         runtime=grows(10),
     params:
-        **computed(lies_in_folder, seed=None),
+        **computed(unread_files, seed=None),
         dataset=setting("dataset"),
     message:
         "Collect the samples of all tasks of {wildcards.dataset}"

@@ -39,12 +39,10 @@ class Sources:
     Attributes:
         files: Their names count, and their contents.
         text: What else decides, such as rows of a table.
-        beside: What lies there and is not read: it changes what is told, and no sample.
     """
 
     files: Sequence[Path]
     text: str = ""
-    beside: Sequence[str] = ()
 
 
 def hidden(path: Path) -> bool:
@@ -69,8 +67,9 @@ class DatasetKind:
         index_near: Returns the rows of a task and of all that share groups with it, where that is
             quicker than `index`.
         sources: Returns what a task is made of, in the data set's folder; None where it is all.
-        strays: Returns what lies in the data set's folder and belongs to no task, and why; None
-            where a published list says what is read.
+        unread: Returns what lies in the data set's folder and is not read: the task and the class
+            that it is in, if any, where it is and why. None where a published list says what is
+            read.
         modality_of: Returns the modality of a task, or None where its id does not tell.
         tasks: Returns the ids of all tasks; None where the data decide and are not there yet.
     """
@@ -82,7 +81,7 @@ class DatasetKind:
     files: tuple[RemoteFile, ...] = ()
     index_near: Callable[[Path, Any, str], pd.DataFrame] | None = None
     sources: Callable[[Path, str], Sources] | None = None
-    strays: Callable[[Path, Any], list[tuple[str, str]]] | None = None
+    unread: Callable[[Path, Any], list[tuple[str, str, str, str]]] | None = None
     modality_of: Callable[[str, Any], str | None] = lambda task, settings: None
     tasks: Callable[[Any], tuple[str, ...] | None] = lambda settings: None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache, partial
@@ -102,12 +103,21 @@ def strays(raw: Path) -> Iterator[tuple[Path, str]]:
 
 
 def below(path: Path) -> Iterator[Path]:
-    """Yield a file, or those below a folder; a folder without any, or a link to one, is itself."""
-    found = _visible(path) if path.is_dir() and not path.is_symlink() else []
-    if not found:
+    """Yield a file, or those below a folder; one without any, or a link to one, stands for itself.
+
+    There may be very many: a table may name a few of them.
+    """
+    if path.is_symlink() or not path.is_dir():
         yield path
-    for each in found:
-        yield from below(each)
+        return
+    for place, folders, names in os.walk(path):
+        folders[:] = sorted(name for name in folders if not hidden(Path(name)))
+        found = sorted(name for name in names if not hidden(Path(name)))
+        yield from (Path(place, name) for name in found)
+        links = [link for name in folders if (link := Path(place, name)).is_symlink()]
+        yield from links
+        if not found and not folders:
+            yield Path(place)
 
 
 def _visible(folder: Path) -> list[Path]:

@@ -76,11 +76,11 @@ def _named(rows: pd.DataFrame, raw: Path) -> pd.DataFrame:
     return rows.assign(**cleaned)
 
 
-def list_strays(raw: str | Path, *, settings: DatasetSettings) -> pd.DataFrame:
-    """List what lies in the folder of a data set and belongs to no task, as `SKIPPED_COLUMNS`."""
-    find = KINDS.find(settings.kind).strays
-    found = find(Path(raw), settings) if find else []
-    return pd.DataFrame([("", "", *each) for each in found], columns=SKIPPED_COLUMNS, dtype=str)
+def list_unread(raw: str | Path, *, settings: DatasetSettings) -> pd.DataFrame:
+    """List what lies in the folder of a data set and is not read, as `SKIPPED_COLUMNS`."""
+    unread = KINDS.find(settings.kind).unread
+    found = unread(Path(raw), settings) if unread else []
+    return pd.DataFrame(found, columns=SKIPPED_COLUMNS, dtype=str)
 
 
 def make_index(

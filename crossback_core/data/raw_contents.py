@@ -35,21 +35,15 @@ def contents_of(dataset: DatasetSettings, task: str, memory: Path) -> str:
 
 
 @cache
-def beside(dataset: DatasetSettings, task: str) -> str:
-    """Return the names of what lies beside the samples of a task and is not read.
+def unread(dataset: DatasetSettings) -> str:
+    """Return a digest of the names of what lies in the folder of a data set and is not read.
 
     Raises:
         ValueError: The data are not as they should be.
     """
-    sources = KINDS.find(dataset.kind).sources
-    return repr(sorted(sources(Path(dataset.raw), task).beside)) if sources else ""
-
-
-@cache
-def lies_there(dataset: DatasetSettings) -> str:
-    """Return the names of what lies directly in the folder of a data set."""
-    raw = Path(dataset.raw)
-    return repr(sorted(path.name for path in raw.iterdir() if not hidden(path)))
+    find = KINDS.find(dataset.kind).unread
+    names = [name for _, _, name, _ in find(Path(dataset.raw), dataset)] if find else []
+    return sha256("\n".join(sorted(names)).encode()).hexdigest()
 
 
 def encoder_contents(dataset: DatasetSettings, modalities: Sequence[str], memory: Path) -> str:

@@ -14,7 +14,7 @@ from crossback_core.data.prepare import (
     drawn,
     drawn_by,
     list_samples,
-    list_strays,
+    list_unread,
     make_index,
     make_task,
     reasons,
@@ -88,13 +88,15 @@ def collect_index(
 ) -> None:
     """Put the indexes of all tasks, and what is left out, into one table each (rule collect_index).
 
-    What belongs to no task is told: the job of no task does.
+    What the tasks do not list is told: it belongs to none, or is new.
     """
     samples = _indexes_of(indexes)
     check_index(samples)
-    strays = list_strays(dataset.raw, settings=dataset)
-    write_csv(pd.concat([*(read_csv(path, as_text=True) for path in left_out), strays]), skipped)
-    _tell_left_out(strays, f"{dataset.raw}, in no task", listed=skipped)
+    listed = pd.concat([read_csv(path, as_text=True) for path in left_out])
+    unread = list_unread(dataset.raw, settings=dataset)
+    unread = unread[~unread["source"].isin(listed["source"])]
+    write_csv(pd.concat([listed, unread]), skipped)
+    _tell_left_out(unread, dataset.raw, listed=skipped)
     save_index(samples, index)
 
 

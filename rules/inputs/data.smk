@@ -2,12 +2,7 @@
 
 import re
 
-from crossback_core.data.raw_contents import (
-    beside,
-    contents_of,
-    encoder_contents,
-    lies_there,
-)
+from crossback_core.data.raw_contents import contents_of, encoder_contents, unread
 from crossback_core.data.sources import RemoteFile
 
 
@@ -70,16 +65,10 @@ def encoder_in(experiment: Experiment, modalities: tuple[str, ...]) -> str:
     return of_data(experiment, encoder_contents, modalities, memory_of(experiment))
 
 
-def lies_beside(wildcards: Wildcards) -> str:
-    """Return what lies beside the samples of a job's task: it is listed."""
+def unread_files(wildcards: Wildcards) -> str:
+    """Return a digest of what lies in the folder of a job's data set and is not read."""
     experiment = experiment_of(wildcards)
-    return "" if experiment.downloads else of_data(experiment, beside, wildcards.task)
-
-
-def lies_in_folder(wildcards: Wildcards) -> str:
-    """Return what lies in the folder of a job's data set: what is of no task is listed."""
-    experiment = experiment_of(wildcards)
-    return "" if experiment.downloads else of_data(experiment, lies_there)
+    return "" if experiment.downloads else of_data(experiment, unread)
 
 
 def index_settings(wildcards: Wildcards) -> dict[str, object]:

@@ -126,9 +126,7 @@ def sources(raw: Path, task: str) -> Sources:
     table = find_table(raw)
     if table is None:
         kind = MODALITIES.find(modality)
-        found = list(files_of(raw, kind, only=name))
-        beside = tuple(str(each.path.relative_to(raw)) for each in found if each.problem)
-        return Sources([each.path for each in found if not each.problem], beside=beside)
+        return Sources([file.path for file in files_of(raw, kind, only=name) if not file.problem])
     frame = read_once(table)
     own = frame[frame["task"] == task]
     there = [raw / path for path in own["path"] if path and (raw / path).is_file()]
@@ -169,8 +167,8 @@ def _one_group_per_file(raw: Path, rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(group=rows["group"].map(joined.__getitem__))
 
 
-def read_strays(raw: Path, settings: FolderSettings) -> list[tuple[str, str]]:
-    """Return what lies in a folder and belongs to no task, and why.
+def list_unread(raw: Path, settings: FolderSettings) -> list[tuple[str, str, str, str]]:
+    """Return what lies in a folder and is not read: task, class, path and why.
 
     Args:
         raw: The folder.
@@ -178,16 +176,22 @@ def read_strays(raw: Path, settings: FolderSettings) -> list[tuple[str, str]]:
     """
     table = find_table(raw)
     if table is None:
-        found = list(strays(raw))
+        found = [
+            (_id(modality.name, file.task), file.label, file.path, file.problem)
+            for modality in map(MODALITIES.find, MODALITIES.names())
+            for file in files_of(raw, modality)
+            if file.problem
+        ]
+        found += [("", "", *stray) for stray in strays(raw)]
     else:
-        named = {raw / path for path in read_once(table)["path"]} | {table}
+        named = {raw / path for path in read_once(table)["path"]} | {table, raw}
         reason = f"{NO_SAMPLE}: {table.name} does not name it"
-        found = [(path, reason) for path in below(raw) if path not in named]
+        found = [("", "", path, reason) for path in below(raw) if path not in named]
     encoder = Path(settings.encoder)
     return [
-        (printable(str(path.relative_to(raw))), reason)
-        for path, reason in found
-        if encoder not in path.parents and path != raw
+        (task, label, printable(path.relative_to(raw).as_posix()), reason)
+        for task, label, path, reason in found
+        if encoder not in path.parents
     ]
 
 
@@ -229,7 +233,7 @@ KIND = DatasetKind(
     readers=_Readers(),
     index_near=_read_near,
     sources=sources,
-    strays=read_strays,
+    unread=list_unread,
     modality_of=lambda task, settings: task.partition("-")[0],
     tasks=task_ids,
 )

@@ -15,7 +15,7 @@ from PIL import Image
 from crossback_core.data import load_index, save_index
 from crossback_core.data.contents import Seen, content_hash
 from crossback_core.data.images import FORMATS
-from crossback_core.data.kinds.folder import read_index, read_strays, sources, task_ids
+from crossback_core.data.kinds.folder import list_unread, read_index, sources, task_ids
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.settings import DatasetSettings
 
@@ -165,24 +165,29 @@ def test_a_task_that_gives_no_sample_is_named(raw, settings, name, what):
         indexed(raw, replace(settings, max_skipped=1.0), "image-ponds")
 
 
-def test_what_belongs_to_no_task_is_known(raw, settings):
-    for name in ("pictures/seas/a/0.png", "images/0.png", "LICENSE", "enc/a.bin", ".git/config"):
+def test_all_that_is_not_read_is_known(raw, settings):
+    names = ("pictures/seas/a/0.png", "images/0.png", "LICENSE", "enc/a.bin", ".git/config")
+    for name in (*names, "images/seas/north sea/a.md"):
         write(raw / name, "x")
-    found = dict(read_strays(raw, replace(settings, encoder=str(raw / "enc"))))
+    (raw / "linked").symlink_to("texts")
+    (raw / "new" / "empty").mkdir(parents=True)
+    found = list_unread(raw, replace(settings, encoder=str(raw / "enc")))
+    assert ("image-seas", "north sea", "images/seas/north sea/a.md") in [each[:3] for each in found]
     reason = "no sample: {} is none of the folders images, texts"
-    assert found == {
+    assert {source: reason for task, _, source, reason in found if not task} == {
         "pictures/seas/a/0.png": reason.format("pictures"),
         "LICENSE": reason.format("LICENSE"),
+        "linked": reason.format("linked"),
+        "new/empty": reason.format("new"),
         "images/0.png": "no sample: images/<task>/<class>/<name> is wanted",
     }
     write(raw / "samples.csv", "task,class,path\na,b,./images/0.png\n")
-    shutil.rmtree(raw / "images" / "birds")
-    shutil.rmtree(raw / "images" / "seas")
-    shutil.rmtree(raw / "texts")
-    assert dict(read_strays(raw, settings)) == {
-        name: "no sample: samples.csv does not name it"
-        for name in ("pictures/seas/a/0.png", "LICENSE", "enc/a.bin")
-    }
+    for name in ("images/birds", "images/seas", "texts", "new"):
+        shutil.rmtree(raw / name)
+    assert list_unread(raw, settings) == [
+        ("", "", name, "no sample: samples.csv does not name it")
+        for name in ("LICENSE", "linked", "enc/a.bin", "pictures/seas/a/0.png")
+    ]
 
 
 @pytest.mark.parametrize("link", [os.symlink, os.link])

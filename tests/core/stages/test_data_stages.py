@@ -279,7 +279,7 @@ def test_what_is_left_out_is_told_once_and_listed(data, caplog):
     )
     data.collect()
     (line,) = shown(caplog)
-    assert f"{data.raw}, in no task: 1 left out (1 no sample), such as pictures/seas/wren/" in line
+    assert f"{data.raw}: 1 left out (1 no sample), such as pictures/seas/wren/0.png; " in line
     table = read_csv(data.folder / "index_skipped.csv", as_text=True)
     assert table["source"].str.rpartition("/")[2].tolist() == ["0.png", "a.heic", "b.md", "0.png"]
     assert table["task"].tolist() == [*["image-seas"] * 3, ""]
