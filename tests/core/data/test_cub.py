@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from miniatures import captions, index_of, indexed, make_cub, settings_of, task_
 
 from crossback_core.data.images import decode_picture
 from crossback_core.data.kinds.cub import read_index
+from crossback_core.data.prepare import list_samples
 from crossback_core.data.settings import SPLITS
 
 SETTINGS = settings_of("cub", groups=2, classes_per_group=5, samples_per_class=10)
@@ -124,6 +126,15 @@ def test_a_table_in_another_encoding_is_named(raw, name):
     (raw / TABLES / name).write_bytes("1 Ænhänger".encode("latin-1"))
     with pytest.raises(ValueError, match=f"{name} is damaged or not text in UTF-8: .*0xc6"):
         read_index(raw, SETTINGS)
+
+
+def test_names_are_those_of_any_data_set(tmp_path):
+    decomposed = unicodedata.normalize("NFD", "Ænhänger")
+    raw = make_cub(tmp_path / "one", names=[decomposed])
+    assert "001.Ænhänger" in set(list_samples(raw, settings=SETTINGS, task="1")["class"])
+    raw = make_cub(tmp_path / "other", names=["a\x1b[2Jb"])
+    with pytest.raises(ValueError, match=r"other: class '001.a\\x1b\[2Jb' has the invisible char"):
+        list_samples(raw, settings=SETTINGS, task="1")
 
 
 ALBATROSS = "image 1 is .*, but its class in .* is '001.Black_footed"
