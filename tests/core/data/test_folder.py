@@ -373,14 +373,17 @@ def test_rows_of_a_table_are_told_by_what_they_hold_not_by_their_place(tabled, t
     )
 
 
-def test_what_a_table_lists_twice_is_one_group(tabled, table):
+def test_what_a_table_lists_twice_is_one_group(tabled, table, caplog):
     """A copy of a test sample in the training split would be known by heart."""
     table["group"] = ""
     pd.concat([table, table]).to_csv(tabled / "samples.csv", index=False)
-    rows = read_index(tabled, settings_of("folder", raw=str(tabled)))
+    settings = settings_of("folder", raw=str(tabled))
+    rows = read_index(tabled, settings)
     assert rows["id"].is_unique
     assert rows.query("modality == 'image'").groupby("group").size().eq(2).all()
     assert rows["group"].equals(rows["source"])
+    task_of(index_of(tabled, settings), tabled, settings, "image-pictures")
+    assert "under several names" not in caplog.text, "it has one name"
 
 
 @pytest.mark.parametrize("again", ["p/0.jpg", " ./p//0.jpg", "p/x/../0.jpg", "link.jpg", "q/0.jpg"])
