@@ -89,8 +89,10 @@ rule prepare_index:
 rule collect_index:
     input:
         indexes=of_tasks("results/{dataset}/data/index/{task}.csv"),
+        left_out=of_tasks("results/{dataset}/data/index_skipped/{task}.csv"),
     output:
         index=update("results/{dataset}/data/index.csv"),
+        skipped=update("results/{dataset}/data/index_skipped.csv"),
     log:
         "logs/collect_index/{dataset}.log",
     benchmark:
@@ -101,6 +103,9 @@ rule collect_index:
     resources:
         mem_mb=grows(1000),
         runtime=grows(10),
+    params:
+        **computed(unread_files, seed=None),
+        dataset=setting("dataset"),
     message:
         "Collect the samples of all tasks of {wildcards.dataset}"
     script:

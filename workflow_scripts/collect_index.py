@@ -5,4 +5,4 @@ from crossback_core.runtime.run_log import run_log
 with run_log(snakemake.log[0]):
     from crossback_core.stages.data import collect_index  # a failure is logged
 
-    collect_index(**snakemake.input, **snakemake.output)
+    collect_index(**snakemake.input, **snakemake.output, **snakemake.params)

@@ -15,6 +15,13 @@ from crossback_core.data.settings import DatasetSettings
 from crossback_core.data.sources import RemoteFile
 from crossback_core.registry import Registry
 
+NO_SAMPLE = "no sample"  # how the problem of a file begins that nobody would take for one
+
+_OF_SYSTEMS = {
+    *("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir"),
+    *("$recycle.bin", "system volume information", "lost+found", "__pycache__"),
+}
+
 _Value = TypeVar("_Value", bound=np.generic)
 
 
@@ -39,8 +46,8 @@ class Sources:
 
 
 def hidden(path: Path) -> bool:
-    """Say whether a file or folder is one that file managers make for themselves."""
-    return path.name.startswith(".")
+    """Say whether a file or folder is one that systems and file managers make for themselves."""
+    return path.name.startswith(".") or path.name.lower() in _OF_SYSTEMS
 
 
 @dataclass(frozen=True)
@@ -53,12 +60,16 @@ class DatasetKind:
         index: Returns one row per sample: the index's columns but for `split`. Rows of a task come
             in the order of its classes. Two more columns may be there: `part`, the splits that
             the data set fixes (see `add_splits`), and `problem`, which says why a sample is skipped
-            ("what: details", or nothing where it is fine).
+            ("what: details", or nothing where it is fine). Where the problem begins with
+            `NO_SAMPLE`, the row is of a file that is listed as skipped and counts as no sample.
         readers: By modality, what reads samples that are named by their `source`.
         files: The files that it is published in; empty where it is not downloaded.
         index_near: Returns the rows of a task and of all that share groups with it, where that is
             quicker than `index`.
         sources: Returns what a task is made of, in the data set's folder; None where it is all.
+        unread: Returns what lies in the data set's folder and is not read: the task and the class
+            that it is in, if any, where it is and why. None where a published list says what is
+            read.
         modality_of: Returns the modality of a task, or None where its id does not tell.
         tasks: Returns the ids of all tasks; None where the data decide and are not there yet.
     """
@@ -70,6 +81,7 @@ class DatasetKind:
     files: tuple[RemoteFile, ...] = ()
     index_near: Callable[[Path, Any, str], pd.DataFrame] | None = None
     sources: Callable[[Path, str], Sources] | None = None
+    unread: Callable[[Path, Any], list[tuple[str, str, str, str]]] | None = None
     modality_of: Callable[[str, Any], str | None] = lambda task, settings: None
     tasks: Callable[[Any], tuple[str, ...] | None] = lambda settings: None
 

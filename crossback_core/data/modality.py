@@ -78,11 +78,13 @@ class Modality(ABC):
         name: As configurations, files and tables have it.
         folder: Name of the folder of its files, in a data set of plain folders.
         suffixes: How names of its files end, in small letters.
+        unread: How names of others end that people would take for samples: they count as skipped.
     """
 
     name: ClassVar[str]
     folder: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
+    unread: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def file_problem(self, path: Path) -> str:

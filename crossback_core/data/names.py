@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import unicodedata
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+from crossback_core.section import shown
 
 if TYPE_CHECKING:  # planning a workflow reads names: keep this light
     import pandas as pd
@@ -36,7 +39,7 @@ def name_of(what: str, given: str) -> str:
     hidden += [each for each in (name[:1], name[-1:]) if each in _JOINERS and each]
     if not name or hidden:
         problem = f"the invisible character {_shown(hidden[0])}" if hidden else "only blanks"
-        raise ValueError(f"{what} {given!r} has {problem}: rename it")
+        raise ValueError(f"{what} {shown(given)} has {problem}: rename it")
     return name
 
 
@@ -51,13 +54,34 @@ def task_name(given: str) -> str:
     wrong = [each for each in name if not (_is_written(each) or each in _IN_PATHS)]
     if wrong:
         raise ValueError(
-            f"task {name!r} has the character {_shown(wrong[0])}: rename it; the names of tasks"
-            f" become names of files, and have letters, digits and {' '.join(_IN_PATHS)}"
+            f"task {shown(name)} has the character {_shown(wrong[0])}: rename it; the names of"
+            f" tasks become names of files, and have letters, digits and {' '.join(_IN_PATHS)}"
         )
     size = len(name.encode())
     if size > _LONGEST:
-        raise ValueError(f"task {name!r} has {size} bytes, not at most {_LONGEST}: shorten it")
+        raise ValueError(f"task {shown(name)} has {size} bytes, not at most {_LONGEST}: shorten it")
     return name
+
+
+def check_path(given: str) -> None:
+    """Refuse a path that has a character that nobody sees, or bytes that are no text."""
+    hidden = [each for each in given if _is_invisible(each)]
+    if hidden and unicodedata.category(hidden[0]) == "Cs":
+        raise ValueError(
+            f"{shown(given)} has bytes that are not {sys.getfilesystemencoding()}: rename it, or "
+            "set the locale by which it was named"
+        )
+    if hidden:
+        raise ValueError(
+            f"{shown(given)} has the invisible character {_shown(hidden[0])}: rename it"
+        )
+
+
+def printable(given: str) -> str:
+    """Return a name or a path as a table or a screen can show it: what is invisible is spelt."""
+    return "".join(
+        each.encode("unicode_escape").decode() if _is_invisible(each) else each for each in given
+    )
 
 
 def check_distinct(tasks: Iterable[str]) -> None:

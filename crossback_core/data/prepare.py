@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import zlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,10 @@ import pandas as pd
 import torch
 
 from crossback_core.data.index import add_splits, check_groups, check_index, family_of
-from crossback_core.data.kind import KINDS, SampleReader
+from crossback_core.data.kind import KINDS, NO_SAMPLE, SampleReader
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.modality import Modality, Packed
-from crossback_core.data.names import by_number
+from crossback_core.data.names import by_number, name_of, task_name
 from crossback_core.data.settings import SPLITS, DatasetSettings
 from crossback_core.data.split_memory import draw_name
 from crossback_core.data.task_file import Split, TaskData
@@ -50,12 +51,36 @@ def list_samples(raw: str | Path, *, settings: DatasetSettings, task: str) -> pd
     kind = KINDS.find(settings.kind)
     near = kind.index_near
     rows = near(raw, settings, task) if near else kind.index(raw, settings)
-    rows = rows.assign(task=rows["task"].astype(str))
+    rows = _named(rows.assign(task=rows["task"].astype(str)), raw)
     if task not in set(rows["task"]):
         known = sorted(set(rows["task"]), key=by_number)
         raise ValueError(f"{raw}: {unknown('task', task, known)}")
     family: pd.DataFrame = family_of(rows, task)
     return family.reset_index(drop=True)
+
+
+def _named(rows: pd.DataFrame, raw: Path) -> pd.DataFrame:
+    """Return rows under names that are one in all kinds of data sets: see `names`."""
+    reads: dict[str, Callable[[str], str]] = {
+        "task": task_name,
+        "class": lambda given: given and name_of("class", given),
+        "group": partial(name_of, "group"),
+    }
+    try:
+        cleaned = {
+            column: rows[column].map({name: read(name) for name in rows[column].unique()})
+            for column, read in reads.items()
+        }
+    except ValueError as error:
+        raise ValueError(f"{raw}: {error}") from error
+    return rows.assign(**cleaned)
+
+
+def list_unread(raw: str | Path, *, settings: DatasetSettings) -> pd.DataFrame:
+    """List what lies in the folder of a data set and is not read, as `SKIPPED_COLUMNS`."""
+    unread = KINDS.find(settings.kind).unread
+    found = unread(Path(raw), settings) if unread else []
+    return pd.DataFrame(found, columns=SKIPPED_COLUMNS, dtype=str)
 
 
 def make_index(
@@ -83,7 +108,9 @@ def make_index(
     Raises:
         ValueError: More is skipped than allowed, or a class cannot have a sample in each split.
     """
-    own, skipped = _without_problems(rows[rows["task"] == task], settings)
+    own = rows[rows["task"] == task]
+    _check_gives(own, task)
+    own, skipped = _without_problems(own, settings)
     classes = list(own["class"].unique())
     if len(classes) < 2:
         raise ValueError(f"task {task} has {len(classes)} class, {', '.join(classes)}: not two")
@@ -92,6 +119,21 @@ def make_index(
     check_groups(index)
     check_index(index[index["task"] == task])
     return index, skipped
+
+
+def _check_gives(rows: pd.DataFrame, task: str) -> None:
+    """Refuse a class, or a whole task, that gives no sample at all, whatever may be skipped."""
+    if "problem" not in rows:
+        return
+    names = filter(None, rows["class"].unique())
+    parts = {f"class {name} of task {task}": rows[rows["class"] == name] for name in names}
+    for what, part in (parts | {f"task {task}": rows}).items():
+        if (part["problem"] != "").all():
+            first = part.iloc[0]
+            raise ValueError(
+                f"{what} gives no sample: {len(part)} left out, the first is {first['source']} "
+                f"({first['problem']}); give it some, or remove it"
+            )
 
 
 def drawn(index: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
@@ -122,7 +164,7 @@ def _fractions(settings: DatasetSettings) -> tuple[float, float, float]:
 def _without_problems(
     rows: pd.DataFrame, settings: DatasetSettings
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Separate samples from those that are skipped, and log how many those are and why.
+    """Separate samples from what is skipped, and log how much that is and why.
 
     Args:
         rows: Samples; those with a `problem` are skipped.
@@ -138,17 +180,22 @@ def _without_problems(
         rows = rows.assign(problem="")
     skipped = rows[rows["problem"] != ""].rename(columns={"problem": "reason"})
     skipped = skipped[SKIPPED_COLUMNS].reset_index(drop=True)
-    kinds = Counter(reason.partition(":")[0] for reason in skipped["reason"])
-    for kind, count in kinds.items():
-        logger.warning("skipped %d of %d samples: %s", count, len(rows), kind)
-    if len(skipped) > settings.max_skipped * len(rows):
-        shown = [f"{row.source}: {row.reason}" for row in skipped.head(_SHOWN).itertuples()]
+    lost = skipped[~skipped["reason"].str.startswith(NO_SAMPLE)]
+    count = len(rows) - len(skipped) + len(lost)
+    if len(lost) > settings.max_skipped * count:
+        shown = [f"{row.source}: {row.reason}" for row in lost.head(_SHOWN).itertuples()]
         raise ValueError(
-            f"{len(skipped)} of {len(rows)} samples cannot be used, more than max_skipped = "
+            f"{len(lost)} of {count} samples cannot be used, more than max_skipped = "
             f"{settings.max_skipped} allows: {'; '.join(shown)}"
-            f"{'; ...' if len(skipped) > _SHOWN else ''}"
+            f"{'; ...' if len(lost) > _SHOWN else ''}"
         )
     return rows[rows["problem"] == ""].drop(columns="problem"), skipped
+
+
+def reasons(skipped: pd.DataFrame) -> str:
+    """Say in short why samples and files are left out, and how many for each reason."""
+    kinds = Counter(reason.partition(":")[0] for reason in skipped["reason"])
+    return ", ".join(f"{count} {kind}" for kind, count in kinds.items())
 
 
 def make_task(
@@ -191,6 +238,7 @@ def make_task(
     packed = modality.pack(read(Path(raw), rows["source"].tolist(), settings, threads=threads))
     kept, skipped = _without_problems(rows.assign(problem=packed.problems), settings)
     _check_classes(kept, classes, task)
+    _tell_copies(kept, packed.contents_of(kept.index.tolist()), task)
     splits = {
         name: _split(modality, packed, kept[kept["split"] == name], classes) for name in SPLITS
     }
@@ -245,6 +293,30 @@ def _check_classes(rows: pd.DataFrame, classes: Sequence[str], task: str) -> Non
         for split in SPLITS:
             if (name, split) not in there:
                 raise ValueError(f"class {name} of task {task} has no readable {split} sample")
+
+
+def _tell_copies(rows: pd.DataFrame, contents: Sequence[str] | None, task: str) -> None:
+    """Tell what is there under several names: a copy of a test sample may be known by heart."""
+    if contents is None:
+        return
+    named = rows.assign(content=contents).drop_duplicates(["content", "source"])
+    sets = [part for _, part in named.groupby("content", sort=False) if len(part) > 1]
+    if not sets:
+        return
+    sets.sort(key=lambda part: part["split"].nunique(), reverse=True)
+    for each in sets:
+        logger.info("one content: %s", _with_splits(each))
+    apart = sum(part["split"].nunique() > 1 for part in sets)
+    example = sets[0].sort_values("split", key=lambda splits: splits.duplicated(), kind="stable")
+    line = (
+        f"task {task}: contents under several names: {len(sets)}, in several splits: {apart}, such "
+        f"as {_with_splits(example.head(2))}; keep one of each, or give copies one group"
+    )
+    logger.warning("%s", line, extra={"result": line})
+
+
+def _with_splits(rows: pd.DataFrame) -> str:
+    return " = ".join(f"{row.source} ({row.split})" for row in rows.itertuples())
 
 
 def _split(modality: Modality, packed: Packed, rows: pd.DataFrame, classes: Sequence[str]) -> Split:

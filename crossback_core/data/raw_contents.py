@@ -34,6 +34,18 @@ def contents_of(dataset: DatasetSettings, task: str, memory: Path) -> str:
     return sha256(f"{files}\n{found.text}".encode()).hexdigest()
 
 
+@cache
+def unread(dataset: DatasetSettings) -> str:
+    """Return a digest of the names of what lies in the folder of a data set and is not read.
+
+    Raises:
+        ValueError: The data are not as they should be.
+    """
+    find = KINDS.find(dataset.kind).unread
+    names = [name for _, _, name, _ in find(Path(dataset.raw), dataset)] if find else []
+    return sha256("\n".join(sorted(names)).encode()).hexdigest()
+
+
 def encoder_contents(dataset: DatasetSettings, modalities: Sequence[str], memory: Path) -> str:
     """Return a digest of a local text encoder; nothing where none is used, or one by name.
 

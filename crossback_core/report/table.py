@@ -13,10 +13,11 @@ from crossback_core.records import TargetRecord
 
 _TEXT_WIDTH = 120
 _SHOWN = 3  # classes of a task
+_LISTS = ("classes", "backbone_classes")
 
 
 def summary_table(records: Sequence[TargetRecord]) -> pd.DataFrame:
-    """Return one row per target, in the order of their ids.
+    """Return one row per target, in the order of their ids; classes are tuples of names.
 
     Raises:
         ValueError: If there is no record.
@@ -44,8 +45,8 @@ def _summary_row(record: TargetRecord) -> dict[str, Any]:
         "gain": record.test_accuracy - record.baseline_test_accuracy,
         "test_samples": record.test_samples,
         "verdict": record.verdict,
-        "classes": ", ".join(record.classes[record.target]),
-        "backbone_classes": ", ".join(record.classes.get(record.backbone or "", ())),
+        "classes": record.classes[record.target],
+        "backbone_classes": record.classes.get(record.backbone or "", ()),
         "backbone_test_accuracy_before": known and known.test_accuracy_before,
         "backbone_test_accuracy_after": known and known.test_accuracy_after,
         "identical": all(task.logits_identical for task in earlier) if earlier else None,
@@ -54,6 +55,11 @@ def _summary_row(record: TargetRecord) -> dict[str, Any]:
         "checkpoint_kB": record.checkpoint_bytes / 1000,
         "seconds": record.seconds,
     }
+
+
+def as_text(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the summary as a file has it: the names of classes in a row."""
+    return frame.assign(**{name: frame[name].map(", ".join) for name in _LISTS})
 
 
 def format_table(frame: pd.DataFrame, *, folder: str, joint: Mapping[str, str]) -> str:
@@ -106,11 +112,7 @@ def tasks_sentence(frame: pd.DataFrame, joint: Mapping[str, str]) -> str:
     """Say what the targets and their backbones are about: their classes, or a joint name."""
     known = dict(zip(frame["target"], frame["classes"], strict=True))
     known |= dict(zip(frame["backbone"], frame["backbone_classes"], strict=True))
-    told = {
-        id_: joint.get(id_) or _first_of(known[id_].split(", "))
-        for id_ in known
-        if not pd.isna(id_)
-    }
+    told = {id_: joint.get(id_) or _first_of(known[id_]) for id_ in known if not pd.isna(id_)}
     names = "; ".join(f"{id_}: {told[id_]}" for id_ in sorted(told, key=by_number))
     return f"What they are about: {names}."
 

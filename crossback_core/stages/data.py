@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,14 +10,24 @@ import pandas as pd
 
 from crossback_core.data.download import check_file, download
 from crossback_core.data.index import check_index, load_index, save_index
-from crossback_core.data.prepare import drawn, drawn_by, list_samples, make_index, make_task
+from crossback_core.data.prepare import (
+    drawn,
+    drawn_by,
+    list_samples,
+    list_unread,
+    make_index,
+    make_task,
+    reasons,
+)
 from crossback_core.data.settings import DatasetSettings
 from crossback_core.data.sources import RemoteFile
 from crossback_core.data.split_memory import kept_splits, remember
 from crossback_core.data.task_file import save_task
 from crossback_core.data.unpack import unpack
 from crossback_core.stages.common import StrPath, check_place
-from crossback_core.storage.files import exclusive, write_csv
+from crossback_core.storage.files import exclusive, read_csv, write_csv
+
+logger = logging.getLogger(__name__)
 
 
 def download_file(*, file: StrPath, source: RemoteFile) -> None:
@@ -63,13 +74,29 @@ def prepare_index(
         # Those of the other tasks as well: which of them is made first decides nothing.
         remember(splits, drawn(samples, rows), rule)
     write_csv(left_out, skipped)
+    _tell_left_out(left_out, f"task {task}", listed=skipped)
     save_index(samples[samples["task"] == task], index)
 
 
-def collect_index(*, indexes: Sequence[StrPath], index: StrPath) -> None:
-    """Put the indexes of all tasks into one table (rule collect_index)."""
+def collect_index(
+    *,
+    indexes: Sequence[StrPath],
+    left_out: Sequence[StrPath],
+    index: StrPath,
+    skipped: StrPath,
+    dataset: DatasetSettings,
+) -> None:
+    """Put the indexes of all tasks, and what is left out, into one table each (rule collect_index).
+
+    What the tasks do not list is told: it belongs to none, or is new.
+    """
     samples = _indexes_of(indexes)
     check_index(samples)
+    listed = pd.concat([read_csv(path, as_text=True) for path in left_out])
+    unread = list_unread(dataset.raw, settings=dataset)
+    unread = unread[~unread["source"].isin(listed["source"])]
+    write_csv(pd.concat([listed, unread]), skipped)
+    _tell_left_out(unread, dataset.raw, listed=skipped)
     save_index(samples, index)
 
 
@@ -80,6 +107,17 @@ def _indexes_of(paths: Sequence[StrPath]) -> pd.DataFrame:
         for task in frame["task"].unique():
             check_place(path, task)
     return pd.concat(frames, ignore_index=True)
+
+
+def _tell_left_out(rows: pd.DataFrame, where: str, *, listed: StrPath) -> None:
+    """Tell once what is not read, and where the list of it is."""
+    if rows.empty:
+        return
+    line = (
+        f"{where}: {len(rows)} left out ({reasons(rows)}), such as {rows['source'].iloc[0]}; "
+        f"{listed} lists them"
+    )
+    logger.warning("%s", line, extra={"result": line})
 
 
 def prepare_task(
@@ -109,4 +147,5 @@ def prepare_task(
         threads=threads,
     )
     write_csv(left_out, skipped)
+    _tell_left_out(left_out, f"task {task}", listed=skipped)
     save_task(data, task_file)

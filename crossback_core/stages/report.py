@@ -11,7 +11,7 @@ import pandas as pd
 from crossback_core.records import PruningRecord, SelectionRecord, TargetRecord
 from crossback_core.report.figures import PruningCurve, TrainingCurve
 from crossback_core.report.page import ReportInputs, write_report
-from crossback_core.report.table import format_table, summary_table
+from crossback_core.report.table import as_text, format_table, summary_table
 from crossback_core.stages.common import IDS, StrPath, record_of
 from crossback_core.storage.files import read_csv, write_csv, write_text
 
@@ -37,7 +37,7 @@ def summarize(
     ]
     folder = Path(summary).parent
     frame = summary_table(records)
-    write_csv(frame, summary)
+    write_csv(as_text(frame), summary)
     write_text(format_table(frame, folder=folder.as_posix(), joint=joint), text)
     inputs = ReportInputs(
         dataset=folder.name,

@@ -2,7 +2,7 @@
 
 import re
 
-from crossback_core.data.raw_contents import contents_of, encoder_contents
+from crossback_core.data.raw_contents import contents_of, encoder_contents, unread
 from crossback_core.data.sources import RemoteFile
 
 
@@ -43,22 +43,32 @@ def raw_contents(wildcards: Wildcards) -> str:
     return contents_in(experiment_of(wildcards), wildcards.task)
 
 
-def contents_in(experiment: Experiment, task: str) -> str:
-    """Return a digest of what a task is made of; that of a download is its listing."""
-    if experiment.downloads:
-        return ""
+def of_data(experiment: Experiment, read: Callable[..., str], *given: object) -> str:
+    """Return what is read of a data set; a mistake in it is told by the data set's name."""
     try:
-        return contents_of(experiment.dataset, task, memory_of(experiment))
+        return read(experiment.dataset, *given)
     except (ValueError, OSError) as error:
         raise Refused(f"{experiment.name}: {error}") from None
 
 
+def contents_in(experiment: Experiment, task: str) -> str:
+    """Return a digest of what a task is made of; that of a download is its listing."""
+    return (
+        ""
+        if experiment.downloads
+        else of_data(experiment, contents_of, task, memory_of(experiment))
+    )
+
+
 def encoder_in(experiment: Experiment, modalities: tuple[str, ...]) -> str:
     """Return a digest of the text encoder, if it is used and in a folder."""
-    try:
-        return encoder_contents(experiment.dataset, modalities, memory_of(experiment))
-    except OSError as error:
-        raise Refused(f"{experiment.name}: {error}") from None
+    return of_data(experiment, encoder_contents, modalities, memory_of(experiment))
+
+
+def unread_files(wildcards: Wildcards) -> str:
+    """Return a digest of what lies in the folder of a job's data set and is not read."""
+    experiment = experiment_of(wildcards)
+    return "" if experiment.downloads else of_data(experiment, unread)
 
 
 def index_settings(wildcards: Wildcards) -> dict[str, object]:

@@ -28,7 +28,8 @@ def show_summaries() -> None:
     for name, experiment in SETTINGS.datasets.items():
         joint = names_of(experiment)
         if text := end_of_run(f"results/{name}", since=STARTED, joint=joint):
-            print(text)
+            encoding = sys.stdout.encoding or "utf-8"  # a name may be more than it can show
+            print(text.encode(encoding, "backslashreplace").decode(encoding))
 
 
 def of_backbones(pattern: str) -> Callable[[Wildcards], list[str]]:

@@ -64,6 +64,9 @@ def test_a_new_file_makes_its_task_again_and_nothing_else_does(example: Project)
     arguments = (*BASELINES, "--dry-run", "--quiet", "rules")
     done = example.snakemake(*arguments)
     assert done.code == 0 and done.plan == {}, done.output
+    (cat / "notes.md").write_text("not read, but listed")
+    plan = example.snakemake("results/mine/data/index.csv", *arguments).plan
+    assert plan == {"prepare_index": 1, "collect_index": 1}, "the tasks that are there stay"
     (cat / "new.png").write_bytes(file.read_bytes() + b" ")
     plan = example.snakemake(*arguments).plan
     assert plan == {"prepare_index": 1, "prepare_task": 1, "train_baseline": 1}

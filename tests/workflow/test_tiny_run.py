@@ -213,3 +213,11 @@ def test_damaged_data_ends_with_one_message_and_leaves_what_there_was(run: Run) 
     log = run.project.folder / "logs" / "train_baseline" / "icons" / "3.log"
     assert "task_3.pt" in log.read_text()
     assert (run.results / "target_3.pt").read_bytes() == product
+
+
+def test_a_screen_that_has_only_ascii_shows_any_name(run: Run, monkeypatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii")
+    name = "datasets={icons: {joint: {101: {name: Möbel, tasks: [39, 40]}}}}"
+    done = run.project.snakemake("--cores", "1", "--forcerun", "summarize", "--config", name)
+    assert done.code == 0, done.output
+    assert r"101: M\xf6bel" in done.output

@@ -103,7 +103,7 @@ def _read_images_list(folder: Path) -> pd.DataFrame:
 def _read_pairs(path: Path) -> dict[str, str]:
     """Read lines of a number, a space and a value."""
     pairs: dict[str, str] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in _lines(path):
         key, _, value = line.strip().partition(" ")
         if not key.isdecimal() or not value or key in pairs:
             raise ValueError(f"{path}: {line!r} is not a number of its own and a value")
@@ -111,6 +111,13 @@ def _read_pairs(path: Path) -> dict[str, str]:
     if not pairs:
         raise ValueError(f"{path} is empty")
     return pairs
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path} is damaged or not text in UTF-8: {error}") from error
 
 
 def _groups(images: pd.DataFrame, raw: Path, settings: CubSettings) -> list[list[str]]:

@@ -11,19 +11,18 @@ A task is called by its modality and its name: image-animals, text-kitchen.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 from pydantic.dataclasses import dataclass
 
 from crossback_core.data.encoder import encode
-from crossback_core.data.kind import DatasetKind, SampleReader, Sources, hidden
+from crossback_core.data.kind import NO_SAMPLE, DatasetKind, SampleReader, Sources
 from crossback_core.data.modalities import MODALITIES
-from crossback_core.data.names import check_distinct, cleaned, name_of, task_name
+from crossback_core.data.names import check_distinct, printable, task_name
+from crossback_core.data.one_file import Joined, first_names
+from crossback_core.data.plain_folders import WANTED, below, files_of, strays, task_folders
 from crossback_core.data.sample_table import (
     COLUMNS,
     TABLES,
@@ -36,10 +35,7 @@ from crossback_core.data.settings import PairedSettings, TextLength
 from crossback_core.data.text import Texts, join_captions, read_caption
 from crossback_core.section import STRICT
 
-if TYPE_CHECKING:  # it loads torch, which reading a configuration does without
-    from crossback_core.data.modality import Modality
-
-logger = logging.getLogger(__name__)
+_SHOWN = 5  # names that a message lists
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -86,7 +82,7 @@ def task_ids(settings: FolderSettings) -> tuple[str, ...]:
         raise ValueError(f"{raw} is not a folder")
     table = find_table(raw)
     if table is None:
-        found = dict.fromkeys(_id(modality, name) for modality, name, _ in _task_folders(raw))
+        found = dict.fromkeys(_id(modality, name) for modality, name in task_folders(raw))
     else:
         rows = read_once(table)
         found = dict.fromkeys(rows.sort_values(["modality", "task"])["task"])
@@ -101,9 +97,14 @@ def _id(modality: str, name: str) -> str:
 
 
 def _nothing(raw: Path) -> str:
+    wanted = (
+        f"{each.folder}/{WANTED} ({' '.join(each.suffixes)})"
+        for each in map(MODALITIES.find, MODALITIES.names())
+    )
+    there = ", ".join(printable(path.name) for path in sorted(raw.iterdir())[:_SHOWN])
     return (
-        f"{raw} has no samples: wanted are images/<task>/<class>/*.jpg, .png or .webp, "
-        f"texts/<task>/<class>/*.txt, or a table {' or '.join(TABLES)}"
+        f"{raw} has no samples: wanted are {', '.join(wanted)}, or a table {' or '.join(TABLES)}; "
+        f"there {'are ' + there if there else 'is nothing'}"
     )
 
 
@@ -125,88 +126,73 @@ def sources(raw: Path, task: str) -> Sources:
     table = find_table(raw)
     if table is None:
         kind = MODALITIES.find(modality)
-        files = [path for _, _, path in _files(raw, kind, only=name) if _is_read(path, kind)]
-        return Sources(files)
+        return Sources([file.path for file in files_of(raw, kind, only=name) if not file.problem])
     frame = read_once(table)
     own = frame[frame["task"] == task]
     there = [raw / path for path in own["path"] if path and (raw / path).is_file()]
     return Sources(there, own[list(COLUMNS)].to_csv(index=False))
 
 
-def _task_folders(raw: Path) -> Iterator[tuple[str, str, Path]]:
-    """Yield the modality, name and folder of each task that has a file of its modality."""
-    for modality in map(MODALITIES.find, MODALITIES.names()):
-        found = [
-            (task_name(folder.name), folder)
-            for folder in _folders(raw / modality.folder)
-            if any(_is_read(path, modality) for path in folder.glob("*/*"))
-        ]
-        for name, folder in sorted(found):
-            yield modality.name, name, folder
-
-
-def _folders(path: Path) -> list[Path]:
-    found = path.iterdir() if path.is_dir() else iter(())
-    return sorted(each for each in found if each.is_dir() and not hidden(each))
-
-
-def _folders_of(path: Path, name: str) -> list[Path]:
-    """Return the folders of one name: those of other writings of it are the same task."""
-    return _by_name(path, path.stat().st_mtime_ns).get(name, []) if path.is_dir() else []
-
-
-@lru_cache(maxsize=8)
-def _by_name(path: Path, changed: int) -> dict[str, list[Path]]:
-    """List the folders in a folder by their names, once for each of its times."""
-    found: dict[str, list[Path]] = {}
-    for folder in _folders(path):
-        found.setdefault(cleaned(folder.name), []).append(folder)
-    return found
-
-
-def _files(
-    raw: Path, modality: Modality, *, only: str | None = None
-) -> Iterator[tuple[str, str, Path]]:
-    """Yield the task's name, the class and the path of each file of a modality.
-
-    Args:
-        raw: The folder of the data set.
-        modality: What the files are.
-        only: The name of the one task that is wanted; None for all.
-    """
-    place = raw / modality.folder
-    for task_folder in _folders(place) if only is None else _folders_of(place, only):
-        name = task_name(task_folder.name)
-        for class_folder in _folders(task_folder):
-            label = name_of("class", class_folder.name)
-            for path in sorted(class_folder.iterdir()):
-                if not hidden(path):
-                    yield name, label, path
-
-
-def _is_read(path: Path, modality: Modality) -> bool:
-    return path.suffix.lower() in modality.suffixes and not hidden(path)
-
-
 def _folder_rows(raw: Path, *, only: str | None = None) -> pd.DataFrame:
     rows = []
-    others = []
     for modality in map(MODALITIES.find, MODALITIES.names()):
-        for task, label, path in _files(raw, modality, only=only):
-            source = path.relative_to(raw).as_posix()
-            if not _is_read(path, modality):
-                others.append(source)
-                continue
-            group = f"{task}/{label}/{name_of('file', path.stem)}"
+        for file in files_of(raw, modality, only=only):
+            source = printable(file.path.relative_to(raw).as_posix())
             id_ = f"{modality.name[0]}-{source.partition('/')[2]}"
-            problem = modality.file_problem(path)
-            rows.append(
-                (id_, _id(modality.name, task), label, modality.name, group, source, problem)
-            )
-    if others:
-        logger.warning("%d other files are left out, the first is %s", len(others), others[0])
+            problem = file.problem or modality.file_problem(file.path)
+            task = _id(modality.name, file.task)
+            rows.append((id_, task, file.label, modality.name, file.group, source, problem))
     columns = ["id", "task", "class", "modality", "group", "source", "problem"]
-    return pd.DataFrame(rows, columns=columns)
+    return _one_group_per_file(raw, pd.DataFrame(rows, columns=columns))
+
+
+def _one_group_per_file(raw: Path, rows: pd.DataFrame) -> pd.DataFrame:
+    """Join the groups of a file that a task has under several names, by links.
+
+    Raises:
+        ValueError: The file is in two classes of the task.
+    """
+    joined = Joined()
+    for task, files in rows[rows["problem"] == ""].groupby("task"):
+        labels = dict(zip(files["source"], files["class"], strict=True))
+        groups = dict(zip(files["source"], files["group"], strict=True))
+        firsts = first_names({source: raw / source for source in labels})
+        for source, first in firsts.items():
+            if labels[source] != labels[first]:
+                raise ValueError(
+                    f"{raw}: {first} and {source} are one file in two classes of task {task}: "
+                    "remove one of them"
+                )
+            joined.join(groups[source], groups[first])
+    return rows.assign(group=rows["group"].map(joined.__getitem__))
+
+
+def list_unread(raw: Path, settings: FolderSettings) -> list[tuple[str, str, str, str]]:
+    """Return what lies in a folder and is not read: task, class, path and why.
+
+    Args:
+        raw: The folder.
+        settings: Its encoder may lie there as well.
+    """
+    table = find_table(raw)
+    if table is None:
+        found = [
+            (_id(modality.name, file.task), file.label, file.path, file.problem)
+            for modality in map(MODALITIES.find, MODALITIES.names())
+            for file in files_of(raw, modality)
+            if file.problem
+        ]
+        found += [("", "", *stray) for stray in strays(raw)]
+    else:
+        named = {raw / path for path in read_once(table)["path"]} | {table, raw}
+        reason = f"{NO_SAMPLE}: {table.name} does not name it"
+        found = [("", "", path, reason) for path in below(raw) if path not in named]
+    encoder = Path(settings.encoder)
+    return [
+        (task, label, printable(path.relative_to(raw).as_posix()), reason)
+        for task, label, path, reason in found
+        if encoder not in path.parents
+    ]
 
 
 def read_texts(
@@ -247,6 +233,7 @@ KIND = DatasetKind(
     readers=_Readers(),
     index_near=_read_near,
     sources=sources,
+    unread=list_unread,
     modality_of=lambda task, settings: task.partition("-")[0],
     tasks=task_ids,
 )

@@ -19,6 +19,7 @@ from crossback_core.data.settings import (
     MaxSkipped,
     ValidationFraction,
 )
+from crossback_core.data.table_file import first_row, read_table
 from crossback_core.data.text import Texts, read_vocabulary
 from crossback_core.section import STRICT
 from crossback_core.storage.files import read_yaml
@@ -114,9 +115,10 @@ def _image_samples(raw: Path) -> pd.DataFrame:
     """Read images.csv and check that every sheet has the size that its tiles need."""
     frame = _read_table(raw, "image")
     path = raw / _TABLES["image"][0]
-    wrong = frame[~frame["tile"].str.fullmatch(r"\d+")]
-    if len(wrong):
-        raise ValueError(f"{path}: tile {wrong['tile'].iloc[0]!r} is not a whole number")
+    wrong = ~frame["tile"].str.fullmatch(r"\d+")
+    if wrong.any():
+        row = first_row(wrong)
+        raise ValueError(f"{path}: row {row}: tile {frame['tile'][row]!r} is not a whole number")
     frame["tile"] = frame["tile"].astype(int)
     for name, tiles in frame.groupby("class")["tile"]:
         if sorted(tiles) != list(range(len(tiles))):
@@ -134,17 +136,7 @@ def _text_samples(raw: Path) -> pd.DataFrame:
 def _read_table(raw: Path, modality: str) -> pd.DataFrame:
     """Read one of the two tables as text: a class may well be called "null"."""
     name, columns = _TABLES[modality]
-    path = raw / name
-    try:
-        frame: pd.DataFrame = pd.read_csv(path, dtype=str, keep_default_na=False)
-    except (pd.errors.EmptyDataError, pd.errors.ParserError) as error:
-        raise ValueError(f"{path} is empty or damaged: {error}") from error
-    missing = [column for column in columns if column not in frame.columns]
-    if missing:
-        raise ValueError(f"{path} lacks the columns {', '.join(missing)}")
-    if frame.empty:
-        raise ValueError(f"{path} lists no sample")
-    return frame
+    return read_table(raw / name, columns, needed=[[column] for column in columns])
 
 
 def _sheet_name(name: str) -> str:

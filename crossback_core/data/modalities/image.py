@@ -25,6 +25,15 @@ from crossback_core.data.images import (
 from crossback_core.data.modality import Adapter, Modality, Packed, check_tensor
 
 COLOURS = 3
+# Those that Pillow knows for `FORMATS`.
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".webp", ".gif", ".bmp", ".tif", ".tiff"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".pfm"),
+)
+UNREAD = (
+    *(".heic", ".heif", ".avif", ".avifs", ".jxl", ".jp2", ".j2k", ".ico", ".svg", ".dib", ".psd"),
+    *(".tga", ".eps", ".pdf", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw"),
+)
 
 
 class ImageModel(Protocol):
@@ -64,7 +73,8 @@ class Image(Modality):
 
     name = "image"
     folder = "images"
-    suffixes = (".jpg", ".jpeg", ".png", ".webp")
+    suffixes = SUFFIXES
+    unread = UNREAD
 
     def file_problem(self, path: Path) -> str:
         """Say whether a file is missing or empty."""

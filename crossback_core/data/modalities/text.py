@@ -39,6 +39,7 @@ class Text(Modality):
     name = "text"
     folder = "texts"
     suffixes = (".txt",)
+    unread = (".text", ".rtf", ".doc", ".docx", ".odt", ".pdf", ".html", ".htm")
 
     def file_problem(self, path: Path) -> str:
         """Say whether a file is missing or holds no text."""

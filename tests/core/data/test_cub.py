@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from miniatures import captions, index_of, indexed, make_cub, settings_of, task_
 
 from crossback_core.data.images import decode_picture
 from crossback_core.data.kinds.cub import read_index
+from crossback_core.data.prepare import list_samples
 from crossback_core.data.settings import SPLITS
 
 SETTINGS = settings_of("cub", groups=2, classes_per_group=5, samples_per_class=10)
@@ -119,6 +121,22 @@ def test_a_missing_or_empty_table_is_named(raw, name):
         read_index(raw, SETTINGS)
 
 
+@pytest.mark.parametrize("name", ["images.txt", "classes.txt"])
+def test_a_table_in_another_encoding_is_named(raw, name):
+    (raw / TABLES / name).write_bytes("1 Ænhänger".encode("latin-1"))
+    with pytest.raises(ValueError, match=f"{name} is damaged or not text in UTF-8: .*0xc6"):
+        read_index(raw, SETTINGS)
+
+
+def test_names_are_those_of_any_data_set(tmp_path):
+    decomposed = unicodedata.normalize("NFD", "Ænhänger")
+    raw = make_cub(tmp_path / "one", names=[decomposed])
+    assert "001.Ænhänger" in set(list_samples(raw, settings=SETTINGS, task="1")["class"])
+    raw = make_cub(tmp_path / "other", names=["a\x1b[2Jb"])
+    with pytest.raises(ValueError, match=r"other: class '001.a\\x1b\[2Jb' has the invisible char"):
+        list_samples(raw, settings=SETTINGS, task="1")
+
+
 ALBATROSS = "image 1 is .*, but its class in .* is '001.Black_footed"
 
 
@@ -164,7 +182,7 @@ def spoil(raw: Path) -> list[str]:
     return names
 
 
-def test_what_cannot_be_used_is_skipped_and_reported(raw, caplog):
+def test_what_cannot_be_used_is_skipped_and_reported(raw):
     names = spoil(raw)
     settings = replace(SETTINGS, max_skipped=0.1)
     parts = [indexed(raw, settings, task) for task in ("1", "3")]
@@ -176,13 +194,11 @@ def test_what_cannot_be_used_is_skipped_and_reported(raw, caplog):
         ("3", names[3], "empty caption"),
         ("3", names[4], "missing caption file"),
     ]
-    assert "skipped 1 of 50 samples: empty caption" in caplog.text
     index = parts[0][0]
     assert len(index) == 96 and index.equals(parts[1][0])
     data, skipped = task_of(index, raw, settings, "1")
     (row,) = skipped.itertuples()
     assert row.source.endswith(f"{names[0]}.jpg") and row.reason.startswith("unreadable image: ")
-    assert "skipped 1 of 48 samples: unreadable image" in caplog.text
     assert sum(len(getattr(data, name)) for name in SPLITS) == 47
     assert f"i-004.Bird_4/{names[0]}" not in data.train.ids + data.validation.ids + data.test.ids
 
@@ -200,9 +216,9 @@ def test_too_much_that_cannot_be_used_is_an_error(raw):
 
 
 def test_a_long_list_of_what_cannot_be_used_is_cut(raw):
-    for path in (raw / TABLES / "images").glob("*/*.jpg"):
+    for path in sorted((raw / TABLES / "images").glob("*/*.jpg"))[::2]:
         path.unlink()
-    with pytest.raises(ValueError, match=r"50 of 50 samples cannot be used.*; \.\.\.$") as caught:
+    with pytest.raises(ValueError, match=r"25 of 50 samples cannot be used.*; \.\.\.$") as caught:
         indexed(raw, SETTINGS, "1")
     assert str(caught.value).count("missing image file") == 5
     assert indexed(raw, SETTINGS, "3")[1].empty, "captions do without their pictures"

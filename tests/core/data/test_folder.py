@@ -1,4 +1,5 @@
 import os
+import shutil
 import unicodedata
 from dataclasses import replace
 from importlib import import_module
@@ -9,9 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from miniatures import index_of, indexed, picture, settings_of, task_of
+from PIL import Image
 
+from crossback_core.data import load_index, save_index
 from crossback_core.data.contents import Seen, content_hash
-from crossback_core.data.kinds.folder import read_index, sources, task_ids
+from crossback_core.data.images import FORMATS
+from crossback_core.data.kinds.folder import list_unread, read_index, sources, task_ids
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.settings import DatasetSettings
 
@@ -72,21 +76,166 @@ def test_tasks_are_read(raw, encoder):
     assert birds.train.values.shape[1] == 5
 
 
-def test_what_is_no_sample_is_left_out_or_refused(raw, settings, caplog):
-    count = len(read_index(raw, settings))
+def test_what_is_no_sample_is_listed_and_what_systems_leave_is_not(raw, settings):
+    index, _ = indexed(raw, settings, "image-birds")
     birds = raw / "images" / "birds"
     (birds / ".cache").mkdir()
-    for name in ("sparrow/notes.md", "sparrow/.hidden.jpg", ".cache/0.jpg"):
+    names = ["sparrow/notes.md", "todo.txt", "sparrow/scans/\x1bnotes"]
+    for name in (*names, "sparrow/Thumbs.db", "sparrow/.hidden.jpg", ".cache/0.jpg", "desktop.ini"):
+        (birds / name).parent.mkdir(exist_ok=True)
         (birds / name).touch()
-    assert len(read_index(raw, settings)) == count
-    assert "1 other files are left out, the first is images/birds/sparrow/notes.md" in caplog.text
-    write(raw / "images" / "alone" / "one" / "0.jpg", (1, 1))
-    with pytest.raises(ValueError, match="task image-alone has 1 class, one: not two"):
-        indexed(raw, settings, "image-alone")
+    again, skipped = indexed(raw, settings, "image-birds")
+    assert again.reset_index(drop=True).equals(index.reset_index(drop=True)), (
+        "nothing of it counts, even where nothing may be skipped"
+    )
+    assert sorted(skipped["source"]) == [
+        "images/birds/sparrow/notes.md",
+        "images/birds/sparrow/scans/\\x1bnotes",
+        "images/birds/todo.txt",
+    ]
+    assert skipped["reason"].str.match(r"no sample: (\.md|\.txt|no suffix) is none of \.").all()
+
+
+def test_there_is_nothing(raw, settings):
     (raw / "empty").mkdir()
+    (raw / "empty" / "pictures").mkdir()
     for use in (lambda it: read_index(Path(it.raw), it), task_ids):
-        with pytest.raises(ValueError, match=r"has no samples: wanted are images/<task>/<class>"):
+        with pytest.raises(ValueError, match="no samples: wanted are images/<task>.*are pictures$"):
             use(replace(settings, raw=str(raw / "empty")))
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".JFIF", ".bmp", ".gif", ".ppm", ".apng"])
+def test_pictures_of_any_suffix_that_is_decoded_are_read(raw, settings, suffix):
+    for number in range(4):
+        path = raw / "images" / "seas" / "north sea" / f"other{number}{suffix}"
+        picture(1, 20 + number).save(path, format="JPEG" if "J" in suffix else None)
+    index = index_of(raw, settings)
+    task, skipped = task_of(index, raw, settings, "image-seas")
+    assert len(skipped) == 0 and sum(map(len, (task.train, task.validation, task.test))) == 20
+
+
+def test_the_suffixes_of_pictures_are_those_of_the_decoders():
+    known = {end for end, name in Image.registered_extensions().items() if name in FORMATS}
+    assert set(MODALITIES.find("image").suffixes) == known
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("north sea/2019/a.png", r"in a folder below that of its class: images/<task>/<class>/<n"),
+        ("a.jpg", "in the folder of no class: images/<task>/<class>/<name> is wanted"),
+        ("north sea/a.HEIC", "unknown suffix: .heic is none of .jpg, .jpeg"),
+    ],
+)
+def test_what_might_be_a_sample_and_is_not_read_counts_as_skipped(raw, settings, name, reason):
+    path = raw / "images" / "seas" / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes((raw / "images/seas/north sea/0.jpg").read_bytes())
+    with pytest.raises(ValueError, match=rf"1 of 17 samples .*: images/seas/{name}: {reason}"):
+        indexed(raw, settings, "image-seas")
+    index, skipped = indexed(raw, replace(settings, max_skipped=0.1), "image-seas")
+    assert len(index) == 16 and skipped["source"].tolist() == [f"images/seas/{name}"]
+
+
+@pytest.mark.parametrize("name", ["", "notes.md", "2019/0.png", "0.heic", "0.jpg"])
+def test_a_class_that_gives_no_sample_is_named_whatever_may_be_skipped(raw, settings, name):
+    path = raw / "images" / "seas" / "dead sea" / name
+    path.mkdir(parents=True) if not name else write(path, "")
+    problem = f"class dead sea of task image-seas gives no sample: 1 left .*dead sea/?{name} "
+    with pytest.raises(ValueError, match=problem):
+        indexed(raw, replace(settings, max_skipped=1.0), "image-seas")
+    assert len(indexed(raw, settings, "image-birds")[0]) == 32, "it stops its own task alone"
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("", "task image-ponds"),
+        ("0.png", "task image-ponds"),
+        ("calm/notes.md", "class calm of task image-ponds"),
+        ("calm/old/0.png", "class calm of task image-ponds"),
+    ],
+)
+def test_a_task_that_gives_no_sample_is_named(raw, settings, name, what):
+    path = raw / "images" / "ponds" / name
+    path.mkdir(parents=True) if not name else write(path, "")
+    assert "image-ponds" in task_ids(settings), "it is there, and said to be empty when it is read"
+    problem = rf"^{what} gives no sample: 1 left out, the first is images/ponds/?{name} \("
+    with pytest.raises(ValueError, match=problem):
+        indexed(raw, replace(settings, max_skipped=1.0), "image-ponds")
+
+
+def test_all_that_is_not_read_is_known(raw, settings):
+    names = ("pictures/seas/a/0.png", "images/0.png", "LICENSE", "enc/a.bin", ".git/config")
+    for name in (*names, "images/seas/north sea/a.md"):
+        write(raw / name, "x")
+    (raw / "linked").symlink_to("texts")
+    (raw / "new" / "empty").mkdir(parents=True)
+    found = list_unread(raw, replace(settings, encoder=str(raw / "enc")))
+    assert ("image-seas", "north sea", "images/seas/north sea/a.md") in [each[:3] for each in found]
+    reason = "no sample: {} is none of the folders images, texts"
+    assert {source: reason for task, _, source, reason in found if not task} == {
+        "pictures/seas/a/0.png": reason.format("pictures"),
+        "LICENSE": reason.format("LICENSE"),
+        "linked": reason.format("linked"),
+        "new/empty": reason.format("new"),
+        "images/0.png": "no sample: images/<task>/<class>/<name> is wanted",
+    }
+    write(raw / "samples.csv", "task,class,path\na,b,./images/0.png\n")
+    for name in ("images/birds", "images/seas", "texts", "new"):
+        shutil.rmtree(raw / name)
+    assert list_unread(raw, settings) == [
+        ("", "", name, "no sample: samples.csv does not name it")
+        for name in ("LICENSE", "linked", "enc/a.bin", "pictures/seas/a/0.png")
+    ]
+
+
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_one_file_under_two_names_is_one_group_and_so_are_their_texts(raw, settings, link):
+    sparrow = raw / "images" / "birds" / "sparrow"
+    link(sparrow / "3.jpeg", sparrow / "same.jpg")
+    link(sparrow / "same.jpg", sparrow / "5.JPG")
+    rows = read_index(raw, settings)
+    groups = rows[rows["group"] == "birds/sparrow/3"]
+    assert sorted(groups["source"].str.rpartition("/")[2]) == [
+        *("3.jpeg", "3.txt", "5.JPG", "5.PNG", "5.txt", "same.jpg")
+    ]
+    wren = raw / "images" / "birds" / "Ärger & Söhne" / "same.jpg"
+    link(sparrow / "same.jpg", wren)
+    with pytest.raises(
+        ValueError, match="3.jpeg and .*/Ärger & Söhne/same.jpg are one file in two"
+    ):
+        read_index(raw, settings)
+
+
+def test_a_link_to_the_folder_of_a_class_is_no_class(raw, settings):
+    (raw / "images" / "seas" / "west sea").symlink_to("east sea")
+    with pytest.raises(ValueError, match="east sea/0.jpg and .*west sea/0.jpg are one file in"):
+        indexed(raw, settings, "image-seas")
+
+
+@pytest.mark.parametrize(
+    "label",
+    ["{a}", "<b>", "c, d", "50% off", "-rf", 'it\'s "e"', "$(f)", "{{g}}", "h;i|j*?\\"],
+)
+def test_a_class_and_its_files_may_have_any_visible_name(raw, settings, label):
+    for number in range(8):
+        write(raw / "images" / "seas" / label / f"{label} {number}.png", (1, number))
+    index = index_of(raw, settings)
+    save_index(index[index["task"] == "image-seas"], raw / "index.csv")
+    task, _ = task_of(load_index(raw / "index.csv"), raw, settings, "image-seas")
+    assert label in task.classes and len(task.test) == 3
+
+
+@pytest.mark.parametrize("spoilt", ["seas", "north sea", "7.jpeg"])
+@pytest.mark.parametrize("character", ["\r", "\udcff", "\x1b"])
+def test_a_name_that_no_table_can_have_is_refused_by_its_place(raw, settings, spoilt, character):
+    path = next(raw.glob(f"images/**/{spoilt}"))
+    path.rename(path.with_name(path.stem + character + path.suffix))
+    problem = rf"/images/.*{path.stem}\\.*: '.*' has (bytes that|the invisible character '\\)"
+    with pytest.raises(ValueError, match=problem) as caught:
+        read_index(raw, settings)
+    assert str(caught.value).isprintable()
 
 
 def test_empty_files_are_skipped_with_a_reason(raw):
@@ -158,7 +307,14 @@ def test_a_column_of_splits_decides_and_test_alone_leaves_the_rest_to_the_seed(t
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"split": "dev"}, "the values of split are 'dev'; give each row one of train"),
+        (
+            {"split": "dev"},
+            "row 1 has the split 'dev', and the values of split are 'dev'; give",
+        ),
+        ({"path": "", "text": ""}, "row 1 has neither a path nor a text"),
+        ({"path": "x" * 256, "text": ""}, r"row 1: the path 'x+\.\.\. has a part of more than 255"),
+        ({"path": "/a.png", "text": ""}, "row 1: the path '/a.png' is absolute; give paths rel"),
+        ({"path": "a\x1b", "text": ""}, r"row 1: 'a\\x1b' has the invisible character"),
         ({"text": "the beak"}, "row 1 has a path and a text; one of them is wanted"),
         ({"class": ""}, "row 1 has no class"),
     ],
@@ -166,7 +322,7 @@ def test_a_column_of_splits_decides_and_test_alone_leaves_the_rest_to_the_seed(t
 def test_a_table_that_is_none_is_refused(tabled, table, change, problem):
     table.assign(**change).to_csv(tabled / "samples.csv", index=False)
     settings = settings_of("folder", raw=str(tabled))
-    with pytest.raises(ValueError, match=problem):
+    with pytest.raises(ValueError, match=r"samples\.csv: " + problem):
         read_index(tabled, settings)
     table[["group", "class"]].to_csv(tabled / "samples.csv", index=False)
     with pytest.raises(ValueError, match="samples.csv lacks the column task, path or text"):
@@ -182,7 +338,16 @@ def test_a_missing_file_and_an_empty_text_are_skipped(tabled, table):
     (tabled / "p" / "3.jpg").unlink()
     settings = settings_of("folder", raw=str(tabled), max_skipped=0.1)
     reasons = [indexed(tabled, settings, each)[1]["reason"].tolist() for each in task_ids(settings)]
-    assert reasons == [["missing image file"], ["empty text"]]
+    assert reasons == [
+        ["missing image file: row 7 of samples.csv"],
+        ["empty text: row 40 of samples.csv"],
+    ]
+
+
+def test_a_path_that_leads_to_a_folder_is_no_file(tabled, table):
+    table.assign(path=table["path"].replace("p/0.jpg", "p")).to_csv(tabled / "samples.csv")
+    rows = read_index(tabled, settings_of("folder", raw=str(tabled)))
+    assert rows.set_index("source")["problem"]["p"] == "no file: row 1 of samples.csv"
 
 
 def test_rows_of_a_table_are_told_by_what_they_hold_not_by_their_place(tabled, table):
@@ -208,25 +373,68 @@ def test_rows_of_a_table_are_told_by_what_they_hold_not_by_their_place(tabled, t
     )
 
 
-def test_what_a_table_lists_twice_is_one_group(tabled, table):
+def test_what_a_table_lists_twice_is_one_group(tabled, table, caplog):
     """A copy of a test sample in the training split would be known by heart."""
     table["group"] = ""
     pd.concat([table, table]).to_csv(tabled / "samples.csv", index=False)
-    rows = read_index(tabled, settings_of("folder", raw=str(tabled)))
+    settings = settings_of("folder", raw=str(tabled))
+    rows = read_index(tabled, settings)
     assert rows["id"].is_unique
     assert rows.query("modality == 'image'").groupby("group").size().eq(2).all()
     assert rows["group"].equals(rows["source"])
+    task_of(index_of(tabled, settings), tabled, settings, "image-pictures")
+    assert "under several names" not in caplog.text, "it has one name"
+
+
+@pytest.mark.parametrize("again", ["p/0.jpg", " ./p//0.jpg", "p/x/../0.jpg", "link.jpg", "q/0.jpg"])
+def test_one_file_of_a_table_is_one_group_whatever_its_path(tabled, table, again):
+    (tabled / "link.jpg").symlink_to("p/0.jpg")
+    (tabled / "q").symlink_to("p")
+    table["group"] = ""
+    row = table.iloc[[0]].assign(path=again)
+    other = row.assign(task="others", **{"class": "x"})
+    pd.concat([table, row, other]).to_csv(tabled / "samples.csv", index=False)
+    rows = read_index(tabled, settings_of("folder", raw=str(tabled)))
+    assert rows["id"].is_unique
+    sizes = rows.query("modality == 'image'").groupby("group").size()
+    assert sorted(sizes) == [1] * 19 + [3]
+    assert set(table["path"]) - {""} >= set(sizes.index) - {"link.jpg"}
+    pd.concat([table, row.assign(group="place"), other]).to_csv(tabled / "samples.csv", index=False)
+    rows = read_index(tabled, settings_of("folder", raw=str(tabled)))
+    assert rows.groupby("group").size()["place"] == 3
 
 
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"task": "my pets"}, r"task 'my pets' has the character ' ' \(U\+0020\): rename it"),
+        ({"class": "b"}, "the file p/0.jpg, but have the class 'a' and 'b'"),
+        ({"group": "1"}, "the file p/0.jpg, but have the group '0' and '1'"),
+        ({"split": "test"}, "the file p/0.jpg, but have the split '' and 'test'"),
+        ({"path": "p/2.jpg", "split": "test"}, "the group 0, but have the split '' and 'test'"),
+    ],
+)
+def test_rows_that_contradict_each_other_are_named(tabled, table, change, problem):
+    row = table.iloc[[0]].assign(**change)
+    pd.concat([table.drop(index=4), row]).to_csv(tabled / "samples.csv", index=False)
+    with pytest.raises(ValueError, match=rf"samples\.csv: rows \d+ and 40 are of {problem}: give"):
+        read_index(tabled, settings_of("folder", raw=str(tabled)))
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (
+            {"task": "my pets"},
+            r"row 1: task 'my pets' has the character ' ' \(U\+0020\): rename it",
+        ),
         (
             {"class": "a\u200b"},
-            r"class 'a.*' has the invisible character .* \(U\+200B\)",
+            r"row 1: class 'a.*' has the invisible character .* \(U\+200B\)",
         ),
-        ({"group": "\ufeffa"}, r"group .* has the invisible character .* \(U\+FEFF\): rename it"),
+        (
+            {"group": "\ufeffa"},
+            r"row 1: group .* has the invisible character .* \(U\+FEFF\): ren",
+        ),
     ],
 )
 def test_names_of_a_table_are_checked(tabled, table, change, problem):

@@ -97,21 +97,22 @@ def test_a_damaged_sheet_is_named(raw, kept):
 def test_a_table_without_columns_or_rows_is_named(raw, name):
     whole = (raw / name).read_text()
     head = whole.partition("\n")[0]
-    damages = {"": "is empty or damaged", head: "lists no sample"}
+    damages = {"": "is empty", head: "has no row below its header"}
+    damages[whole + "one more\n"] = f": row {whole.count(chr(10))} has 1 values, the header"
     for column in ("class", "group", "id"):
-        damages[whole.replace(column, "other", 1)] = f"lacks the columns {column}"
+        damages[whole.replace(column, "other", 1)] = f"lacks the column {column}; its col"
     for content, words in damages.items():
         (raw / name).write_text(content)
-        with pytest.raises(ValueError, match=f"{name} {words}"):
+        with pytest.raises(ValueError, match=f"{name}:? ?{words}"):
             read(raw)
 
 
 @pytest.mark.parametrize(
     ("place", "value", "words"),
     [
-        ("images.csv/tile", "", "images.csv: tile '' is not a whole number"),
-        ("images.csv/tile", "1.5", "images.csv: tile '1.5' is not a whole number"),
-        ("images.csv/tile", "-1", "images.csv: tile '-1' is not a whole number"),
+        ("images.csv/tile", "", "images.csv: row 1: tile '' is not a whole number"),
+        ("images.csv/tile", "1.5", "images.csv: row 1: tile '1.5' is not a whole number"),
+        ("images.csv/tile", "-1", "images.csv: row 1: tile '-1' is not a whole number"),
         ("images.csv/tile", "1", "images.csv: the tiles of class 'ice cream' are not 0 to 11"),
         ("texts.csv/tokens", "a zebra", "texts.csv#0: wordpiece 'zebra' is not in the vocabulary"),
         ("texts.csv/tokens", "a [PAD]", r"texts.csv#0: wordpiece '\[PAD\]' is not in the vocabul"),

@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 from crossback_core.data.names import (
     by_number,
     check_distinct,
+    check_path,
     cleaned,
     name_of,
+    printable,
     task_name,
     with_modality,
 )
@@ -61,6 +63,23 @@ def test_an_invisible_character_is_named(character, code):
             read(f"a{character}b")
         assert f"has the invisible character {character!r} ({code}): rename it" in str(caught.value)
         assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize(
+    ("path", "problem", "shown"),
+    [
+        ("a/b\r", r"'a/b\\r' has the invisible character '\\r' \(U\+000D\): rename it", r"a/b\r"),
+        ("a/\x1b[2J", r"has the invisible character '\\x1b'", r"a/\x1b[2J"),
+        ("a\udcff", r"'a\\udcff' has bytes that are not utf-8: rename it, or set", r"a\udcff"),
+    ],
+)
+def test_a_path_has_no_invisible_character_and_is_shown_with_it_spelt(path, problem, shown):
+    with pytest.raises(ValueError, match=problem):
+        check_path(path)
+    assert printable(path) == shown
+    fine = '{a}/<b>, 50% -rf/it\'s "ä".png'
+    check_path(fine)
+    assert printable(fine) == fine
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t\n", "\u00a0\u3000"])

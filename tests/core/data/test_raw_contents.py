@@ -15,7 +15,7 @@ import pytest
 from miniatures import make_cub, settings_of
 
 from crossback_core.data import raw_contents
-from crossback_core.data.raw_contents import contents_of, encoder_contents
+from crossback_core.data.raw_contents import contents_of, encoder_contents, unread
 
 TASKS = ("image-birds", "image-seas", "text-birds")
 
@@ -83,6 +83,25 @@ def test_what_is_no_sample_changes_nothing(raw, digests):
     os.utime(raw / SPARROW, (1, 1))
     (raw / SPARROW).chmod(0o400)
     assert changed(before, digests()) == []
+
+
+def test_what_is_not_read_is_known_by_its_name(raw):
+    """It is listed again when it changes, and nothing else is made again."""
+
+    def names() -> str:
+        unread.cache_clear()
+        return unread(settings_of("folder", raw=str(raw)))
+
+    found = [names()]
+    for name in ("images/birds/a/b.heic", "images/seas/c", "texts/birds/d/e/f", "pictures/a", "b"):
+        (raw / name).mkdir(parents=True)
+        found.append(names())
+    assert len(set(found)) == 6
+    (raw / ".git").mkdir()
+    (raw / "b").rename(raw / "Thumbs.db")
+    (raw / "images/birds/a/0.png").write_text("new")
+    assert names() == found[-2]
+    assert unread(settings_of("cub", raw=str(raw))) == unread(settings_of("icons"))
 
 
 def test_a_copy_in_another_place_is_the_same(raw, digests, tmp_path):

@@ -17,6 +17,7 @@ from crossback_core.records import EarlierTask
 from crossback_core.report.figures import PruningCurve, TrainingCurve
 from crossback_core.report.page import ReportInputs, write_report
 from crossback_core.report.table import (
+    as_text,
     format_table,
     readable,
     summary_table,
@@ -164,6 +165,13 @@ def test_tasks_are_told_by_their_classes_and_joint_networks_by_their_names(page)
     assert "3: cat, dog, fish, ...;" in page
     assert "; 29: bus, car." in format_table(frame, folder="results/icons", joint={})
     assert tasks_sentence(summary_table([KEPT]), JOINT).endswith("5: cat, dog, fish, ....")
+
+
+def test_a_class_whose_name_has_a_comma_is_one_class():
+    record = replace(recorded.target("3"), classes={"3": ("a, b", "c, d", "e"), "29": ("f, g",)})
+    frame = summary_table([record])
+    assert tasks_sentence(frame, {}).endswith(": 3: a, b, c, d, e; 29: f, g.")
+    assert as_text(frame)["backbone_classes"].tolist() == ["f, g"]
 
 
 def test_the_sentence_counts_and_doubts():

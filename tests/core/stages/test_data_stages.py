@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from crossback_core.data import load_index, load_task
+from crossback_core.data import TaskData, load_index, load_task
 from crossback_core.data.kinds.folder import FolderSettings
 from crossback_core.stages.data import collect_index, prepare_index, prepare_task
 from crossback_core.storage.files import read_csv
@@ -64,6 +65,31 @@ class Data:
                 dataset=self.settings,
                 seed=seed,
             )
+
+    def collect(self) -> None:
+        """Put the indexes of all tasks into one table."""
+        collect_index(
+            indexes=[self.path("index", task) for task in TASKS],
+            left_out=[self.path("skipped", task) for task in TASKS],
+            index=self.folder / "index.csv",
+            skipped=self.folder / "index_skipped.csv",
+            dataset=self.settings,
+        )
+
+    def make(self, task: str, *members: str) -> TaskData:
+        """Make a task of its index, or a joint one of those of others."""
+        members = members or (task,)
+        prepare_task(
+            indexes=[self.path("index", member) for member in members],
+            task_file=self.folder / "task.pt",
+            skipped=self.folder / "skipped.csv",
+            task=task,
+            members=members,
+            dataset=self.settings,
+            train_per_class=None,
+            seed=1,
+        )
+        return load_task(self.folder / "task.pt")
 
     def index(self, task: str) -> dict[str, str]:
         """Return the split of each sample of a task, by what the index calls it."""
@@ -201,9 +227,7 @@ def test_skipped_samples_are_those_of_the_task(data):
 
 def test_one_table_has_the_samples_of_all_tasks(data):
     data.prepare(*TASKS)
-    collect_index(
-        indexes=[data.path("index", task) for task in TASKS], index=data.folder / "index.csv"
-    )
+    data.collect()
     table = load_index(data.folder / "index.csv")
     assert list(table["task"].unique()) == list(TASKS)
     assert dict(zip(table["source"], table["split"], strict=True)) == data.splits(*TASKS)
@@ -211,13 +235,11 @@ def test_one_table_has_the_samples_of_all_tasks(data):
 
 def test_indexes_that_disagree_about_a_group_make_no_table(data):
     """As they do once the memory of one of them was removed."""
-    data.prepare(*BIRDS)
+    data.prepare(*TASKS)
     shutil.rmtree(data.folder / "results" / "splits")
     data.prepare("text-birds", seed=2)
     with pytest.raises(ValueError, match=r"group birds/\w+/\d+ has more than one split"):
-        collect_index(
-            indexes=[data.path("index", task) for task in BIRDS], index=data.folder / "index.csv"
-        )
+        data.collect()
     assert not (data.folder / "index.csv").exists()
 
 
@@ -227,17 +249,60 @@ def test_a_task_and_a_joint_task_are_made_of_their_indexes(data):
         (data.raw / "images/seas" / label).rename(data.raw / "images/seas" / f"sea {label}")
     data.prepare(*TASKS)
     for task, members in (("image-birds", ["image-birds"]), ("all", ["image-seas", "image-birds"])):
-        prepare_task(
-            indexes=[data.path("index", member) for member in members],
-            task_file=data.folder / "task.pt",
-            skipped=data.folder / "skipped.csv",
-            task=task,
-            members=members,
-            dataset=data.settings,
-            train_per_class=None,
-            seed=1,
-        )
-        made = load_task(data.folder / "task.pt")
+        made = data.make(task, *members)
         assert made.task == task and len(made.classes) == {1: 2, 2: 5}[len(members)]
         tests = [split for split in data.splits(*members).values() if split == "test"]
         assert len(made.test) == len(tests)
+
+
+def shown(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what the screen shows of the log so far, and forget it."""
+    lines = [line for each in caplog.records if (line := getattr(each, "result", ""))]
+    caplog.clear()
+    return lines
+
+
+def test_what_is_left_out_is_told_once_and_listed(data, caplog):
+    data.prepare(*TASKS)
+    data.collect()
+    assert shown(caplog) == []
+    for name in ("images/seas/wren/a.heic", "images/seas/wren/b.md", "pictures/seas/wren/0.png"):
+        (data.raw / name).parent.mkdir(parents=True, exist_ok=True)
+        (data.raw / name).write_text("x")
+    (data.raw / "images/seas/sparrow/0.png").write_bytes(b"")
+    data.prepare(*TASKS)
+    (line,) = shown(caplog)
+    listed = data.path("skipped", "image-seas")
+    assert line == (
+        "task image-seas: 3 left out (1 unreadable image, 1 unknown suffix, 1 no sample), such as "
+        f"images/seas/sparrow/0.png; {listed} lists them"
+    )
+    data.collect()
+    (line,) = shown(caplog)
+    assert f"{data.raw}: 1 left out (1 no sample), such as pictures/seas/wren/0.png; " in line
+    table = read_csv(data.folder / "index_skipped.csv", as_text=True)
+    assert table["source"].str.rpartition("/")[2].tolist() == ["0.png", "a.heic", "b.md", "0.png"]
+    assert table["task"].tolist() == [*["image-seas"] * 3, ""]
+
+
+def test_copies_under_other_names_are_told_with_their_splits(data, caplog):
+    data.prepare("image-seas")
+    data.make("image-seas")
+    assert shown(caplog) == []
+    place = {split: source for source, split in data.index("image-seas").items()}
+    for number, split in enumerate(("train", "test")):
+        copy = data.raw / f"images/seas/wren/copy{number}.png"
+        copy.write_bytes((data.raw / place[split]).read_bytes())
+    caplog.set_level("INFO")
+    data.prepare("image-seas")
+    data.make("image-seas")
+    splits = data.index("image-seas")
+    (line,) = shown(caplog)
+    pairs = [{place["train"], "images/seas/wren/copy0.png"}]
+    pairs += [{place["test"], "images/seas/wren/copy1.png"}]
+    apart = sum(len({splits[name] for name in pair}) > 1 for pair in pairs)
+    assert apart >= 1
+    assert f"contents under several names: 2, in several splits: {apart}, such as " in line
+    told = re.search(r"such as (\S+) \((\w+)\) = (\S+) \((\w+)\); keep one", line)
+    assert told and {told[1], told[3]} in pairs and told[2] != told[4]
+    assert [told[2], told[4]] == [splits[told[1]], splits[told[3]]]

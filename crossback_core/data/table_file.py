@@ -1,0 +1,151 @@
+"""A table that a user wrote, as text: CSV in UTF-8, or Parquet. An error names file and row."""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from numbers import Number
+from pathlib import Path
+
+import pandas as pd
+
+from crossback_core.data.names import cleaned, printable
+from crossback_core.section import shown
+
+_LONGEST_VALUE = 2**31 - 1  # characters; Python's own limit is short for a text
+_OTHER_MARKS = {  # of four bytes before those of two, which they begin with
+    codecs.BOM_UTF32_LE: "UTF-32",
+    codecs.BOM_UTF32_BE: "UTF-32",
+    codecs.BOM_UTF16_LE: "UTF-16",
+    codecs.BOM_UTF16_BE: "UTF-16",
+}
+_OTHER_SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_SHOWN = 200  # characters of another's message
+_MOST_SHOWN = 10  # columns
+_SAVE = "save it as CSV in UTF-8"
+
+
+def read_table(path: Path, columns: Sequence[str], needed: Sequence[Sequence[str]]) -> pd.DataFrame:
+    """Read a table as text.
+
+    Args:
+        path: A CSV or a Parquet file.
+        columns: Those that may be wanted.
+        needed: Of each of these it has to have one.
+
+    Returns:
+        Those of them that the table has. Its index numbers the rows: 1 is the first one below the
+        header; rows without any value are left out.
+
+    Raises:
+        ValueError: It is no such table.
+    """
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder, not a table: rename it, or put a table in its place")
+    frame = _read_csv(path) if path.suffix == ".csv" else _read_parquet(path)
+    frame.columns = pd.Index([cleaned(str(name)) for name in frame.columns])
+    missing = [" or ".join(names) for names in needed if not frame.columns.isin(names).any()]
+    if missing:
+        there = ", ".join(map(shown, frame.columns[:_MOST_SHOWN]))
+        raise ValueError(f"{path} lacks the column {', '.join(missing)}; its columns are {there}")
+    twice = frame.columns[frame.columns.duplicated() & frame.columns.isin(columns)]
+    if len(twice):
+        raise ValueError(f"{path} has more than one column {twice[0]}: keep one of them")
+    if frame.empty:
+        raise ValueError(f"{path} has no row below its header")
+    kept = frame[[name for name in columns if name in frame]]
+    return kept if path.suffix == ".csv" else _as_text(path, kept)
+
+
+def first_row(wanted: pd.Series[bool]) -> int:
+    """Return the number of the first row that is wanted."""
+    return int(wanted.index[wanted.to_numpy(dtype=bool)][0])
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    rows = _rows(path, _text_of(path))
+    _, header = next(rows, (0, []))
+    for separator, name in _OTHER_SEPARATORS.items():
+        if len(header) == 1 and separator in header[0]:
+            raise ValueError(f"{path} has {name} between its columns: save it with commas")
+    values = {number: _fitted(path, number, row, len(header)) for number, row in rows}
+    return pd.DataFrame(values.values(), index=list(values), columns=header)
+
+
+def _text_of(path: Path) -> str:
+    content = path.read_bytes()
+    if not content.strip():
+        raise ValueError(f"{path} is empty")
+    for mark, name in _OTHER_MARKS.items():
+        if content.startswith(mark):
+            raise ValueError(f"{path} is in {name}, not in UTF-8: {_SAVE}")
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ValueError(
+            f"{path}: line {line} has the byte 0x{content[error.start]:02x}, which is not UTF-8: "
+            f"{_SAVE}"
+        ) from error
+    if "\0" in text:
+        raise ValueError(f"{path} has zero bytes, which no text in UTF-8 has: {_SAVE}")
+    return text
+
+
+def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
+    """Yield each row that has a value with its number, the header first with 0."""
+    csv.field_size_limit(_LONGEST_VALUE)
+    number = 0
+    blank = 0  # rows above the header
+    try:
+        for values in csv.reader(io.StringIO(text, newline=""), strict=True):
+            if any(value.strip() for value in values):
+                yield number - blank, values
+            elif number == blank:
+                blank += 1
+            number += 1
+    except csv.Error as error:
+        raise ValueError(
+            f"{path}: {_called(number - blank)} cannot be read ({error}): is a quotation mark in it"
+            " one too many, or not doubled?"
+        ) from error
+
+
+def _fitted(path: Path, number: int, values: list[str], width: int) -> list[str]:
+    """Refuse a row of another length than the header's; values without characters may be more."""
+    if len(values) < width or any(value.strip() for value in values[width:]):
+        raise ValueError(
+            f"{path}: {_called(number)} has {len(values)} values, the header {width} columns: put a"
+            " value that holds a comma in quotation marks"
+        )
+    return values[:width]
+
+
+def _called(number: int) -> str:
+    return f"row {number}" if number else "the header"
+
+
+def _read_parquet(path: Path) -> pd.DataFrame:
+    try:
+        frame: pd.DataFrame = pd.read_parquet(path)
+    except ImportError as error:
+        raise ValueError(f"{path} needs the package pyarrow; or save it as CSV") from error
+    except (ValueError, OSError, NotImplementedError) as error:  # pyarrow's own are such
+        reason = printable(" ".join(str(error).split()))[:_SHOWN]
+        raise ValueError(f"{path} is no Parquet table or is damaged: {reason}") from error
+    return frame.set_axis(range(1, len(frame) + 1))
+
+
+def _as_text(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
+    """Write values out as text; nothing where there is none."""
+    for name, values in frame.items():
+        wrong = ~values.map(lambda value: value is None or isinstance(value, str | Number))
+        if wrong.any():
+            row = first_row(wrong)
+            raise ValueError(
+                f"{path}: row {row} has {shown(values[row])} in column {name}, which is neither "
+                "text nor a number"
+            )
+    return frame.astype(object).fillna("").astype(str)
