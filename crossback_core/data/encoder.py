@@ -20,6 +20,7 @@ import numpy.typing as npt
 from crossback_core.data.contents import content_hash
 from crossback_core.data.text import Texts, read_caption
 from crossback_core.lazy import Lazy
+from crossback_core.wording import printable
 
 if TYPE_CHECKING:
     import torch
@@ -154,7 +155,7 @@ def _load(name: str) -> tuple[Any, Any]:
 
 def _first_line(error: Exception) -> str:
     line = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return "".join(filter(str.isprintable, line))[:200]  # some are coloured
+    return printable(line, longest=200)  # some are coloured
 
 
 def _check_vocabulary(tokenizer: Any, model: Any, settings: ReadsTexts) -> None:

@@ -77,7 +77,7 @@ def check_path(given: str) -> None:
         )
 
 
-def printable(given: str) -> str:
+def spelt(given: str) -> str:
     """Return a name or a path as a table or a screen can show it: what is invisible is spelt."""
     return "".join(
         each.encode("unicode_escape").decode() if _is_invisible(each) else each for each in given

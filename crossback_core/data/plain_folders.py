@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from crossback_core.data.kind import NO_SAMPLE, hidden
 from crossback_core.data.modalities import MODALITIES
-from crossback_core.data.names import check_path, cleaned, name_of, printable, task_name
+from crossback_core.data.names import check_path, cleaned, name_of, spelt, task_name
 
 if TYPE_CHECKING:  # it loads torch, which reading a configuration does without
     from crossback_core.data.modality import Modality
@@ -95,7 +95,7 @@ def strays(raw: Path) -> Iterator[tuple[Path, str]]:
     folders = [MODALITIES.find(name).folder for name in MODALITIES.names()]
     for path in _visible(raw):
         if path.name not in folders or not path.is_dir():
-            reason = f"{NO_SAMPLE}: {printable(path.name)} is none of the folders "
+            reason = f"{NO_SAMPLE}: {spelt(path.name)} is none of the folders "
             yield from ((file, reason + ", ".join(folders)) for file in below(path))
             continue
         reason = f"{NO_SAMPLE}: {path.name}/{WANTED} is wanted"
@@ -148,7 +148,7 @@ def _named(path: Path, read: Callable[[str], str]) -> str:
         check_path(path.name)
         return read(path.name)
     except ValueError as error:
-        raise ValueError(f"{printable(str(path))}: {error}") from error
+        raise ValueError(f"{spelt(str(path))}: {error}") from error
 
 
 def _problem(path: Path, modality: Modality, misplaced: str = "") -> str:
@@ -156,5 +156,5 @@ def _problem(path: Path, modality: Modality, misplaced: str = "") -> str:
     suffix = path.suffix.lower()
     if suffix in modality.suffixes:
         return misplaced and f"{misplaced}: {modality.folder}/{WANTED} is wanted"
-    others = f"{printable(suffix) or 'no suffix'} is none of {', '.join(modality.suffixes)}"
+    others = f"{spelt(suffix) or 'no suffix'} is none of {', '.join(modality.suffixes)}"
     return f"unknown suffix: {others}" if suffix in modality.unread else f"{NO_SAMPLE}: {others}"

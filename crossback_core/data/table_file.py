@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from crossback_core.data.names import cleaned, printable
+from crossback_core.data.names import cleaned, spelt
 from crossback_core.section import shown
 
 _LONGEST_VALUE = 2**31 - 1  # characters; Python's own limit is short for a text
@@ -133,7 +133,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     except ImportError as error:
         raise ValueError(f"{path} needs the package pyarrow; or save it as CSV") from error
     except (ValueError, OSError, NotImplementedError) as error:  # pyarrow's own are such
-        reason = printable(" ".join(str(error).split()))[:_SHOWN]
+        reason = spelt(" ".join(str(error).split()))[:_SHOWN]
         raise ValueError(f"{path} is no Parquet table or is damaged: {reason}") from error
     return frame.set_axis(range(1, len(frame) + 1))
 

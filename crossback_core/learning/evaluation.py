@@ -10,6 +10,7 @@ from torch import Tensor
 
 from crossback_core.data.task_file import Split, TaskData
 from crossback_core.model.network import Network, TaskModel
+from crossback_core.section import shown
 
 logger = logging.getLogger(__name__)
 
@@ -88,7 +89,8 @@ def check_learned(network: Network, data: TaskData) -> None:
     learned = network.specs[network.position(data.task) - 1].classes
     if data.classes != learned:
         raise ValueError(
-            f"the data of task {data.task} has classes {data.classes}, the network {learned}"
+            f"the data of task {data.task} has classes {shown(data.classes)}, the network"
+            f" {shown(learned)}"
         )
 
 

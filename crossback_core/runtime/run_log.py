@@ -16,9 +16,11 @@ from types import FrameType
 from typing import TextIO
 
 from crossback_core.storage.files import reason
+from crossback_core.wording import printable
 
 logger = logging.getLogger(__name__)
 
+_LONGEST = 2000  # characters of a line on the screen
 _FAILED = re.compile(r"^\S+ \S+ ERROR failed after \S+ s: (.*)$", re.MULTILINE)
 
 # Least seconds between two lines about a job's progress: on a terminal, and in a pipe or a file.
@@ -59,7 +61,7 @@ def run_log(path: str | Path) -> Iterator[None]:
             logger.error("interrupted by %s", error.args[0] if error.args else "SIGINT")
             raise SystemExit(143 if error.args else 130) from error
         except Exception as error:
-            message = f"{type(error).__name__}: {' '.join(str(error).split())}"
+            message = f"{type(error).__name__}: {printable(' '.join(str(error).split()), _LONGEST)}"
             logger.exception("failed after %.1f s: %s", time.monotonic() - started, message)
             screen.write(f"{message} (full log: {path})\n")
             raise SystemExit(1) from error
@@ -138,7 +140,7 @@ class Screen(logging.Handler):
 
     def _show(self, line: str) -> None:
         with contextlib.suppress(OSError, ValueError):  # a closed screen stops no training
-            self._stream.write(f"{line}\n")
+            self._stream.write(f"{printable(line, _LONGEST)}\n")
             self._stream.flush()
 
 

@@ -20,7 +20,7 @@ from pydantic.dataclasses import dataclass
 from crossback_core.data.encoder import encode
 from crossback_core.data.kind import NO_SAMPLE, DatasetKind, SampleReader, Sources
 from crossback_core.data.modalities import MODALITIES
-from crossback_core.data.names import check_distinct, printable, task_name
+from crossback_core.data.names import check_distinct, spelt, task_name
 from crossback_core.data.one_file import Joined, first_names
 from crossback_core.data.plain_folders import WANTED, below, files_of, strays, task_folders
 from crossback_core.data.sample_table import (
@@ -101,7 +101,7 @@ def _nothing(raw: Path) -> str:
         f"{each.folder}/{WANTED} ({' '.join(each.suffixes)})"
         for each in map(MODALITIES.find, MODALITIES.names())
     )
-    there = ", ".join(printable(path.name) for path in sorted(raw.iterdir())[:_SHOWN])
+    there = ", ".join(spelt(path.name) for path in sorted(raw.iterdir())[:_SHOWN])
     return (
         f"{raw} has no samples: wanted are {', '.join(wanted)}, or a table {' or '.join(TABLES)}; "
         f"there {'are ' + there if there else 'is nothing'}"
@@ -137,7 +137,7 @@ def _folder_rows(raw: Path, *, only: str | None = None) -> pd.DataFrame:
     rows = []
     for modality in map(MODALITIES.find, MODALITIES.names()):
         for file in files_of(raw, modality, only=only):
-            source = printable(file.path.relative_to(raw).as_posix())
+            source = spelt(file.path.relative_to(raw).as_posix())
             id_ = f"{modality.name[0]}-{source.partition('/')[2]}"
             problem = file.problem or modality.file_problem(file.path)
             task = _id(modality.name, file.task)
@@ -189,7 +189,7 @@ def list_unread(raw: Path, settings: FolderSettings) -> list[tuple[str, str, str
         found = [("", "", path, reason) for path in below(raw) if path not in named]
     encoder = Path(settings.encoder)
     return [
-        (task, label, printable(path.relative_to(raw).as_posix()), reason)
+        (task, label, spelt(path.relative_to(raw).as_posix()), reason)
         for task, label, path, reason in found
         if encoder not in path.parents
     ]

@@ -14,7 +14,7 @@ from crossback_core.data.names import (
     check_path,
     cleaned,
     name_of,
-    printable,
+    spelt,
     task_name,
     with_modality,
 )
@@ -76,10 +76,10 @@ def test_an_invisible_character_is_named(character, code):
 def test_a_path_has_no_invisible_character_and_is_shown_with_it_spelt(path, problem, shown):
     with pytest.raises(ValueError, match=problem):
         check_path(path)
-    assert printable(path) == shown
+    assert spelt(path) == shown
     fine = '{a}/<b>, 50% -rf/it\'s "ä".png'
     check_path(fine)
-    assert printable(fine) == fine
+    assert spelt(fine) == fine
 
 
 @pytest.mark.parametrize("blank", ["", " ", "\t\n", "\u00a0\u3000"])

@@ -742,7 +742,7 @@ def test_data_of_other_classes_is_refused(copied):
     other = replace(copied.source, classes=("x", "y", "z"))
     save_task(other, copied.path("task_2.pt"))
     for step in (copied.select, copied.prune, copied.train_target):
-        with pytest.raises(ValueError, match=r"has classes \('x', 'y', 'z'\), the network"):
+        with pytest.raises(ValueError, match=r"has classes \['x', 'y', 'z'\], the network"):
             step()
 
 
