@@ -43,6 +43,14 @@ def test_as_many_masks_as_inputs_are_needed(texts, monkeypatch):
         predict_logits(tiny.network(texts).settled(texts.task), values, mask[:8])
 
 
+def test_one_logit_that_is_no_number_is_enough(texts):
+    model = tiny.network(texts).settled(texts.task)
+    with torch.no_grad():
+        model.head.bias[0] = torch.nan
+    with pytest.raises(ValueError, match="logits that are NaN or infinite for 6 of 6 inputs"):
+        split_logits(model, texts.test)
+
+
 def test_accuracy_by_hand():
     logits = torch.tensor([[1.0, 2.0], [3.0, 0.0], [0.0, -1.0], [0.5, 0.6]])
     assert accuracy(logits, torch.tensor([1, 0, 1, 0])) == 0.5

@@ -12,7 +12,7 @@ from crossback_core.learning.growth import widths
     [
         (1.0, 0.5, 2.0, [1.0, 1.5, 2.0]),  # the published set-up
         (1.0, 0.5, 1.9, [1.0, 1.5]),
-        (1.0, 0.1, 1.3, [1.0, 1.1, 1.2, 1.3]),  # 1.3 in spite of rounding
+        (1.0, 0.1, 1.7, [1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7]),  # 1.7 in spite of rounding
         (1.0, 0.5, 1.0, [1.0]),
         (2.0, 0.5, 1.5, [2.0]),  # a backbone wider than the maximum is used as it is
     ],

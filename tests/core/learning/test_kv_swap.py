@@ -10,6 +10,7 @@ from crossback_core.checkpoint.network_file import load_checkpoint, save_checkpo
 from crossback_core.data.contents import Seen
 from crossback_core.learning.kv_swap import Reconstruction, reconstruct
 from crossback_core.learning.settings import SwapSettings
+from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.network import Network
 
 
@@ -73,6 +74,12 @@ def test_the_swap_changes_exactly_the_projection(source, target, swap, swapped, 
     assert ("adapter.positions" in projection) == (target == "text")
     for name, tensor in projection.items():
         assert torch.equal(tensor, expected[f"inputs.0.{name}"]), name
+
+
+def test_texts_of_another_encoder_are_swapped():
+    own = Network(Perceiver(tiny.MODEL))
+    own.add_task(replace(tiny.spec(tiny.task_data("2", "text")), channels=6))
+    assert reconstruct(backbone("text"), own, SwapSettings("auto", "backbone")).swapped
 
 
 @pytest.mark.parametrize(("source", "target"), [("image", "text"), ("image", "image")])

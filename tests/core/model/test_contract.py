@@ -96,6 +96,14 @@ def test_they_stay_where_the_body_grows(name):
     assert [spec.width for spec in network.specs] == [1.0, 1.5, 2.0]
 
 
+@pytest.mark.parametrize("name", GROWS)
+def test_the_body_that_is_grown_stays(name):
+    body = BODIES[name]()
+    before = tiny.snapshot(body)
+    assert not tiny.same_state(tiny.snapshot(body.grown(1.5)), before)
+    assert tiny.same_state(tiny.snapshot(body), before)
+
+
 def test_a_body_that_cannot_grow_says_so():
     network = first(BODIES["transformer"]())
     before = tiny.snapshot(network)

@@ -67,7 +67,7 @@ def test_a_layer_never_shrinks():
             Linear(3, 2).widen(*size)
 
 
-@pytest.mark.parametrize("width", [1.0, 1.5])
+@pytest.mark.parametrize("width", [1.0, 1.25, 1.5])
 def test_the_arithmetic_of_its_size(width):
     body = Perceiver(tiny.MODEL).grown(width)
     masked = [name for name, kind in body.kinds().items() if kind == "masked"]
