@@ -68,10 +68,13 @@ def test_one_seed_one_similarity_and_nothing_changes(models):
     assert torch.equal(state, torch.get_rng_state())
 
 
-def test_there_are_no_more_probes_than_samples(models):
-    """12 training samples of either task."""
-    few, many = (ProbeSettings(probes=n, mutations=5, mutation_step=0.1) for n in (12, 500))
-    assert scores(*models[:2], many) == scores(*models[:2], few)
+@pytest.mark.parametrize("samples", [12, 7])
+def test_there_are_no_more_probes_than_samples(models, samples):
+    """12 training samples of the target, as many or fewer of the candidate."""
+    few, many = (ProbeSettings(probes=n, mutations=5, mutation_step=0.1) for n in (samples, 500))
+    data = tiny.task_data("2", "text", classes=len(models[1].data.classes), train=samples)
+    both = models[0], replace(models[1], data=data)
+    assert scores(*both, many) == scores(*both, few)
 
 
 def test_a_network_that_decides_nothing_is_similar_to_nothing(models, caplog):

@@ -214,6 +214,23 @@ def test_other_draws_are_drawn_anew_and_remembered_beside(data):
     assert data.splits("image-seas") == before
 
 
+def test_a_table_that_gives_other_splits_is_followed(tmp_path):
+    """What it gave was never drawn, so it is not remembered."""
+    data = Data(tmp_path)
+    data.raw.mkdir()
+    for tested in ({0, 1}, {2, 3}):
+        rows = [
+            ("birds", label, f"{label} {n}", "test" if n in tested else "")
+            for label in ("sparrow", "wren")
+            for n in range(12)
+        ]
+        table = pd.DataFrame(rows, columns=["task", "class", "text", "split"])
+        table.to_csv(data.raw / "samples.csv", index=False)
+        data.prepare("text-birds")
+        index = load_index(data.path("index", "text-birds"))
+        assert list(index["split"] == "test") == [row[3] == "test" for row in rows]
+
+
 def test_skipped_samples_are_those_of_the_task(data):
     (data.raw / "images/birds/wren/0.png").write_bytes(b"")
     (data.raw / "texts/birds/wren/7.txt").write_text(" ")

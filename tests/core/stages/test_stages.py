@@ -170,9 +170,9 @@ class Chain:
             **RUN,
         )
 
-    def with_baseline_at(self, accuracy: float) -> str:
-        """Write the baseline's metrics with another accuracy; return their name."""
-        metrics = self.json("baseline_1.json") | {"validation_accuracy": accuracy}
+    def with_baseline_at(self, accuracy: float, **others: float) -> str:
+        """Write the baseline's metrics with another validation accuracy; return their name."""
+        metrics = self.json("baseline_1.json") | {"validation_accuracy": accuracy} | others
         write_json(metrics, self.path("other.json"))
         return "other.json"
 
@@ -410,8 +410,11 @@ def test_the_backbone_is_kept_where_it_is_as_good(crossing):
 
 
 def test_a_target_grows_until_it_reaches_its_baseline(crossing):
-    crossing.train_target("grown", metrics=crossing.with_baseline_at(1.01), max_width=1.5)
+    """By validation: what the baseline does on test is nothing to grow for."""
+    low = crossing.with_baseline_at(1.01, test_accuracy=0.0)
+    crossing.train_target("grown", metrics=low, max_width=1.5)
     metrics = crossing.json("grown.json")
+    assert list(metrics["tried"]["validation_accuracy_by_width"]) == ["1", "1.5"]
     network = load_checkpoint(crossing.path("grown.pt")).network
     assert network.width == metrics["width"] == metrics["tried"]["width"]
     assert metrics["earlier_tasks"][0]["logits_identical"] is True
@@ -490,13 +493,30 @@ def test_a_candidate_whose_files_changed_is_scored_again(crossing, added, scored
     assert scored == ["2", "10", "10", "10"]
 
 
+@pytest.mark.parametrize("name", ["task_1.pt", "baseline_1.pt"])
+def test_another_target_has_all_scored_again(crossing, scored, name, tmp_path):
+    """Other samples of it, or another network."""
+    known, table = {"2": crossing.path("baseline_2.pt")}, tmp_path / "similarity.csv"
+    crossing.measure(known, table)
+    if name == "task_1.pt":
+        save_task(tiny.task_data("1", "text", train=8), tmp_path / name)
+    else:
+        checkpoint = load_checkpoint(crossing.path(name))
+        tiny.disturb(checkpoint.network)
+        save_checkpoint(checkpoint.network, tmp_path / name, checkpoint.record)
+    replace(crossing, places={name: tmp_path / name}).measure(known, table)
+    assert scored == ["2", "2"]
+
+
 @pytest.mark.parametrize("earlier", ["a,b\n1", "", "target,candidate\n1,2\n"])
 def test_all_is_scored_again_where_the_earlier_table_says_nothing(
     crossing, scored, earlier, tmp_path
 ):
     table, known = tmp_path / "similarity.csv", {"2": crossing.path("baseline_2.pt")}
     expected = crossing.measure(known, table)
-    assert crossing.measure(known, table, seed=3) != expected, "another seed"
+    other = crossing.measure(known, table, seed=3)
+    values = {row.rpartition(",")[0] for row in (expected[1], other[1])}  # all but made_from
+    assert len(values) == 2, "another seed"
     table.write_text(earlier)
     assert crossing.measure(known, table) == expected
     assert scored == ["2", "2", "2"]
@@ -660,6 +680,14 @@ def test_the_same_chain_again_gives_equal_tensors(crossing, tmp_path):
     tables = [read_csv(each.path("similarity_1.csv")) for each in (crossing, again)]
     # but for the hash of files that have a record of their seconds
     pd.testing.assert_frame_equal(*(table.drop(columns="made_from") for table in tables))
+
+
+def test_a_fresh_head_follows_the_seed(finished, tmp_path):
+    chain = finished("image to image")
+    again = replace(chain, places={"swapped.pt": tmp_path / "swapped.pt"})
+    torch.manual_seed(99)  # what went before must not matter
+    again.swap()
+    assert tiny.same_state(*(state(each.path("swapped.pt")) for each in (again, chain)))
 
 
 class Cut(ResumeFile):

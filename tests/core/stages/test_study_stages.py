@@ -176,6 +176,11 @@ def test_the_longer_baseline_has_twice_the_epochs(done: Study) -> None:
     assert len(longer) == 2 * len(short)
 
 
+def test_what_a_training_reached_on_the_way() -> None:
+    found = study._on_the_way([0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8])
+    assert found == {"quarter_validation_accuracy": 0.2, "half_validation_accuracy": 0.4}
+
+
 def test_scores_and_gains_are_judged_and_drawn(done: Study) -> None:
     summary = read_csv(done.folder / "summary.csv").set_index("picked_by")
     assert {"linear_classifier", "ddv_cosine", "sparsity", RANDOM, ORACLE} <= set(summary.index)
