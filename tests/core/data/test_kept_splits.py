@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_index import fractions_of, frame_of, samples
 
+from crossback_core.data.deal import NOWHERE, deal
 from crossback_core.data.index import add_splits, check_index, family_of, split_by_group
 from crossback_core.data.settings import SPLITS
 
@@ -55,6 +57,21 @@ def test_only_new_groups_fill_an_empty_split():
     assert places_of(frame, split_by_group(frame, seed=0, kept=kept)) == kept | {"a3": "test"}
 
 
+def test_a_group_that_fills_an_empty_split_leaves_none():
+    """The first that goes for one class counts when another class looks for a group."""
+    sizes = {"a a0": 2, "a a1": 2, "a a2": 3, "b b0": 1, "b b1": 3, "a p": 2, "b p": 1}
+    frame = frame_of([(1, *name.split()) for name, size in sizes.items() for _ in range(size)])
+    kept = {"a0": "test", "a2": "test", "b0": "validation"}
+    split = split_by_group(frame, fractions=(0.8, 0.1, 0.1), seed=0, kept=kept)
+    assert split.groupby(frame["class"]).nunique().to_dict() == {"a": 3, "b": 3}
+
+
+def test_what_is_kept_is_not_written_into():
+    places = np.array([2, NOWHERE, NOWHERE])
+    deal(np.ones((3, 1)), places, np.array([0.6, 0.2, 0.2]), np.random.default_rng(0))
+    assert places.tolist() == [2, NOWHERE, NOWHERE]
+
+
 def test_a_new_class_beside_kept_ones_is_split_as_exactly_as_groups_allow():
     kept = {f"a{n}": "train" for n in range(20)}
     rows = singles("a", range(20)) + singles("b", range(43))
@@ -97,6 +114,8 @@ def test_parts_that_the_data_set_fixes_go_before_what_is_kept():
     assert list(add_splits(fixed, seed=0, kept=kept)["split"]) == list(fixed["part"])
 
     rest = rows.assign(part=["test"] * 5 + [""] * 15)
+    counts = add_splits(rest, seed=0)["split"].value_counts().to_dict()
+    assert counts == {"train": 11, "test": 5, "validation": 4}, "a fifth of all, not of the rest"
     kept = {"a0": "train", "a5": "validation", "a6": "validation", "a7": "train"}
     places = places_of(rows, add_splits(rest, seed=0, kept=kept)["split"])
     assert kept.items() - places.items() == {("a0", "train")}

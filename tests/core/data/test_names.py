@@ -110,7 +110,8 @@ def test_a_name_is_too_long_by_its_bytes():
 
 
 @pytest.mark.parametrize(
-    ("first", "second"), [("Cats", "cats"), ("ÄRGER", "ärger"), ("STRASSE", "straße")]
+    ("first", "second"),
+    [("Cats", "cats"), ("ÄRGER", "ärger"), ("STRASSE", "straße"), ("GROẞ", "groß")],
 )
 def test_tasks_that_differ_in_nothing_but_case_are_refused(first, second):
     check_distinct([first, "other", first])
