@@ -3,13 +3,19 @@
 import ast
 import inspect
 import re
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 from snakemake.api import SnakemakeApi
+from snakemake.iocontainers import Wildcards
 from snakemake.rules import Rule
 from snakemake.settings.types import ResourceSettings
+
+from crossback_core import NUMERICS
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = {path.stem: path.read_text() for path in (ROOT / "workflow_scripts").glob("*.py")}
@@ -96,6 +102,79 @@ def test_a_script_does_nothing_but_call_its_stage(rule: Rule) -> None:
     more += ", device=snakemake.resources.device" if "device=" in code else ""
     expected = SCRIPT.format(theme=theme_of(rule), name=stage_of(rule), more=more)
     assert ast.dump(ast.parse(code)) == ast.dump(ast.parse(expected))
+
+
+# what a job is given, by the configuration as shipped
+
+JOB = {"dataset": "icons_study", "size": "5", "seed": "11", "target": "2"}
+JOB |= {"task": "102", "start": "backbone"}
+LASTING = [rule for rule in RULES if len(rule.params) > len(rule.params.keys())]
+SHARED = next(filter(callable, LASTING[0].params)).__globals__  # the names that all rules see
+
+
+def given(name: str, **other: str) -> dict[str, Any]:
+    """Return a job's params; under the empty name is the text that it reruns by."""
+    params = next(rule.params for rule in LASTING if rule.name == name)
+    job = Wildcards(fromdict=JOB | other)
+    contents = {"contents_of": _as_told, "encoder_contents": _as_told}
+    with patch.dict(SHARED, contents):
+        named = {"": params[0], **dict(params.items())}
+        return {key: it(job) if callable(it) else it for key, it in named.items()}
+
+
+def _as_told(dataset: object, what: object, memory: Path) -> str:
+    """Stand for a digest of raw data."""
+    return f"<{what}>"
+
+
+def test_targets_alone_have_fewer_samples() -> None:
+    jobs = [given("prepare_task", dataset="icons", task=task) for task in ("3", "6", "101")]
+    jobs += [given("prepare_study_task", size=size) for size in ("5", "all")]
+    assert [job["train_per_class"] for job in jobs] == [10, None, None, 5, None]
+
+
+def test_joint_networks_that_are_none_for_a_target_are_not_scored_for_it() -> None:
+    for rule in ("measure_similarity", "score_study_candidates"):
+        assert given(rule)["excluded"] == ("103", "104")
+
+
+def test_trainings_of_a_study_differ_in_nothing_but_what_is_compared() -> None:
+    rules = ("train_study_baseline", "train_longer_baseline", "train_pair")
+    short, longer, pair = (given(rule) for rule in rules)
+    training = short["training"]
+    twice = {name: 2 * getattr(training, name) for name in ("epochs", "min_steps")}
+    assert longer["training"] == replace(training, **twice) and training.min_steps
+    assert (pair["training"], pair["target"].max_width) == (training, 1.0)
+    more = ("prepare_study_task", "score_study_candidates")
+    assert {given(rule)["seed"] for rule in (*rules, *more)} == {11}
+
+
+@pytest.mark.parametrize("rule", LASTING, ids=lambda rule: rule.name)
+def test_what_lasts_is_made_again_by_other_numbers_seeds_and_processors(
+    rule: Rule, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = given(rule.name)
+    assert job[""].startswith(f"numerics {NUMERICS}, checkpoints ")
+    assert f"seed {job.get('seed')}" in job[""].splitlines()
+    other = "CPU" if SHARED["has_gpu"]() else "GPU"
+    monkeypatch.setitem(SHARED, "has_gpu", lambda: other == "GPU")
+    assert (f"'{other}'" in given(rule.name)[""].splitlines()) == ("gpu" in rule.resources)
+
+
+def test_data_are_made_again_by_what_they_are_made_of() -> None:
+    """Each member's samples, and the encoder that texts among them are read with."""
+    joint = [f"<{task}>" for task in (15, 16, 17, 19, 21, 23, 25, 26, 27, *range(39, 48))]
+    wanted = {"prepare_index": ["<102>"], "prepare_task": [*joint, "<('image', 'text')>"]}
+    for rule, contents in wanted.items():
+        assert re.findall("<[^>]*>", given(rule)[""]) == contents
+
+
+@each_rule
+def test_another_attempt_asks_for_more(rule: Rule) -> None:
+    for name in ("mem_mb", "runtime"):
+        wanted = rule.resources[name]
+        once, again = (wanted.evaluate(Wildcards(), attempt=attempt).value for attempt in (1, 2))
+        assert again == 2 * once > 0
 
 
 def test_the_core_does_not_know_snakemake() -> None:
