@@ -133,7 +133,7 @@ def draw_test(
         stream: Tells one class from another.
         less: How many test samples the class has already.
     """
-    # Less a hair, since .2 * 15 is a little more than 3.
+    # Less a hair, since .07 * 100 is a little more than 7.
     wanted = math.ceil(fraction * len(values) - 1e-9)
     random = np.random.default_rng([_PUBLISHED_SEED, stream])
     drawn = random.permutation(values)[: max(0, wanted - less)]

@@ -12,6 +12,7 @@ from miniatures import index_of, make_oxford, settings_of, task_of
 from scipy.io import savemat
 
 from crossback_core.data.kinds.oxford import read_index
+from crossback_core.data.paired import draw_test
 
 SETTINGS = settings_of("oxford", groups=2)
 PUBLISHED = settings_of("oxford", groups=6, classes_per_group=4, max_skipped=1.0)
@@ -109,3 +110,16 @@ def test_labels_that_are_none_are_refused(raw, content, words):
     path.write_bytes(content) if isinstance(content, bytes) else savemat(path, content)
     with pytest.raises(ValueError, match=words):
         read_index(raw, SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("count", "fraction", "less", "drawn"),
+    [
+        (16, 0.2, 0, 4),  # rounded up
+        (100, 0.07, 0, 7),  # though 0.07 * 100 is a little more than 7
+        (15, 0.2, 2, 1),
+        (15, 0.2, 5, 0),  # it has more than wanted
+    ],
+)
+def test_how_many_test_samples_are_drawn(count, fraction, less, drawn):
+    assert len(draw_test(np.arange(count), fraction, stream=1, less=less)) == drawn

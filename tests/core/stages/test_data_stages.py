@@ -242,6 +242,18 @@ def test_skipped_samples_are_those_of_the_task(data):
     assert "images/birds/wren/0.png" not in data.splits("image-birds")
 
 
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_a_class_that_no_picture_of_a_split_is_left_of_is_named(data, split):
+    """Damage that shows when pictures are decoded, and that `max_skipped` allows."""
+    data.prepare("image-birds")
+    for source, found in data.index("image-birds").items():
+        if "wren" in source and found == split:
+            picture = (data.raw / source).read_bytes()
+            (data.raw / source).write_bytes(picture[: len(picture) // 2])
+    with pytest.raises(ValueError, match=f"class wren .* has no readable {split} sample"):
+        data.make("image-birds")
+
+
 def test_one_table_has_the_samples_of_all_tasks(data):
     data.prepare(*TASKS)
     data.collect()
