@@ -13,6 +13,7 @@ from interruption import Interrupted, InterruptedResume
 from crossback_core.data.contents import joined
 from crossback_core.data.task_file import Split
 from crossback_core.learning import training
+from crossback_core.learning.evaluation import split_logits
 from crossback_core.learning.training import (
     StepDecay,
     epoch_count,
@@ -168,6 +169,16 @@ def test_a_loss_that_is_not_finite_is_an_error(images, logit, loss):
     one_step = replace(tiny.ADAMW, batch_size=12)  # a second one would make infinity to nan
     with pytest.raises(ValueError, match=rf"loss became {loss} in epoch 1: lower .* \(now 0\.0"):
         tiny.train(network, images, one_step)
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_its_samples(images):
+    """Batches of 5, 5 and 2, and a rate that moves nothing."""
+    network = tiny.network(images, settings=replace(tiny.MODEL, dropout=0.0))
+    logits = split_logits(network.settled(images.task), images.train)
+    still = replace(tiny.ADAMW, learning_rate=1e-9, flip=False, shift=0)
+    row = tiny.train(network, images, still)[0]
+    expected = torch.nn.functional.cross_entropy(logits, images.train.labels)
+    assert row["loss"] == pytest.approx(float(expected), rel=1e-4)
 
 
 def test_only_the_newest_task_is_trained(images, texts):
