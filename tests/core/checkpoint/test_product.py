@@ -163,7 +163,8 @@ def test_what_an_earlier_task_has_seen_is_seen_but_not_what_a_later_one_has(prod
 
 
 def test_other_data_of_the_same_name_is_told_apart(product, images, texts):
-    assert product.evaluate(replace(texts, train=texts.test))["trained_on"] == 0
+    for others in (texts.test, texts.validation):  # which it was not trained on
+        assert product.evaluate(replace(texts, train=others))["trained_on"] == 0
     half = replace(texts.train, contents=texts.train.contents[:5] + images.train.contents[:7])
     assert product.evaluate(replace(texts, train=half))["trained_on"] == 5
 

@@ -124,10 +124,10 @@ def test_a_kept_baseline_has_no_backbone():
 
 
 def test_only_the_backbones_own_task_is_shown_but_every_earlier_one_must_be_identical():
-    changed = EarlierTask("8", 0.5, 0.4, False)
-    record = recorded.target("3")
-    row = summary_table([replace(record, earlier_tasks=(changed, *record.earlier_tasks))]).iloc[0]
-    assert row["backbone_test_accuracy_after"] == 0.75
+    earlier = (EarlierTask("8", 0.5, 0.4, False), EarlierTask("29", 0.75, 0.7, True))
+    row = summary_table([replace(recorded.target("3"), earlier_tasks=earlier)]).iloc[0]
+    assert row["backbone_test_accuracy_before"] == 0.75
+    assert row["backbone_test_accuracy_after"] == 0.7
     assert not row["identical"]
     assert " NO " in format_table(pd.DataFrame([row]), folder="results/icons", joint=JOINT)
 
