@@ -80,6 +80,11 @@ def test_the_paper_preset_holds_the_published_hyperparameters(config: Config) ->
 # data sets
 
 
+def test_a_ramp_may_take_its_whole_level(config: Config) -> None:
+    config["presets"]["demo"]["pruning"] |= {"epochs": 5, "ramp_epochs": 5}
+    assert load_settings(config).datasets["icons"].preset.pruning.ramp_epochs == 5
+
+
 def test_what_is_read_alone_does_not_determine_the_index(shipped: Config) -> None:
     """Nor does the place of the raw data: what lies there decides."""
     cub = load_settings(shipped).datasets["cub"].dataset
@@ -177,7 +182,7 @@ def test_many_tasks_are_checked_in_a_moment(config: Config) -> None:
 
 def test_train_per_class_is_for_targets_alone(config: Config) -> None:
     icons = icons_of(config)
-    assert (icons.training_samples("3"), icons.training_samples("101")) == (10, None)
+    assert [icons.training_samples(id_) for id_ in ("3", "1", "101")] == [10, None, None]
     del config["datasets"]["icons"]["train_per_class"]
     assert icons_of(config).training_samples("3") is None
 

@@ -168,11 +168,11 @@ run: [icons, cub]
 datasets.cub: {kind: icons, preset: demo, raw: mine, tasks: all}
     datasets.cub.tasks: 'all' is not allowed where the data decide how many tasks there are and are
     not there yet; give a list of ids, or a range such as 1-4
-datasets.cub: {kind: cub, preset: paper, test_fraction: 0.9}
-    datasets.cub.test_fraction: 0.9 is not allowed; with validation_fraction = 0.15 nothing is left
+datasets.cub: {kind: cub, preset: paper, test_fraction: 0.85}
+    datasets.cub.test_fraction: 0.85 is not allowed; with validation_fraction = 0.15 nothing is left
     to train on
 
-datasets.icons.study: {seeds: [2], sizes: {5: {candidates: [1]}}}
+datasets.icons.study: {seeds: [1, 2], sizes: {5: {candidates: [1]}}}
     datasets.icons.study.seeds: 2 is not allowed; it is the experiment's own seed...
 datasets.icons.study: {seeds: [1], sizes: {few: {candidates: [1]}}}
     datasets.icons.study.sizes: 'few' is not allowed; it must be a number of training samples per

@@ -73,7 +73,8 @@ def test_a_log_that_cannot_be_opened_is_one_message(tmp_path, monkeypatch, error
         pass
 
 
-def test_logging_is_as_before_afterwards(tmp_path):
+def test_logging_is_as_before_afterwards(tmp_path, caplog):
+    caplog.set_level(logging.ERROR)  # another than a run has
     root = logging.getLogger()
     before = root.level, list(root.handlers), sys.stderr, warnings.showwarning
     handler = signal.getsignal(signal.SIGTERM)
