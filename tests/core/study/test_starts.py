@@ -117,3 +117,12 @@ def test_an_unpicked_start_computes_with_free_weights_alone(images: TaskData) ->
     body = network.settled(data.task).body
     for name, before in zip(network.ownership.weights.room(), frozen(plain), strict=True):
         assert torch.equal(body.get_parameter(name) == 0, before != 0)
+
+
+def test_a_fresh_projection_fits_a_grown_backbone(images: TaskData) -> None:
+    data, network = other(images), tiny.network(images)
+    network.grow(1.5)
+    network.ownership.weights.prune_to(0.5)
+    begin(network, tiny.network(data), start="fresh", swapping=tiny.TARGET.swapping)
+    fresh, grown = (network.input(task).key.weight for task in (data.task, images.task))
+    assert fresh.shape == grown.shape and not torch.equal(fresh, grown)
