@@ -222,7 +222,8 @@ def _train_step(
 
 def _seed_epoch(seed: int, epoch: int) -> torch.Generator:
     """Derive all randomness of an epoch; dropout draws from the global generator."""
-    generator = torch.Generator().manual_seed((seed << 20) + epoch)
+    # torch reads the lowest 32 bits of a seed: what is shifted out of them comes in below
+    generator = torch.Generator().manual_seed(((seed << 20) + epoch) ^ (seed >> 12))
     torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
     return generator
 

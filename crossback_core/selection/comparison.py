@@ -124,8 +124,8 @@ def _draw(model: TaskModel, data: TaskData, count: int, seed: int) -> ProbeHalf:
     """Draw probes from a task's training split."""
     split: Split = data.train
     # one stream per task: tasks of one size and order of classes must not pair like with like
-    own = zlib.crc32(data.task.encode())
-    generator = torch.Generator().manual_seed((seed << 32) + own)
+    stream = zlib.crc32(f"{seed} {data.task}".encode())  # torch reads 32 bits of a seed, no more
+    generator = torch.Generator().manual_seed(stream)
     rows = torch.randperm(len(split), generator=generator)[:count]
     values, mask = split.inputs(rows)
     return ProbeHalf(model.input.encode(values), mask, data.modality)

@@ -92,7 +92,7 @@ def _pairs(target: Trained, candidate: Trained, settings: ProbeSettings, seed: i
 
 
 def _drawn(model: TaskModel, data: TaskData, count: int, seed: int) -> ProbeHalf:
-    random = torch.Generator().manual_seed((seed << 32) + zlib.crc32(data.task.encode()))
+    random = torch.Generator().manual_seed(zlib.crc32(f"{seed} {data.task}".encode()))
     values, mask = data.train.inputs(torch.randperm(len(data.train), generator=random)[:count])
     return ProbeHalf(model.input.encode(values), mask, data.modality)
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import recorded
 import tiny
+import torch
 from interruption import Interrupted
 
 from crossback_core.checkpoint.network_file import save_checkpoint
@@ -82,7 +83,7 @@ class Study:
             self.pair(data.task, "backbone", candidate)
         self.pair(data.task, "shuffled", CANDIDATES[0])
 
-    def pair(self, target: str, start: Start, candidate: str) -> dict[str, Any]:
+    def pair(self, target: str, start: Start, candidate: str, **changes: int) -> dict[str, Any]:
         """Train a target from a candidate or control."""
         folder = self.target(target)
         study.train_pair(
@@ -94,7 +95,7 @@ class Study:
             target=tiny.TARGET,
             training=tiny.ADAMW,
             resume=folder / "resume",
-            **RUN,
+            **RUN | changes,
         )
         record: dict[str, Any] = read_json(folder / f"{start}_{candidate}.json")
         return record
@@ -217,6 +218,22 @@ def test_the_state_of_a_pair_is_of_its_seed_and_of_what_its_files_hold(
         done.pair(*pairs[0])
     assert keys[len(pairs)] == keys[0]
     assert len(set(map(repr, keys))) == len(keys) - 1
+
+
+def test_each_seed_of_a_study_starts_otherwise(
+    done: Study, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = []
+
+    def begin(*networks: object, **options: object) -> None:
+        drawn.append(float(torch.rand(())))
+        raise Interrupted
+
+    monkeypatch.setattr(study, "begin", begin)
+    for seed in (1, 1, 2):
+        with pytest.raises(Interrupted):
+            done.pair("1", "shuffled", "8", seed=seed)
+    assert drawn[0] == drawn[1] != drawn[2]
 
 
 def test_a_path_that_is_none_of_a_study_is_refused(done: Study) -> None:
