@@ -105,8 +105,9 @@ def touch_all(project: Project, *places: str) -> None:
 def test_copies_touches_and_folders_of_file_managers_plan_nothing(week_later: Project) -> None:
     assert plan(week_later) == {}
     touch_all(week_later, "raw", "encoder", "results", "workflow_scripts", "rules")
-    (week_later.folder / "raw" / "images" / "animals" / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
-    (week_later.folder / "raw" / "images" / "later" / "empty").mkdir(parents=True)
+    animals = week_later.folder / "raw" / "images" / "animals"
+    (animals / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    (animals / "empty").mkdir()
     assert plan(week_later) == {}
     (week_later.folder / "raw").rename(week_later.folder / "moved")
     config = week_later.folder / "mine.yaml"
