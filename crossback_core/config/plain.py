@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 
 from crossback_core.section import shown
+from crossback_core.wording import printable
 
 _MOST_VALUES = 100_000
 _DEEPEST = 50
@@ -95,15 +96,11 @@ def _yaml_problems(text: str) -> Iterator[str]:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        yield f"{mark.line + 1 if mark else ''}: it is not YAML: {_short(error.problem)}"
+        yield f"{mark.line + 1 if mark else ''}: it is not YAML: {printable(error.problem, 200)}"
     except (yaml.YAMLError, RecursionError) as error:
-        yield f" it is not YAML: {_short(error)}"
+        yield f" it is not YAML: {printable(error, 200)}"
     else:
         yield from _node_problems(root, "", set())
-
-
-def _short(problem: object) -> str:
-    return " ".join(str(problem).split())[:200]
 
 
 def _node_problems(node: yaml.Node | None, where: str, seen: set[int]) -> Iterator[str]:
@@ -116,7 +113,7 @@ def _node_problems(node: yaml.Node | None, where: str, seen: set[int]) -> Iterat
         for key, value in node.value:
             name = str(key.value)
             path = f"{where}.{name}" if where else name
-            if path == _TEMPLATE:
+            if name == _TEMPLATE:  # at any depth: keys that are merged come to the top
                 yield f"{key.start_mark.line + 1}: {_TEMPLATE} is not allowed: it runs code"
             if name in there and name != "<<":
                 yield f"{key.start_mark.line + 1}: {path} is given more than once"

@@ -64,9 +64,10 @@ def folder_of(encoder: str) -> Path | None:
     beside_others = "/" in encoder and path.parent.is_dir()
     if _HUB_NAME.fullmatch(encoder) and not path.exists() and not beside_others:
         return None
+    beside = f", as there is a folder {path.parent} here" if beside_others else ""
     raise FileNotFoundError(
-        f"encoder {encoder!r} is not a folder: {path.absolute()} should hold {_PARTS}; or give the "
-        "name of a model on the Hugging Face Hub"
+        f"encoder {encoder!r} is not a folder: {path.absolute()} should hold {_PARTS}{beside}; or "
+        "give the name of a model on the Hugging Face Hub"
     )
 
 

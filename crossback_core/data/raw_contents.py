@@ -64,7 +64,12 @@ def encoder_contents(dataset: DatasetSettings, modalities: Sequence[str], memory
     return "" if folder is None else _folder_contents(folder, memory / "encoder")
 
 
+def _counts(path: Path, folder: Path) -> bool:
+    """Say whether a file is of a folder itself: not of git, of a cache or of a file manager."""
+    return not any(hidden(Path(part)) for part in path.relative_to(folder).parts)
+
+
 @cache
 def _folder_contents(folder: Path, memory: Path) -> str:
-    files = [path for path in folder.rglob("*") if path.is_file() and not hidden(path)]
+    files = [path for path in folder.rglob("*") if path.is_file() and _counts(path, folder)]
     return digest_of(files, root=folder, memory=memory)

@@ -23,6 +23,8 @@ _MARKED = {
     codecs.BOM_UTF16_BE: "UTF-16",
 }
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")  # but for white space
+_OF_OTHERS = "\0\x1b"  # they stand in no text, but in UTF-16 and ISO 2022
+_MANY_CONTROLS = 0.1  # of all characters: a page break or an end mark of DOS is a stray one
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +104,8 @@ def decode_text(data: bytes) -> str:
     """Decode UTF-8, or UTF-16 and UTF-32 that a byte order mark tells.
 
     Raises:
-        ValueError: It is in another encoding, or holds control characters, as UTF-16 without a
-            mark and what is no text do.
+        ValueError: It is in another encoding, or holds NUL, ESC or many other control characters,
+            as UTF-16 without a mark and what is no text do.
     """
     encoding = next((name for mark, name in _MARKED.items() if data.startswith(mark)), "UTF-8")
     try:
@@ -113,10 +115,13 @@ def decode_text(data: bytes) -> str:
             f"it is not {encoding} at byte {error.start + 1} ({error.object[error.start]:#04x}): "
             "save it as UTF-8"
         ) from error
-    control = _CONTROL.search(text)
-    if control:
+    controls = list(_CONTROL.finditer(text))
+    wrong = [each for each in controls if each[0] in _OF_OTHERS]
+    if len(controls) > _MANY_CONTROLS * len(text):
+        wrong = controls
+    if wrong:
         raise ValueError(
-            f"character {control.start() + 1} is the control character {ord(control[0]):#04x}: "
+            f"character {wrong[0].start() + 1} is the control character {ord(wrong[0][0]):#04x}: "
             "save it as UTF-8, or UTF-16 with a byte order mark"
         )
     return text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from itertools import zip_longest
 
 import torch
 from torch import Tensor
@@ -88,9 +89,11 @@ def check_learned(network: Network, data: TaskData) -> None:
     """
     learned = network.specs[network.position(data.task) - 1].classes
     if data.classes != learned:
+        pairs = zip_longest(data.classes, learned)
+        place, (own, other) = next(each for each in enumerate(pairs, 1) if each[1][0] != each[1][1])
         raise ValueError(
             f"the data of task {data.task} has classes {shown(data.classes)}, the network"
-            f" {shown(learned)}"
+            f" {shown(learned)}: class {place} is {shown(own)} and {shown(other)}"
         )
 
 

@@ -151,11 +151,7 @@ def _fits(given: Tensor, wanted: Tensor) -> bool:
 def _check_alike(name: str, wanted: Any, given: Any) -> None:
     """Refuse values of another structure: other keys, lengths, types, shapes, or not finite."""
     if isinstance(wanted, Tensor):
-        fits = isinstance(given, Tensor) and (given.dtype, given.shape) == (
-            wanted.dtype,
-            wanted.shape,
-        )
-        fits = fits and (bool(given.isfinite().all()) or not bool(wanted.isfinite().all()))
+        fits = isinstance(given, Tensor) and _fits(given, wanted)
     elif isinstance(wanted, Mapping):
         fits = isinstance(given, Mapping) and given.keys() == wanted.keys()
     elif isinstance(wanted, list | tuple):

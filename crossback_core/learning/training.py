@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import time
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -222,8 +223,10 @@ def _train_step(
 
 def _seed_epoch(seed: int, epoch: int) -> torch.Generator:
     """Derive all randomness of an epoch; dropout draws from the global generator."""
-    # torch reads the lowest 32 bits of a seed: what is shifted out of them comes in below
-    generator = torch.Generator().manual_seed(((seed << 20) + epoch) ^ (seed >> 12))
+    # torch reads the lowest 32 bits of a seed, and the others ask for more
+    small = seed < 1 << 12 and epoch < 1 << 20
+    stream = (seed << 20) + epoch if small else zlib.crc32(f"{seed} {epoch}".encode())
+    generator = torch.Generator().manual_seed(stream)
     torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
     return generator
 

@@ -48,7 +48,7 @@ def check_place(path: StrPath, id_: str) -> None:
 
 def _id_in(path: Path) -> str | None:
     """Read off a path whose artifact it is: its name, or the folder that it is in, says it."""
-    if path.parent.name == "index":
+    if path.parts[-3:-1] == ("data", "index"):
         return path.stem
     parts = (path.stem, path.parent.name, path.parent.parent.name)
     return next((found[1] for part in parts if (found := _PLACE.fullmatch(part))), None)

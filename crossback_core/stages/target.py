@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -123,23 +124,39 @@ def train_target(
         **circumstances(data, seed=seed, device=where),
         **origin(settings={"target": target, "training": training}, parents=made_of),
     )
-    unchecked = folder / "product.pt"
-    save_checkpoint(product, unchecked, to_values(record))
-    earlier = () if kept_baseline else (_earlier_task(backbone, unchecked, backbone_data),)
-    copy_file(unchecked, checkpoint)
+    measured = () if kept_baseline else ((backbone, backbone_data),)
+    whole = _write_product(product, record, checkpoint, measured, unchecked=folder / "product.pt")
     write_csv(pd.DataFrame(outcome.kept.rows).assign(width=outcome.kept.width), history)
-    whole = _whole(record, checkpoint, earlier)
     write_record(whole, metrics)
     forget(resume)
     _tell(outcome_line(whole, dataset=Path(metrics).parent.name))
 
 
-def _whole(
-    record: ProductRecord, checkpoint: StrPath, earlier: tuple[EarlierTask, ...]
+def _write_product(
+    product: Network,
+    record: ProductRecord,
+    checkpoint: StrPath,
+    earlier: Sequence[tuple[StrPath, StrPath]],
+    *,
+    unchecked: Path,
 ) -> TargetRecord:
-    """Return a product's record with what is known once its checkpoint is written."""
+    """Write a product, once its file is found to compute its earlier tasks as before.
+
+    Args:
+        product: The network.
+        record: What is known of it.
+        checkpoint: Where it is written to.
+        earlier: The network and the data of each task that it knew before.
+        unchecked: Where it is until then.
+
+    Returns:
+        The record with what its file was found to be.
+    """
+    save_checkpoint(product, unchecked, to_values(record))
+    measured = tuple(_earlier_task(network, unchecked, data) for network, data in earlier)
+    copy_file(unchecked, checkpoint)
     size = Path(checkpoint).stat().st_size
-    return TargetRecord(**vars(record), checkpoint_bytes=size, earlier_tasks=earlier)
+    return TargetRecord(**vars(record), checkpoint_bytes=size, earlier_tasks=measured)
 
 
 def _tell(line: str) -> None:

@@ -31,6 +31,8 @@ def test_the_shipped_configuration_is_plain() -> None:
         ("a: 1\nb: c: 2\n", "2: it is not YAML: mapping values are not allowed here"),
         ("a: 1\nb: \x07\n", "it is not YAML: unacceptable character #x0007"),
         ("a: 1\n__use_yte__: true\n", "2: __use_yte__ is not allowed: it runs code"),
+        ("a: 1\n<<: {__use_yte__: true}\n", "2: __use_yte__ is not allowed: it runs code"),
+        ("a: &a {__use_yte__: true}\n<<: *a\n", "1: __use_yte__ is not allowed: it runs code"),
         ('{"a": {"b": 1, "b": 2}}', "'b' is given more than once"),
     ],
 )

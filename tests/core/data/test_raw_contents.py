@@ -159,6 +159,8 @@ def test_an_encoder_counts_where_texts_are_read_and_it_is_a_folder(tmp_path):
         return encoder_contents(of, modalities, tmp_path / "memory")
 
     before = digest("text")
+    (folder / ".git" / "logs").mkdir(parents=True)
+    (folder / ".git" / "logs" / "HEAD").write_text("fetched")
     assert len(before) == 64 and digest("image", "text") == before
     assert digest("image") == "" == digest("text", of=settings_of("icons"))
     assert digest("text", of=replace(settings, encoder="bert-base-uncased")) == ""

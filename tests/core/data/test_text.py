@@ -92,6 +92,11 @@ def test_what_is_no_text_says_why(tmp_path, content, words):
     assert re.match(f"unreadable text: .*{words}", caption_problem(path))
 
 
+def test_a_stray_control_character_costs_no_text(tmp_path):
+    (tmp_path / "a.txt").write_bytes(b"a text of some words\x0c and an end mark of DOS\x1a")
+    assert not caption_problem(tmp_path / "a.txt")
+
+
 @pytest.mark.parametrize("content", [b"", b" \n\t\r\n", b"\xef\xbb\xbf", b"\xff\xfe"])
 def test_a_text_of_nothing_but_white_space_is_empty(tmp_path, content):
     (tmp_path / "a.txt").write_bytes(content)

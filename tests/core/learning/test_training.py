@@ -61,9 +61,12 @@ def test_one_seed_one_result_bit_for_bit(data, settings):
 
 def test_every_seed_has_streams_of_its_own():
     """PyTorch reads 32 bits of a seed and ignores those above, without a word."""
-    seeds = (0, 1, 4096, 4097, 2**31, 2**32 - 1)
-    orders = [torch.randperm(99, generator=training._seed_epoch(seed, 0)) for seed in seeds]
-    assert len({tuple(order.tolist()) for order in orders}) == len(seeds)
+    orders = {
+        tuple(torch.randperm(99, generator=training._seed_epoch(seed, epoch)).tolist())
+        for seed in (0, 1, 4096, 4097, 8192, 2**31, 2**32 - 1)
+        for epoch in range(8)
+    }
+    assert len(orders) == 7 * 8
 
 
 def test_every_epoch_sees_every_sample_in_an_order_of_its_own(data, monkeypatch):
