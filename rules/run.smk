@@ -25,6 +25,12 @@ class Refused(WorkflowError):
     __traceback__ = property(lambda self: None, lambda self, value: None)
 
 
+def refused_within(message: str) -> Refused:
+    """Return what an input function raises: Snakemake words that itself, so it is told once more."""
+    REFUSED.append(message)
+    return Refused(message)
+
+
 @cache
 def command_line() -> Namespace | None:
     """Return the command line, read by Snakemake's own parser.
@@ -99,12 +105,14 @@ def mark_failures() -> None:
 
 
 FAILED: list[Job] = []
+REFUSED: list[str] = []
 
 
 def tell_failures() -> None:
     """End the screen with what went wrong: Snakemake's own words on a failed job are many lines."""
     jobs = f"{len(FAILED)} job{'s' if len(FAILED) > 1 else ''} failed:"
-    for line in [jobs, *map(why_failed, FAILED)] if FAILED else ():
+    failures = [jobs, *map(why_failed, FAILED)] if FAILED else []
+    for line in [*failures, *(f"Refused: {each}" for each in dict.fromkeys(REFUSED))]:
         print(line, file=sys.stderr)
 
 

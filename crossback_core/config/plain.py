@@ -11,12 +11,16 @@ from typing import Any
 
 import yaml
 
-from crossback_core.section import shown
+from crossback_core.section import KEYS, shown
 from crossback_core.wording import printable
 
 _MOST_VALUES = 100_000
 _DEEPEST = 50
 _TEMPLATE = "__use_yte__"  # makes Snakemake take a file as a template of YTE
+_TAGS = {
+    f"tag:yaml.org,2002:{name}"
+    for name in ("map", "seq", "str", "int", "float", "bool", "null", "merge", "timestamp", "value")
+}
 # Numbers that YAML 1.1 reads in another base: 017 is 15, 1:30 is 90, 0x1F is 31, 1_000 is 1000.
 _AMBIGUOUS = re.compile(
     r"[-+]?(0[0-7_]+|0[xb][0-9a-f_]+|[\d_]+(:[0-5]?\d)+(\.\d*)?|[\d.]*_[\d_.]*)"
@@ -70,6 +74,9 @@ def _file_problems(path: Path) -> Iterator[str]:
     except UnicodeDecodeError as error:
         yield f"{path}: byte {error.start} is not UTF-8: save the file as UTF-8"
         return
+    except OSError as error:
+        yield f"{path}: it cannot be read: {error.strerror}"
+        return
     problems = _json_problems(text)
     for problem in _yaml_problems(text) if problems is None else problems:
         yield f"{path}:{problem}"
@@ -79,9 +86,11 @@ def _json_problems(text: str) -> list[str] | None:
     """Find keys that JSON gives twice; None for what is no JSON, which Snakemake reads as YAML."""
     twice: list[str] = []
     try:
-        json.loads(text, object_pairs_hook=lambda pairs: _noting_twice(pairs, twice))
+        root = json.loads(text, object_pairs_hook=lambda pairs: _noting_twice(pairs, twice))
     except (ValueError, RecursionError):
         return None
+    if not isinstance(root, dict):
+        return [f" it holds {shown(root)}, not {KEYS}"]
     return [f" {shown(key)} is given more than once" for key in twice]
 
 
@@ -100,14 +109,26 @@ def _yaml_problems(text: str) -> Iterator[str]:
     except (yaml.YAMLError, RecursionError) as error:
         yield f" it is not YAML: {printable(error, 200)}"
     else:
-        yield from _node_problems(root, "", set())
+        if isinstance(root, yaml.MappingNode):
+            yield from _node_problems(root, "", set())
+        else:
+            found = "empty" if root is None else "a list" if _is_list(root) else "one value"
+            yield f" it is {found}: it must be {KEYS}"
 
 
-def _node_problems(node: yaml.Node | None, where: str, seen: set[int]) -> Iterator[str]:
-    """Find keys that are there twice, and numbers that are read in another way than they look."""
+def _node_problems(
+    node: yaml.Node, where: str, seen: set[int], within: tuple[int, ...] = ()
+) -> Iterator[str]:
+    """Find what is not a plain value, keys that are there twice, and numbers that mislead."""
+    line = node.start_mark.line + 1
+    if id(node) in within:
+        yield f"{line}: {where} holds itself, by an alias"
     if id(node) in seen:
-        return  # an alias names it again, even inside itself
+        return  # an alias names it again
     seen.add(id(node))
+    within = (*within, id(node))
+    if node.tag not in _TAGS:
+        yield f"{line}: {where}: {printable(node.tag, 60)} is not allowed: write a plain value"
     if isinstance(node, yaml.MappingNode):
         there = set()
         for key, value in node.value:
@@ -118,16 +139,23 @@ def _node_problems(node: yaml.Node | None, where: str, seen: set[int]) -> Iterat
             if name in there and name != "<<":
                 yield f"{key.start_mark.line + 1}: {path} is given more than once"
             there.add(name)
-            yield from _node_problems(key, path, seen)
-            yield from _node_problems(value, path, seen)
+            if not isinstance(key, yaml.ScalarNode):
+                found = "a list" if _is_list(key) else KEYS
+                yield f"{key.start_mark.line + 1}: a key is {found}: it must be text"
+            yield from _node_problems(key, path, seen, within)
+            yield from _node_problems(value, path, seen, within)
     elif isinstance(node, yaml.SequenceNode):
         for number, item in enumerate(node.value):
-            yield from _node_problems(item, f"{where}.{number}", seen)
+            yield from _node_problems(item, f"{where}.{number}", seen, within)
     elif isinstance(node, yaml.ScalarNode) and _is_ambiguous(node):
         yield (
-            f"{node.start_mark.line + 1}: {where}: {node.value[:40]} is read as"
+            f"{line}: {where}: {node.value[:40]} is read as"
             f" {shown(yaml.safe_load(node.value))}; write the number that is meant in plain digits"
         )
+
+
+def _is_list(node: yaml.Node) -> bool:
+    return isinstance(node, yaml.SequenceNode)
 
 
 def _is_ambiguous(node: yaml.ScalarNode) -> bool:

@@ -36,12 +36,13 @@ def check_requests(requests: Iterable[str], settings: Settings) -> None:
 def _problem(request: str, settings: Settings) -> str | None:
     if request == "study" and not any(each.study for each in settings.datasets.values()):
         return "no data set of the configuration has a `study` (docs/study.md)"
-    if request in settings.datasets and request != "study":
-        return (
-            f"that is a data set: ask for results/{request}/summary.csv, which makes all its"
-            f" targets, or for one of them, results/{request}/target_ID.pt"
-        )
     results, name, *rest = (*PurePosixPath(request).parts, "", "")
+    dataset = name if results == "results" else results
+    if dataset in settings.datasets and request != "study" and not any(rest):
+        return (
+            f"that is a data set: ask for results/{dataset}/summary.csv, which makes all its"
+            f" targets, or for one of them, results/{dataset}/target_ID.pt"
+        )
     if results != "results" or not name:
         return None
     if name not in settings.datasets:
@@ -54,7 +55,7 @@ def _problem(request: str, settings: Settings) -> str | None:
         return f"data set {name} has no `study` in the configuration"
     if found := _INDEXED.fullmatch(place):
         members = [task for each in experiment.networks for task in experiment.members(each)]
-        return _unless_known("task", found[1], members, name)
+        return _unless_known("task", found[1], list(dict.fromkeys(members)), name)
     if found := _ROLE.search(place):
         role, id_ = found[1], found[2] or found[3]
         known = experiment.networks if role == "task" else experiment.tasks

@@ -43,6 +43,12 @@ class Choice:
     candidates: Candidates
     ranking: tuple[Ranked, ...]
 
+    def __post_init__(self) -> None:
+        """Refuse a choice that is not the first of its ranking: it may come from a file."""
+        first = self.ranking[0] if self.ranking else None
+        if first is None or (first.candidate, first.similarity) != (self.backbone, self.similarity):
+            raise ValueError(f"the backbone {self.backbone} is not the first of the ranking")
+
 
 def choose_backbone(
     scores: pd.DataFrame, *, target: str, candidates: Candidates, score: str

@@ -93,7 +93,13 @@ def record_of(kind: type[_Known], path: StrPath) -> _Known:
 def scores_of(path: StrPath) -> pd.DataFrame:
     """Read the scores of a target's candidates, of the target that its path says."""
     scores = read_csv(path, names=IDS)
-    for target in scores["target"].unique() if "target" in scores else ():
+    absent = [name for name in IDS if name not in scores]
+    if absent or scores.empty:
+        raise ValueError(
+            f"{path} holds no scores ({len(scores)} rows, without the columns {absent}): remove it"
+            " and run again"
+        )
+    for target in scores["target"].unique():
         check_place(path, target)
     return scores
 

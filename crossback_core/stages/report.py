@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from crossback_core.report.figures import PruningCurve, TrainingCurve
 from crossback_core.report.page import ReportInputs, write_report
 from crossback_core.report.table import as_text, format_table, summary_table
 from crossback_core.stages.common import IDS, StrPath, record_of
-from crossback_core.storage.files import read_csv, write_csv, write_text
+from crossback_core.storage.files import read_csv, sha256, write_csv, write_text
 
 
 def summarize(
@@ -68,6 +69,11 @@ def _scored_matrix(matrix: pd.DataFrame, records: Sequence[TargetRecord]) -> pd.
 
 def _pruning_curve(table: StrPath, choice: StrPath) -> tuple[str, PruningCurve]:
     chosen = record_of(PruningRecord, choice)
+    if chosen.parents["table"].sha256 != sha256(table):
+        raise ValueError(
+            f"{table} is not the table that {choice} was made from: was it renamed, or put in"
+            " another's place? Remove both and run again"
+        )
     curve = PruningCurve(
         levels=read_csv(table),
         baseline=chosen.baseline_validation_accuracy,
@@ -78,5 +84,13 @@ def _pruning_curve(table: StrPath, choice: StrPath) -> tuple[str, PruningCurve]:
 
 
 def _training_curve(history: StrPath, record: TargetRecord) -> tuple[str, TrainingCurve]:
-    curve = TrainingCurve(read_csv(history), record.baseline_validation_accuracy)
+    rows = read_csv(history)
+    reached = rows["validation_accuracy"].iloc[-1] if "validation_accuracy" in rows else math.nan
+    if not math.isclose(reached, record.tried.validation_accuracy):
+        raise ValueError(
+            f"{history} ends with a validation accuracy of {reached}, the record of target"
+            f" {record.target} says {record.tried.validation_accuracy}: was it renamed, or put in"
+            " another's place? Remove it and run again"
+        )
+    curve = TrainingCurve(rows, record.baseline_validation_accuracy)
     return f"target {record.target}", curve

@@ -141,6 +141,8 @@ def select_backbone(
         raise ValueError(
             f"{similarity} has no scores {score!r}: it has {', '.join(map(str, scores))}"
         )
+    if not pd.api.types.is_numeric_dtype(scores[score]):
+        raise ValueError(f"{similarity}: the scores {score!r} are not all numbers: remove it")
     choice = choose_backbone(
         scores.assign(similarity=scores[score]), target=target, candidates=candidates, score=score
     )

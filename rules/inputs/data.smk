@@ -48,7 +48,7 @@ def of_data(experiment: Experiment, read: Callable[..., str], *given: object) ->
     try:
         return read(experiment.dataset, *given)
     except (ValueError, OSError) as error:
-        raise Refused(f"{experiment.name}: {error}") from None
+        raise refused_within(f"{experiment.name}: {error}") from None
 
 
 def contents_in(experiment: Experiment, task: str) -> str:

@@ -9,7 +9,7 @@ def selected_backbone(dataset: str, target: str) -> str:
     try:
         return read_record(SelectionRecord, found.output.selection).backbone
     except ValueError as error:
-        raise Refused(str(error)) from None
+        raise refused_within(str(error)) from None
 
 
 def of_backbone(pattern: str) -> Callable[[Wildcards], str]:

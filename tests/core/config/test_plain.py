@@ -34,6 +34,12 @@ def test_the_shipped_configuration_is_plain() -> None:
         ("a: 1\n<<: {__use_yte__: true}\n", "2: __use_yte__ is not allowed: it runs code"),
         ("a: &a {__use_yte__: true}\n<<: *a\n", "1: __use_yte__ is not allowed: it runs code"),
         ('{"a": {"b": 1, "b": 2}}', "'b' is given more than once"),
+        ("", "it is empty: it must be keys with their values"),
+        ("- a\n", "it is a list: it must be keys with their values"),
+        ("[1]", "it holds [1], not keys with their values"),
+        ("a: 1\n? [1, 2]\n: 3\n", "2: a key is a list: it must be text"),
+        ("a: !foo 3\n", "1: a: !foo is not allowed: write a plain value"),
+        ("a: &a\n  b: *a\n", "1: a.b holds itself, by an alias"),
     ],
 )
 def test_what_yaml_reads_in_silence_is_named(tmp_path: Path, text: str, problem: str) -> None:
@@ -50,11 +56,14 @@ def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
         check_files([path])
 
 
+def test_a_folder_is_no_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="cannot be read: Is a directory"):
+        check_files([tmp_path])
+
+
 def test_quotes_plain_numbers_and_anchors_are_fine(tmp_path: Path) -> None:
     path = tmp_path / "my.yaml"
-    path.write_text(
-        "a: &a {b: 0, c: '017', d: 1e-3, e: 0.5}\nf: {<<: *a, g: 10}\nh: -1\n? [1, 2]\n: 3\n"
-    )
+    path.write_text("a: &a {b: 0, c: '017', d: 1e-3, e: 0.5}\nf: {<<: *a, g: 10}\nh: -1\n")
     check_files([path])
 
 

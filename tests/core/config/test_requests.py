@@ -28,6 +28,11 @@ def settings(config: dict[str, Any]) -> Settings:
             "that is a data set: ask for results/icons/summary.csv, which makes all its targets"
             ", or for one of them, results/icons/target_ID.pt",
         ),
+        (
+            "results/icons/",
+            "that is a data set: ask for results/icons/summary.csv, which makes all its targets"
+            ", or for one of them, results/icons/target_ID.pt",
+        ),
         ("results/icon/x", "unknown data set 'icon' (did you mean 'icons'?); known: icons, study"),
         ("results/exp1/my.yaml", "unknown data set 'exp1'; known: icons, study"),
         (
@@ -65,7 +70,7 @@ def test_what_the_configuration_cannot_have_is_refused(
 
 
 def test_what_exists_and_what_is_for_others_to_judge_pass(settings: Settings) -> None:
-    known = ["icons", "icons/target_3.pt", "icons/baseline/task_101.pt", "study/target_19.pt"]
+    known = ["icons/target_3.pt", "icons/baseline/task_101.pt", "study/target_19.pt"]
     known += ["icons/target_1.pt", "icons/data/index/29.csv", "icons/data/task_3_skipped.csv"]
     known += ["icons/backbone/task_101/pruned.pt", "icons/kv_swap/target_3.pt"]
     cells = ["baseline.json", "longer.json", "backbone_1.json", "unheard_of.csv"]

@@ -629,28 +629,74 @@ def test_choices_tell_what_they_were_made_from(chain):
     assert all(sha256(parent["path"]) == parent["sha256"] for parent in parents.values())
 
 
-def test_the_summary_of_a_finished_chain(crossing):
+def summarize(chain: Chain, **changed: Any) -> None:
+    """Make the table and the report of a finished chain; some inputs may be others."""
     names = {"summary": "summary.csv", "text": "summary.txt", "report": "report.html"}
     similarity.collect_similarity(
-        similarities=[crossing.path("similarity_1.csv")], matrix=crossing.path("all.csv")
+        similarities=[chain.path("similarity_1.csv")], matrix=chain.path("all.csv")
     )
+    inputs = {
+        "metrics": [chain.path("target_1.json")],
+        "selections": [chain.path("selection_1.json")],
+        "histories": [chain.path("target_1.csv")],
+        "matrix": chain.path("all.csv"),
+        "tables": [chain.path("pruning.csv")],
+        "choices": [chain.path("choice.json")],
+        "joint": {"2": "many texts"},
+        **{key: chain.path(name) for key, name in names.items()},
+    }
+    report.summarize(**inputs | changed)
+
+
+def test_the_summary_of_a_finished_chain(crossing):
     chosen = crossing.json("selection_1.json") | {"similarity": 0.125, "score": "knn"}
+    chosen["ranking"][0]["similarity"] = 0.125
     crossing.path("chosen_now.json").write_text(json.dumps(chosen))
-    report.summarize(
-        metrics=[crossing.path("target_1.json")],
-        selections=[crossing.path("chosen_now.json")],  # by another score, the same network
-        histories=[crossing.path("target_1.csv")],
-        matrix=crossing.path("all.csv"),
-        tables=[crossing.path("pruning.csv")],
-        choices=[crossing.path("choice.json")],
-        joint={"2": "many texts"},
-        **{key: crossing.path(name) for key, name in names.items()},
-    )
+    # by another score, the same network
+    summarize(crossing, selections=[crossing.path("chosen_now.json")])
     row = read_csv(crossing.path("summary.csv"), as_text=True).iloc[0]
     assert row["target"] == "1" and row["backbone"] == "2"
     assert row["similarity"] == "0.125"
     assert "<html" in crossing.path("report.html").read_text()
     assert "2: many texts" in crossing.path("summary.txt").read_text()
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "words"),
+    [
+        ("tables", "baseline_2.csv", "baseline_2.csv is not the table that .*choice.json was made"),
+        ("histories", "baseline_2.csv", "baseline_2.csv ends with a validation accuracy of "),
+        ("histories", "pruning.csv", "pruning.csv ends with a validation accuracy of "),
+    ],
+)
+def test_a_report_is_not_made_of_the_tables_of_others(copied, name, other, words):
+    table = pd.read_csv(copied.path(other))
+    table.assign(validation_accuracy=0.125).to_csv(copied.path(other), index=False)
+    with pytest.raises(ValueError, match=words):
+        summarize(copied, **{name: [copied.path(other)]})
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("target,candidate,modality,target_modality,knn\n", "similarity.csv holds no scores"),
+        ("knn,leep\n1,2\n", "similarity.csv holds no scores"),
+        (
+            "target,candidate,modality,target_modality,knn\n1,2,text,text,high\n",
+            "'knn' are not all",
+        ),
+    ],
+)
+def test_scores_that_are_none_are_refused(tmp_path, rows, words):
+    (tmp_path / "similarity.csv").write_text(rows)
+    with pytest.raises(ValueError, match=words):
+        similarity.select_backbone(
+            similarity=tmp_path / "similarity.csv",
+            selection=tmp_path / "choice.json",
+            target="1",
+            candidates="all",
+            score="knn",
+        )
 
 
 def test_a_ladder_is_given_back_once_its_level_is_chosen(chain, tmp_path):
@@ -838,7 +884,12 @@ def test_a_state_is_of_one_seed_and_of_the_contents_of_files(
 
 def test_a_backbone_that_is_not_the_selected_one_is_refused(crossing, tmp_path):
     other = tmp_path / "selection.json"
-    write_json(crossing.json("selection_1.json") | {"backbone": "3"}, other)
+    choice = crossing.json("selection_1.json") | {"backbone": "3"}
+    write_json(choice, other)
+    with pytest.raises(ValueError, match="the backbone 3 is not the first of the ranking"):
+        read_record(SelectionRecord, other)
+    choice["ranking"][0]["candidate"] = "3"
+    write_json(choice, other)
     message = f"pruned.pt is of task 2, but {other} chose 3: remove both and run again"
     with pytest.raises(ValueError, match=message):
         target.swap_kv(
