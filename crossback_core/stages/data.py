@@ -21,7 +21,7 @@ from crossback_core.data.prepare import (
 )
 from crossback_core.data.settings import DatasetSettings
 from crossback_core.data.sources import RemoteFile
-from crossback_core.data.split_memory import kept_splits, remember
+from crossback_core.data.split_memory import kept_splits, remember, with_joined, with_own_groups
 from crossback_core.data.task_file import save_task
 from crossback_core.data.unpack import unpack
 from crossback_core.stages.common import StrPath, check_place
@@ -70,9 +70,11 @@ def prepare_index(
     with exclusive(splits.parent):  # the task of the same pictures' texts may be at it as well
         beside = [splits.with_name(f"{each}.csv") for each in rows["task"].unique()]
         kept = kept_splits(beside, rule)
-        samples, left_out = make_index(rows, settings=dataset, task=task, seed=seed, kept=kept)
+        samples, left_out = make_index(
+            rows, settings=dataset, task=task, seed=seed, kept=with_joined(kept, rows)
+        )
         # Those of the other tasks as well: which of them is made first decides nothing.
-        remember(splits, drawn(samples, rows), rule)
+        remember(splits, with_own_groups(drawn(samples, rows), rows, kept), rule)
     write_csv(left_out, skipped)
     _tell_left_out(left_out, f"task {task}", listed=skipped)
     save_index(samples[samples["task"] == task], index)

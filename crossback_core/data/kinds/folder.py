@@ -113,7 +113,8 @@ def _checked(raw: Path, rows: pd.DataFrame) -> pd.DataFrame:
         raise ValueError(_nothing(raw))
     rows = _sorted(rows)
     parts = ["part"] if "part" in rows else []
-    return rows[["id", "task", "class", "modality", "group", "source", "problem", *parts]]
+    columns = ["id", "task", "class", "modality", "group", "own_group", "source", "problem"]
+    return rows[columns + parts]
 
 
 def _sorted(rows: pd.DataFrame) -> pd.DataFrame:
@@ -156,15 +157,15 @@ def _one_group_per_file(raw: Path, rows: pd.DataFrame) -> pd.DataFrame:
     for task, files in rows[rows["problem"] == ""].groupby("task"):
         labels = dict(zip(files["source"], files["class"], strict=True))
         groups = dict(zip(files["source"], files["group"], strict=True))
-        firsts = first_names({source: raw / source for source in labels})
+        firsts = first_names(raw, labels)
         for source, first in firsts.items():
             if labels[source] != labels[first]:
                 raise ValueError(
                     f"{raw}: {first} and {source} are one file in two classes of task {task}: "
                     "remove one of them"
                 )
-            joined.join(groups[source], groups[first])
-    return rows.assign(group=rows["group"].map(joined.__getitem__))
+            joined.join(groups[first], groups[source])
+    return rows.assign(group=rows["group"].map(joined.__getitem__), own_group=rows["group"])
 
 
 def list_unread(raw: Path, settings: FolderSettings) -> list[tuple[str, str, str, str]]:

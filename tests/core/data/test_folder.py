@@ -21,6 +21,7 @@ from crossback_core.data.settings import DatasetSettings
 
 BIRDS = {"sparrow": 1, "Ärger & Söhne": 2}
 SEAS = {"north sea": 3, "east sea": 4}
+WINGS = {"a": "a red, red\nwing", "b": "red, red\na wing"}
 
 
 def write(path: Path, content: tuple[int, int] | str) -> None:
@@ -258,7 +259,7 @@ def table() -> pd.DataFrame:
     for number in range(20):
         kind, place = "ab"[number % 2], str(number // 2)
         rows.append(("pictures", kind, f"p/{number}.jpg", "", place, ""))
-        text, path = ("", f"p/{number}.txt") if number < 4 else ("a red, red\nwing", "")
+        text, path = ("", f"p/{number}.txt") if number < 4 else (WINGS[kind], "")
         rows.append(("words", kind, path, text, place, ""))
     return pd.DataFrame(rows, columns=["task", "class", "path", "text", "group", "split"])
 
@@ -408,6 +409,10 @@ def test_one_file_of_a_table_is_one_group_whatever_its_path(tabled, table, again
     ("change", "problem"),
     [
         ({"class": "b"}, "the file p/0.jpg, but have the class 'a' and 'b'"),
+        (
+            {"path": "", "text": WINGS["b"]},
+            r"the text red, red\\na wing, but have the class 'b' and 'a'",
+        ),
         ({"group": "1"}, "the file p/0.jpg, but have the group '0' and '1'"),
         ({"split": "test"}, "the file p/0.jpg, but have the split '' and 'test'"),
         ({"path": "p/2.jpg", "split": "test"}, "the group 0, but have the split '' and 'test'"),
@@ -415,6 +420,7 @@ def test_one_file_of_a_table_is_one_group_whatever_its_path(tabled, table, again
 )
 def test_rows_that_contradict_each_other_are_named(tabled, table, change, problem):
     row = table.iloc[[0]].assign(**change)
+    row["task"] = row["task"].where(row["text"] == "", "words")
     pd.concat([table.drop(index=4), row]).to_csv(tabled / "samples.csv", index=False)
     with pytest.raises(ValueError, match=rf"samples\.csv: rows \d+ and 40 are of {problem}: give"):
         read_index(tabled, settings_of("folder", raw=str(tabled)))
