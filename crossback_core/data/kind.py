@@ -58,8 +58,8 @@ class DatasetKind:
         name: As the configuration has it.
         settings: Its settings, with their defaults.
         index: Returns one row per sample: the index's columns but for `split`. Rows of a task come
-            in the order of its classes. More columns may be there: `own_group`, what the group would
-            be if no link joined it to others; `part`, the splits that the data set fixes (see
+            in the order of its classes. More columns may be there: `own_group`, what the group
+            would be if no link joined it to others; `part`, the splits that the data set fixes (see
             `add_splits`); and `problem`, which says why a sample is skipped
             ("what: details", or nothing where it is fine). Where the problem begins with
             `NO_SAMPLE`, the row is of a file that is listed as skipped and counts as no sample.

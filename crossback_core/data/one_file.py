@@ -19,7 +19,7 @@ def first_names(raw: Path, names: Iterable[str]) -> dict[str, str]:
     found: dict[tuple[int, int] | str, list[str]] = {}
     for name in sorted(names):
         found.setdefault(_identity(raw / name) or name, []).append(name)
-    firsts = {}
+    firsts: dict[str, str] = {}
     for same in found.values():
         first = same[0] if len(same) == 1 else min(same, key=lambda name: _is_linked(raw, name))
         firsts |= dict.fromkeys(same, first)

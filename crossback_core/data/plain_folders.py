@@ -39,8 +39,8 @@ class File:
     @property
     def group(self) -> str:
         """What ties a picture to its text; nothing ties what is not read."""
-        named = partial(_named, self.path, lambda name: name_of("file", Path(name).stem))
-        return f"{self.task}/{self.label}/{'' if self.problem else named()}"
+        name = "" if self.problem else _named(self.path, _stem)
+        return f"{self.task}/{self.label}/{name}"
 
 
 def task_folders(raw: Path) -> Iterator[tuple[str, str]]:
@@ -149,6 +149,10 @@ def _named(path: Path, read: Callable[[str], str]) -> str:
         return read(path.name)
     except ValueError as error:
         raise ValueError(f"{spelt(str(path))}: {error}") from error
+
+
+def _stem(name: str) -> str:
+    return name_of("file", Path(name).stem)
 
 
 def _problem(path: Path, modality: Modality, misplaced: str = "") -> str:
