@@ -22,7 +22,14 @@ from crossback_core.data.kind import NO_SAMPLE, DatasetKind, SampleReader, Sourc
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.names import check_distinct, spelt, task_name
 from crossback_core.data.one_file import Joined, first_names
-from crossback_core.data.plain_folders import WANTED, below, files_of, strays, task_folders
+from crossback_core.data.plain_folders import (
+    WANTED,
+    beside,
+    files_of,
+    outside,
+    strays,
+    task_folders,
+)
 from crossback_core.data.sample_table import (
     COLUMNS,
     TABLES,
@@ -185,14 +192,14 @@ def list_unread(raw: Path, settings: FolderSettings) -> list[tuple[str, str, str
         ]
         found += [("", "", *stray) for stray in strays(raw)]
     else:
-        named = {raw / path for path in read_once(table)["path"]} | {table, raw}
+        named = filter(None, read_once(table)["path"])
         reason = f"{NO_SAMPLE}: {table.name} does not name it"
-        found = [("", "", path, reason) for path in below(raw) if path not in named]
-    encoder = Path(settings.encoder)
+        found = [("", "", path, reason) for path in beside(raw, named) if path != table]
+    is_data = outside(Path(settings.encoder))
     return [
         (task, label, spelt(path.relative_to(raw).as_posix()), reason)
         for task, label, path, reason in found
-        if encoder not in path.parents
+        if is_data(path)
     ]
 
 

@@ -1,5 +1,4 @@
 import os
-import shutil
 import unicodedata
 from dataclasses import replace
 from importlib import import_module
@@ -183,12 +182,32 @@ def test_all_that_is_not_read_is_known(raw, settings):
         "images/0.png": "no sample: images/<task>/<class>/<name> is wanted",
     }
     write(raw / "samples.csv", "task,class,path\na,b,./images/0.png\n")
-    for name in ("images/birds", "images/seas", "texts", "new"):
-        shutil.rmtree(raw / name)
+    write(raw / "images/1.png", "x")
     assert list_unread(raw, settings) == [
-        ("", "", name, "no sample: samples.csv does not name it")
-        for name in ("LICENSE", "linked", "enc/a.bin", "pictures/seas/a/0.png")
-    ]
+        ("", "", "images/1.png", "no sample: samples.csv does not name it")
+    ], "nothing of other folders, which may be very many, nor below this one"
+
+
+def test_what_a_link_leads_to_is_known_as_that(raw, settings, tmp_path_factory, monkeypatch):
+    """The data set may be one, and its folders, its files and its encoder."""
+    place = tmp_path_factory.mktemp("links")
+    (place / "raw").symlink_to(raw)
+    write(place / "encoders" / "bert" / "model.bin", "x")
+    (raw / "enc").symlink_to(place / "encoders" / "bert")
+    write(raw / "own" / "model.bin", "x")
+    monkeypatch.chdir(place)
+    for encoder in ("enc", "own"):
+        found = list_unread(Path("raw"), replace(settings, encoder=str(raw / encoder)))
+        other = {"enc": "own/model.bin", "own": "enc"}[encoder]
+        assert [source for _, _, source, _ in found] == [other]
+    write(raw / "pictures" / "0.png", "x")
+    write(raw / "pictures" / "1.png", "x")
+    (raw / "photos").symlink_to("pictures")
+    for link, target in (("2.png", "0.png"), ("3.png", "1.png"), ("4.png", "../LICENSE")):
+        (raw / "pictures" / link).symlink_to(target)
+    write(raw / "samples.csv", "task,class,path\na,b,photos/0.png\na,b,pictures/3.png\na,b,c.png\n")
+    found = list_unread(Path("raw"), settings)
+    assert [source for _, _, source, _ in found] == ["photos/4.png"]
 
 
 @pytest.mark.parametrize("link", [os.symlink, os.link])

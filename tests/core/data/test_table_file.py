@@ -60,8 +60,14 @@ def test_a_value_may_have_lines_commas_marks_and_any_length(tmp_path):
         (b"", "is empty"),
         (b" \n\n", "is empty"),
         (HEADER + b"\n", "has no row below its header"),
-        (HEADER + b"a,b,c\na\n", r"row 2 has too few values \(1, the header has 3 columns\): end it"),
-        (HEADER + b"a,b,c,d\n", r"row 1 has too many values \(4, the header has 3 columns\): put a"),
+        (
+            HEADER + b"a,b,c\na\n",
+            r"row 2 has too few values \(1, the header has 3 columns\): end it",
+        ),
+        (
+            HEADER + b"a,b,c,d\n",
+            r"row 1 has too many values \(4, the header has 3 columns\): put a",
+        ),
         (HEADER + b'a,b,c\na,"b,c\na,b,c\n', r"row 2 cannot be read \(unexpected end of data\)"),
         (HEADER + b'a,b,"c"d\n', "row 1 cannot be read .* is a quotation mark in it"),
         (HEADER + "a,bébé,c\n".encode("latin-1"), "line 2 has the byte 0xe9, which is not UTF-8"),

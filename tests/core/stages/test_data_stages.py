@@ -345,6 +345,25 @@ def test_what_is_left_out_is_told_once_and_listed(data, caplog):
     assert table["task"].tolist() == [*["image-seas"] * 3, ""]
 
 
+def test_what_is_gone_is_listed_no_more_and_of_very_many_the_first(data):
+    names = [data.raw / f"images/seas/{name}" for name in ("wren/a.heic", "wren/b/0.png", "c.md")]
+    for path in (*names, data.raw / "images/seas/wren/d.heic"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x")
+    (data.raw / "images/seas/wren/0.png").write_bytes(b"")
+    data.prepare(*TASKS)
+    for path in names:
+        path.unlink()
+    names[1].parent.rmdir()
+    for number in range(1003):
+        (data.raw / f"note{number:04}").touch()
+    data.collect()
+    table = read_csv(data.folder / "index_skipped.csv", as_text=True)
+    sources = table["source"].tolist()
+    assert sources[:3] == ["images/seas/wren/0.png", "images/seas/wren/d.heic", "note0000"]
+    assert sources[-2:] == ["note0999", "(3 more)"] and len(sources) == 1003
+
+
 def test_copies_under_other_names_are_told_with_their_splits(data, caplog):
     data.prepare("image-seas")
     data.make("image-seas")
