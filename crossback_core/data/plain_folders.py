@@ -73,7 +73,7 @@ def files_of(raw: Path, modality: Modality, *, only: str | None = None) -> Itera
             yield File(task, "", folder, _EMPTY)
         for entry in found:
             path = folder / entry.name
-            if entry.is_dir():
+            if _is_folder(entry):
                 yield from _files_of_class(task, path, modality)
             else:
                 yield File(task, "", path, _problem(path, modality, TOO_HIGH))
@@ -86,7 +86,7 @@ def _files_of_class(task: str, folder: Path, modality: Modality) -> Iterator[Fil
         yield File(task, label, folder, _EMPTY)
     for entry in found:
         path = folder / entry.name
-        deep = entry.is_dir()
+        deep = _is_folder(entry)
         for file in _below(path) if deep else [path]:
             yield File(task, label, file, _problem(file, modality, TOO_DEEP if deep else ""))
 
@@ -96,12 +96,12 @@ def strays(raw: Path) -> Iterator[tuple[Path, str]]:
     folders = [MODALITIES.find(name).folder for name in MODALITIES.names()]
     for entry in _visible(raw):
         path = raw / entry.name
-        if entry.name not in folders or not entry.is_dir():
+        if entry.name not in folders or not _is_folder(entry):
             reason = f"{NO_SAMPLE}: {spelt(path.name)} is none of the folders "
             yield from ((file, reason + ", ".join(folders)) for file in _below(path))
             continue
         reason = f"{NO_SAMPLE}: {path.name}/{WANTED} is wanted"
-        yield from ((path / file.name, reason) for file in _visible(path) if not file.is_dir())
+        yield from ((path / file.name, reason) for file in _visible(path) if not _is_folder(file))
 
 
 def beside(raw: Path, named: Iterable[str]) -> Iterator[Path]:
@@ -127,7 +127,7 @@ def beside(raw: Path, named: Iterable[str]) -> Iterator[Path]:
             file = os.path.realpath(own) if entry.is_symlink() else own
             if own in read:
                 read.add(file)
-            elif not entry.is_dir():
+            elif not _is_folder(entry):
                 others.append((file, path / entry.name))
     yield from (path for file, path in others if file not in read)
 
@@ -168,9 +168,14 @@ def _visible(folder: Path) -> list[os.DirEntry[str]]:
         return sorted((each for each in entries if not hidden(each)), key=lambda each: each.name)
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    # A link to itself is none; its entry raises OSError.
+    return os.path.isdir(entry) if entry.is_symlink() else entry.is_dir()
+
+
 def _folders(path: Path) -> list[Path]:
     found = _visible(path) if path.is_dir() else []
-    return [path / each.name for each in found if each.is_dir()]
+    return [path / each.name for each in found if _is_folder(each)]
 
 
 def _folders_of(path: Path, name: str) -> list[Path]:

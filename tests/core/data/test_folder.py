@@ -170,6 +170,7 @@ def test_all_that_is_not_read_is_known(raw, settings):
     for name in (*names, "images/seas/north sea/a.md"):
         write(raw / name, "x")
     (raw / "linked").symlink_to("texts")
+    (raw / "loop").symlink_to("loop")
     (raw / "new" / "empty").mkdir(parents=True)
     found = list_unread(raw, replace(settings, encoder=str(raw / "enc")))
     assert ("image-seas", "north sea", "images/seas/north sea/a.md") in [each[:3] for each in found]
@@ -178,6 +179,7 @@ def test_all_that_is_not_read_is_known(raw, settings):
         "pictures/seas/a/0.png": reason.format("pictures"),
         "LICENSE": reason.format("LICENSE"),
         "linked": reason.format("linked"),
+        "loop": reason.format("loop"),
         "new/empty": reason.format("new"),
         "images/0.png": "no sample: images/<task>/<class>/<name> is wanted",
     }
