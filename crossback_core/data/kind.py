@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,11 @@ from crossback_core.data.sources import RemoteFile
 from crossback_core.registry import Registry
 
 NO_SAMPLE = "no sample"  # how the problem of a file begins that nobody would take for one
+UNKNOWN_SUFFIX = "unknown suffix"
+TOO_DEEP = "in a folder below that of its class"
+TOO_HIGH = "in the folder of no class"
+# How problems begin that a file has by its place or name: what `DatasetKind.unread` returns.
+NOT_READ = (NO_SAMPLE, UNKNOWN_SUFFIX, TOO_DEEP, TOO_HIGH)
 
 _OF_SYSTEMS = {
     *("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r", "__macosx", "@eadir"),
@@ -45,7 +51,7 @@ class Sources:
     text: str = ""
 
 
-def hidden(path: Path) -> bool:
+def hidden(path: Path | os.DirEntry[str]) -> bool:
     """Say whether a file or folder is one that systems and file managers make for themselves."""
     return path.name.startswith(".") or path.name.lower() in _OF_SYSTEMS
 
@@ -58,8 +64,9 @@ class DatasetKind:
         name: As the configuration has it.
         settings: Its settings, with their defaults.
         index: Returns one row per sample: the index's columns but for `split`. Rows of a task come
-            in the order of its classes. Two more columns may be there: `part`, the splits that
-            the data set fixes (see `add_splits`), and `problem`, which says why a sample is skipped
+            in the order of its classes. More columns may be there: `own_group`, what the group
+            would be if no link joined it to others; `part`, the splits that the data set fixes (see
+            `add_splits`); and `problem`, which says why a sample is skipped
             ("what: details", or nothing where it is fine). Where the problem begins with
             `NO_SAMPLE`, the row is of a file that is listed as skipped and counts as no sample.
         readers: By modality, what reads samples that are named by their `source`.
@@ -68,8 +75,8 @@ class DatasetKind:
             quicker than `index`.
         sources: Returns what a task is made of, in the data set's folder; None where it is all.
         unread: Returns what lies in the data set's folder and is not read: the task and the class
-            that it is in, if any, where it is and why. None where a published list says what is
-            read.
+            that it is in, if any, where it is and why, which begins with one of `NOT_READ`. None
+            where a published list says what is read.
         modality_of: Returns the modality of a task, or None where its id does not tell.
         tasks: Returns the ids of all tasks; None where the data decide and are not there yet.
     """

@@ -65,6 +65,8 @@ def task_name(given: str) -> str:
 
 def check_path(given: str) -> None:
     """Refuse a path that has a character that nobody sees, or bytes that are no text."""
+    if _is_plain(given):
+        return
     hidden = [each for each in given if _is_invisible(each)]
     if hidden and unicodedata.category(hidden[0]) == "Cs":
         raise ValueError(
@@ -79,6 +81,8 @@ def check_path(given: str) -> None:
 
 def spelt(given: str) -> str:
     """Return a name or a path as a table or a screen can show it: what is invisible is spelt."""
+    if _is_plain(given):
+        return given
     return "".join(
         each.encode("unicode_escape").decode() if _is_invisible(each) else each for each in given
     )
@@ -111,7 +115,14 @@ def with_modality(task: str, modality: str) -> str:
     return task if task.startswith(f"{modality}-") else f"{modality} {task}"
 
 
+def _is_plain(text: str) -> bool:
+    """Say quickly, as of most names and paths, that all of a text is visible."""
+    return text.isascii() and text.isprintable()
+
+
 def _is_invisible(character: str) -> bool:
+    if _is_plain(character):
+        return False
     shows_nothing = unicodedata.category(character) in _INVISIBLE or character in _BLANK
     selects = "VARIATION SELECTOR" in unicodedata.name(character, "")
     return (shows_nothing or selects) and character not in _JOINERS

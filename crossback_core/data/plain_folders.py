@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crossback_core.data.kind import NO_SAMPLE, hidden
+from crossback_core.data.kind import NO_SAMPLE, TOO_DEEP, TOO_HIGH, UNKNOWN_SUFFIX, hidden
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.names import check_path, cleaned, name_of, spelt, task_name
 
@@ -39,8 +39,8 @@ class File:
     @property
     def group(self) -> str:
         """What ties a picture to its text; nothing ties what is not read."""
-        named = partial(_named, self.path, lambda name: name_of("file", Path(name).stem))
-        return f"{self.task}/{self.label}/{'' if self.problem else named()}"
+        name = "" if self.problem else _named(self.path, _stem)
+        return f"{self.task}/{self.label}/{name}"
 
 
 def task_folders(raw: Path) -> Iterator[tuple[str, str]]:
@@ -71,11 +71,12 @@ def files_of(raw: Path, modality: Modality, *, only: str | None = None) -> Itera
         found = _visible(folder)
         if not found:
             yield File(task, "", folder, _EMPTY)
-        for path in found:
-            if path.is_dir():
+        for entry in found:
+            path = folder / entry.name
+            if _is_folder(entry):
                 yield from _files_of_class(task, path, modality)
             else:
-                yield File(task, "", path, _problem(path, modality, "in the folder of no class"))
+                yield File(task, "", path, _problem(path, modality, TOO_HIGH))
 
 
 def _files_of_class(task: str, folder: Path, modality: Modality) -> Iterator[File]:
@@ -83,29 +84,70 @@ def _files_of_class(task: str, folder: Path, modality: Modality) -> Iterator[Fil
     found = _visible(folder)
     if not found:
         yield File(task, label, folder, _EMPTY)
-    for path in found:
-        deep = path.is_dir()
-        misplaced = "in a folder below that of its class" if deep else ""
-        for file in below(path) if deep else [path]:
-            yield File(task, label, file, _problem(file, modality, misplaced))
+    for entry in found:
+        path = folder / entry.name
+        deep = _is_folder(entry)
+        for file in _below(path) if deep else [path]:
+            yield File(task, label, file, _problem(file, modality, TOO_DEEP if deep else ""))
 
 
 def strays(raw: Path) -> Iterator[tuple[Path, str]]:
     """Yield each file that is in the folder of no task, and why it is not read."""
     folders = [MODALITIES.find(name).folder for name in MODALITIES.names()]
-    for path in _visible(raw):
-        if path.name not in folders or not path.is_dir():
+    for entry in _visible(raw):
+        path = raw / entry.name
+        if entry.name not in folders or not _is_folder(entry):
             reason = f"{NO_SAMPLE}: {spelt(path.name)} is none of the folders "
-            yield from ((file, reason + ", ".join(folders)) for file in below(path))
+            yield from ((file, reason + ", ".join(folders)) for file in _below(path))
             continue
         reason = f"{NO_SAMPLE}: {path.name}/{WANTED} is wanted"
-        yield from ((file, reason) for file in _visible(path) if not file.is_dir())
+        yield from ((path / file.name, reason) for file in _visible(path) if not _is_folder(file))
 
 
-def below(path: Path) -> Iterator[Path]:
+def beside(raw: Path, named: Iterable[str]) -> Iterator[Path]:
+    """Yield the files that lie beside those that a table names, not below their folders.
+
+    Args:
+        raw: The folder of the data set.
+        named: Paths relative to it. A file that is one of them by another path is none of those
+            that are wanted.
+    """
+    real = cache(os.path.realpath)  # of a folder it is asked for each file in it
+    folders: dict[str, Path] = {}  # by what they are without links
+    read = set()
+    for name in named:
+        folder, _, file = name.rpartition("/")
+        place = real(raw / folder)
+        folders.setdefault(place, raw / folder)
+        read.add(os.path.join(place, file))
+    others = []
+    for place, path in folders.items():
+        for entry in _visible(path) if path.is_dir() else []:
+            own = os.path.join(place, entry.name)
+            file = os.path.realpath(own) if entry.is_symlink() else own
+            if own in read:
+                read.add(file)
+            elif not _is_folder(entry):
+                others.append((file, path / entry.name))
+    yield from (path for file, path in others if file not in read)
+
+
+def outside(folder: Path) -> Callable[[Path], bool]:
+    """Return what says whether a path leads neither to a folder nor into it, by whatever links."""
+    real = cache(os.path.realpath)
+    place = Path(real(folder))
+
+    def is_outside(path: Path) -> bool:
+        found = Path(real(path) if path.is_symlink() else real(path.parent))
+        return place != found and place not in found.parents
+
+    return is_outside
+
+
+def _below(path: Path) -> Iterator[Path]:
     """Yield a file, or those below a folder; one without any, or a link to one, stands for itself.
 
-    There may be very many: a table may name a few of them.
+    There may be very many.
     """
     if path.is_symlink() or not path.is_dir():
         yield path
@@ -120,12 +162,20 @@ def below(path: Path) -> Iterator[Path]:
             yield Path(place)
 
 
-def _visible(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not hidden(path))
+def _visible(folder: Path) -> list[os.DirEntry[str]]:
+    """Return what lies in a folder, in order; such an entry knows without a look what it is."""
+    with os.scandir(folder) as entries:
+        return sorted((each for each in entries if not hidden(each)), key=lambda each: each.name)
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    # A link to itself is none; its entry raises OSError.
+    return os.path.isdir(entry) if entry.is_symlink() else entry.is_dir()
 
 
 def _folders(path: Path) -> list[Path]:
-    return [each for each in _visible(path) if each.is_dir()] if path.is_dir() else []
+    found = _visible(path) if path.is_dir() else []
+    return [path / each.name for each in found if _is_folder(each)]
 
 
 def _folders_of(path: Path, name: str) -> list[Path]:
@@ -151,10 +201,14 @@ def _named(path: Path, read: Callable[[str], str]) -> str:
         raise ValueError(f"{spelt(str(path))}: {error}") from error
 
 
+def _stem(name: str) -> str:
+    return name_of("file", Path(name).stem)
+
+
 def _problem(path: Path, modality: Modality, misplaced: str = "") -> str:
     """Say why a file is not read; one that nobody would take for a sample is none."""
     suffix = path.suffix.lower()
     if suffix in modality.suffixes:
         return misplaced and f"{misplaced}: {modality.folder}/{WANTED} is wanted"
     others = f"{spelt(suffix) or 'no suffix'} is none of {', '.join(modality.suffixes)}"
-    return f"unknown suffix: {others}" if suffix in modality.unread else f"{NO_SAMPLE}: {others}"
+    return f"{UNKNOWN_SUFFIX}: {others}" if suffix in modality.unread else f"{NO_SAMPLE}: {others}"

@@ -65,11 +65,13 @@ def _named(rows: pd.DataFrame, raw: Path) -> pd.DataFrame:
         "task": task_name,
         "class": lambda given: given and name_of("class", given),
         "group": partial(name_of, "group"),
+        "own_group": partial(name_of, "group"),
     }
     try:
         cleaned = {
             column: rows[column].map({name: read(name) for name in rows[column].unique()})
             for column, read in reads.items()
+            if column in rows
         }
     except ValueError as error:
         raise ValueError(f"{raw}: {error}") from error
@@ -299,7 +301,10 @@ def _tell_copies(rows: pd.DataFrame, contents: Sequence[str] | None, task: str) 
     """Tell what is there under several names: a copy of a test sample may be known by heart."""
     if contents is None:
         return
-    named = rows.assign(content=contents).drop_duplicates(["content", "source"])
+    named = rows.assign(content=contents)
+    named = named[named["content"].duplicated(keep=False)]
+    # One source may be there twice: the rows of one text, which groups have put into two splits.
+    named = named.drop_duplicates(["content", "source", "split"])
     sets = [part for _, part in named.groupby("content", sort=False) if len(part) > 1]
     if not sets:
         return

@@ -13,7 +13,7 @@ import pandas as pd
 
 from crossback_core.data.index import family_of
 from crossback_core.data.modalities import MODALITIES
-from crossback_core.data.names import check_path, cleaned, name_of, task_name
+from crossback_core.data.names import check_path, cleaned, name_of, spelt, task_name
 from crossback_core.data.one_file import first_names
 from crossback_core.data.settings import SPLITS
 from crossback_core.data.table_file import first_row, read_table
@@ -21,6 +21,7 @@ from crossback_core.section import shown
 
 TABLES = ("samples.csv", "samples.parquet")
 COLUMNS = ("task", "class", "path", "text", "group", "split")
+_SHOWN = 300  # characters of a name, which may be a text
 _LONGEST_PART = 255  # bytes: what file systems take
 DEFAULT = "image"  # of a table's path whose suffix is no modality's: the decoder decides
 
@@ -53,7 +54,7 @@ def table_rows(raw: Path, path: Path, *, near: str | None = None) -> pd.DataFram
     # By path or text, not by number: that changes when a row is added above.
     source = frame["path"].where(of_file, f"{path.name}#" + frame["text"].map(_hash))
     rows = frame.assign(
-        group=_groups(path, raw, frame, source),
+        **_groups(path, raw, frame, source),
         source=source,
         problem=(~of_file & (frame["text"].str.strip() == "")).map({True: "empty text", False: ""}),
     )
@@ -81,22 +82,30 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _groups(table: Path, raw: Path, frame: pd.DataFrame, source: pd.Series[str]) -> pd.Series[str]:
-    """Return the group of each row: all rows of one file have one, whatever its path is there.
+def _groups(
+    table: Path, raw: Path, frame: pd.DataFrame, source: pd.Series[str]
+) -> dict[str, pd.Series[str]]:
+    """Return the groups of rows: all rows of one file have one, whatever its path is there.
+
+    Returns:
+        The columns `group` and `own_group`, see `DatasetKind.index`.
 
     Raises:
         ValueError: Rows of one file differ in class, group or split.
     """
     of_file = frame["path"] != ""
-    names = first_names({name: raw / name for name in source[of_file].unique()})
+    names = first_names(raw, source[of_file].unique())
     file = source.map(names).where(of_file, source)
     own = frame["group"].where(frame["group"] != "")
     in_task = frame["task"] + "\0" + file
     _check_agree(table, frame["class"][of_file], in_task[of_file], "class")
+    in_task = (frame["task"] + "\0" + frame["text"])[frame["text"].str.strip() != ""]
+    _check_agree(table, frame["class"][in_task.index], in_task, "class", "text")
     _check_agree(table, own[of_file], file[of_file], "group")
     _check_agree(table, frame["split"][of_file], file[of_file], "split")
     shared = frame["group"].groupby(file).transform("max").where(of_file, frame["group"])
-    return shared.where(shared != "", file)
+    given = shared != ""
+    return {"group": shared.where(given, file), "own_group": shared.where(given, source)}
 
 
 def _check_agree(
@@ -108,7 +117,7 @@ def _check_agree(
     if differs.any():
         row = first_row(differs)
         other = first_row((of == of[row]) & (values == first[row]))
-        name = of[row].rpartition("\0")[2]
+        name = spelt(of[row].rpartition("\0")[2][:_SHOWN])
         raise ValueError(
             f"{table}: rows {other} and {row} are of the {what} {name}, but have the {column} "
             f"{first[row]!r} and {values[row]!r}: give them one, or remove a row"

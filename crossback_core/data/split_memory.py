@@ -6,7 +6,7 @@ back: what was trained on it is never tested on it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -58,6 +58,41 @@ def kept_splits(paths: Iterable[str | Path], drawn_by: str) -> dict[str, str]:
                 )
             origins.setdefault(group, path)
     return splits
+
+
+def with_joined(kept: Mapping[str, str], rows: pd.DataFrame) -> dict[str, str]:
+    """Return what splits groups have had, one that was joined of others perhaps as one of them.
+
+    Args:
+        kept: From `kept_splits`.
+        rows: From `DatasetKind.index`.
+    """
+    found = dict(kept)
+    if "own_group" in rows:
+        names = rows[["group", "own_group"]].drop_duplicates().sort_values("own_group")
+        for group, own in names.itertuples(index=False):
+            if own in kept:
+                found.setdefault(group, kept[own])
+    return found
+
+
+def with_own_groups(
+    index_rows: pd.DataFrame, rows: pd.DataFrame, kept: Mapping[str, str]
+) -> pd.DataFrame:
+    """Return the rows of an index, and those again by the names that groups have without links.
+
+    A name that has, or had, a split is left to that.
+
+    Args:
+        index_rows: Rows of an index.
+        rows: That it was made of.
+        kept: From `kept_splits`.
+    """
+    if "own_group" not in rows:
+        return index_rows
+    names = index_rows["id"].map(rows.set_index("id")["own_group"])
+    fresh = ~names.isin([*kept, *index_rows["group"]])
+    return pd.concat([index_rows, index_rows.assign(group=names)[fresh]])
 
 
 def remember(path: str | Path, index_rows: pd.DataFrame, drawn_by: str) -> None:

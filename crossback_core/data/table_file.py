@@ -6,14 +6,17 @@ import codecs
 import csv
 import io
 from collections.abc import Iterator, Sequence
+from datetime import date
 from numbers import Number
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from crossback_core.data.names import cleaned, spelt
 from crossback_core.section import shown
 
+_TEXT_OR_NUMBER = (str, Number, np.bool_, date)  # a time is a date as well
 _LONGEST_VALUE = 2**31 - 1  # characters; Python's own limit is short for a text
 _OTHER_MARKS = {  # of four bytes before those of two, which they begin with
     codecs.BOM_UTF32_LE: "UTF-32",
@@ -44,7 +47,7 @@ def read_table(path: Path, columns: Sequence[str], needed: Sequence[Sequence[str
     """
     if path.is_dir():
         raise ValueError(f"{path} is a folder, not a table: rename it, or put a table in its place")
-    frame = _read_csv(path) if path.suffix == ".csv" else _read_parquet(path)
+    frame = _read_csv(path, needed) if path.suffix == ".csv" else _read_parquet(path)
     frame.columns = pd.Index([cleaned(str(name)) for name in frame.columns])
     missing = [" or ".join(names) for names in needed if not frame.columns.isin(names).any()]
     if missing:
@@ -64,13 +67,14 @@ def first_row(wanted: pd.Series[bool]) -> int:
     return int(wanted.index[wanted.to_numpy(dtype=bool)][0])
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _read_csv(path: Path, needed: Sequence[Sequence[str]]) -> pd.DataFrame:
     rows = _rows(path, _text_of(path))
     _, header = next(rows, (0, []))
     for separator, name in _OTHER_SEPARATORS.items():
         if len(header) == 1 and separator in header[0]:
             raise ValueError(f"{path} has {name} between its columns: save it with commas")
-    values = {number: _fitted(path, number, row, len(header)) for number, row in rows}
+    least = _fewest(header, needed)
+    values = {number: _fitted(path, number, row, least, len(header)) for number, row in rows}
     return pd.DataFrame(values.values(), index=list(values), columns=header)
 
 
@@ -113,14 +117,26 @@ def _rows(path: Path, text: str) -> Iterator[tuple[int, list[str]]]:
         ) from error
 
 
-def _fitted(path: Path, number: int, values: list[str], width: int) -> list[str]:
-    """Refuse a row of another length than the header's; values without characters may be more."""
-    if len(values) < width or any(value.strip() for value in values[width:]):
+def _fewest(header: Sequence[str], needed: Sequence[Sequence[str]]) -> int:
+    """Return how many values a row has at least, so that it has all that it needs."""
+    names = [cleaned(name) for name in header]
+    places = [[names.index(name) + 1 for name in each if name in names] for each in needed]
+    return max((min(each) for each in places if each), default=0)
+
+
+def _fitted(path: Path, number: int, values: list[str], least: int, width: int) -> list[str]:
+    """Fill up a row with empty values; refuse one that lacks what is needed, or has too many."""
+    if len(values) < least:
         raise ValueError(
-            f"{path}: {_called(number)} has {len(values)} values, the header {width} columns: put a"
-            " value that holds a comma in quotation marks"
+            f"{path}: {_called(number)} has too few values ({len(values)}, the header has {width} "
+            "columns): end it with commas"
         )
-    return values[:width]
+    if any(value.strip() for value in values[width:]):
+        raise ValueError(
+            f"{path}: {_called(number)} has too many values ({len(values)}, the header has {width} "
+            "columns): put a value that holds a comma in quotation marks"
+        )
+    return (values + [""] * width)[:width]
 
 
 def _called(number: int) -> str:
@@ -140,12 +156,14 @@ def _read_parquet(path: Path) -> pd.DataFrame:
 
 def _as_text(path: Path, frame: pd.DataFrame) -> pd.DataFrame:
     """Write values out as text; nothing where there is none."""
+    frame = frame.astype(object)
+    frame = frame.where(frame.notna(), "")
     for name, values in frame.items():
-        wrong = ~values.map(lambda value: value is None or isinstance(value, str | Number))
+        wrong = ~values.map(lambda value: isinstance(value, _TEXT_OR_NUMBER))
         if wrong.any():
             row = first_row(wrong)
             raise ValueError(
-                f"{path}: row {row} has {shown(values[row])} in column {name}, which is neither "
-                "text nor a number"
+                f"{path}: row {row} has {shown(values[row])} in column {name}, which is no text, "
+                "number or date"
             )
-    return frame.astype(object).fillna("").astype(str)
+    return frame.map(lambda value: value.isoformat() if isinstance(value, date) else str(value))

@@ -10,6 +10,7 @@ import pandas as pd
 
 from crossback_core.data.download import check_file, download
 from crossback_core.data.index import check_index, load_index, save_index
+from crossback_core.data.kind import KINDS, NO_SAMPLE, NOT_READ
 from crossback_core.data.prepare import (
     drawn,
     drawn_by,
@@ -21,13 +22,15 @@ from crossback_core.data.prepare import (
 )
 from crossback_core.data.settings import DatasetSettings
 from crossback_core.data.sources import RemoteFile
-from crossback_core.data.split_memory import kept_splits, remember
+from crossback_core.data.split_memory import kept_splits, remember, with_joined, with_own_groups
 from crossback_core.data.task_file import save_task
 from crossback_core.data.unpack import unpack
 from crossback_core.stages.common import StrPath, check_place
 from crossback_core.storage.files import exclusive, read_csv, write_csv
 
 logger = logging.getLogger(__name__)
+
+_MOST_LISTED = 1000  # files that belong to no task
 
 
 def download_file(*, file: StrPath, source: RemoteFile) -> None:
@@ -70,9 +73,11 @@ def prepare_index(
     with exclusive(splits.parent):  # the task of the same pictures' texts may be at it as well
         beside = [splits.with_name(f"{each}.csv") for each in rows["task"].unique()]
         kept = kept_splits(beside, rule)
-        samples, left_out = make_index(rows, settings=dataset, task=task, seed=seed, kept=kept)
+        samples, left_out = make_index(
+            rows, settings=dataset, task=task, seed=seed, kept=with_joined(kept, rows)
+        )
         # Those of the other tasks as well: which of them is made first decides nothing.
-        remember(splits, drawn(samples, rows), rule)
+        remember(splits, with_own_groups(drawn(samples, rows), rows, kept), rule)
     write_csv(left_out, skipped)
     _tell_left_out(left_out, f"task {task}", listed=skipped)
     save_index(samples[samples["task"] == task], index)
@@ -94,10 +99,22 @@ def collect_index(
     check_index(samples)
     listed = pd.concat([read_csv(path, as_text=True) for path in left_out])
     unread = list_unread(dataset.raw, settings=dataset)
+    if KINDS.find(dataset.kind).unread:  # what was not read when a task was made may be gone
+        by_place = listed["reason"].str.startswith(NOT_READ)
+        listed = listed[~by_place | listed["source"].isin(unread["source"])]
     unread = unread[~unread["source"].isin(listed["source"])]
-    write_csv(pd.concat([listed, unread]), skipped)
+    write_csv(pd.concat([listed, _shortened(unread)]), skipped)
     _tell_left_out(unread, dataset.raw, listed=skipped)
     save_index(samples, index)
+
+
+def _shortened(unread: pd.DataFrame) -> pd.DataFrame:
+    """Say in one row how many are not listed, where they are very many."""
+    more = len(unread) - _MOST_LISTED
+    if more <= 0:
+        return unread
+    last = {"task": "", "class": "", "source": f"({more} more)", "reason": f"{NO_SAMPLE}: as above"}
+    return pd.concat([unread.head(_MOST_LISTED), pd.DataFrame([last])])
 
 
 def _indexes_of(paths: Sequence[StrPath]) -> pd.DataFrame:

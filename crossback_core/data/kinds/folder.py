@@ -22,7 +22,14 @@ from crossback_core.data.kind import NO_SAMPLE, DatasetKind, SampleReader, Sourc
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.names import check_distinct, spelt, task_name
 from crossback_core.data.one_file import Joined, first_names
-from crossback_core.data.plain_folders import WANTED, below, files_of, strays, task_folders
+from crossback_core.data.plain_folders import (
+    WANTED,
+    beside,
+    files_of,
+    outside,
+    strays,
+    task_folders,
+)
 from crossback_core.data.sample_table import (
     COLUMNS,
     TABLES,
@@ -113,7 +120,8 @@ def _checked(raw: Path, rows: pd.DataFrame) -> pd.DataFrame:
         raise ValueError(_nothing(raw))
     rows = _sorted(rows)
     parts = ["part"] if "part" in rows else []
-    return rows[["id", "task", "class", "modality", "group", "source", "problem", *parts]]
+    columns = ["id", "task", "class", "modality", "group", "own_group", "source", "problem"]
+    return rows[columns + parts]
 
 
 def _sorted(rows: pd.DataFrame) -> pd.DataFrame:
@@ -156,15 +164,15 @@ def _one_group_per_file(raw: Path, rows: pd.DataFrame) -> pd.DataFrame:
     for task, files in rows[rows["problem"] == ""].groupby("task"):
         labels = dict(zip(files["source"], files["class"], strict=True))
         groups = dict(zip(files["source"], files["group"], strict=True))
-        firsts = first_names({source: raw / source for source in labels})
+        firsts = first_names(raw, labels)
         for source, first in firsts.items():
             if labels[source] != labels[first]:
                 raise ValueError(
                     f"{raw}: {first} and {source} are one file in two classes of task {task}: "
                     "remove one of them"
                 )
-            joined.join(groups[source], groups[first])
-    return rows.assign(group=rows["group"].map(joined.__getitem__))
+            joined.join(groups[first], groups[source])
+    return rows.assign(group=rows["group"].map(joined.__getitem__), own_group=rows["group"])
 
 
 def list_unread(raw: Path, settings: FolderSettings) -> list[tuple[str, str, str, str]]:
@@ -184,14 +192,14 @@ def list_unread(raw: Path, settings: FolderSettings) -> list[tuple[str, str, str
         ]
         found += [("", "", *stray) for stray in strays(raw)]
     else:
-        named = {raw / path for path in read_once(table)["path"]} | {table, raw}
+        named = filter(None, read_once(table)["path"])
         reason = f"{NO_SAMPLE}: {table.name} does not name it"
-        found = [("", "", path, reason) for path in below(raw) if path not in named]
-    encoder = Path(settings.encoder)
+        found = [("", "", path, reason) for path in beside(raw, named) if path != table]
+    is_data = outside(Path(settings.encoder))
     return [
         (task, label, spelt(path.relative_to(raw).as_posix()), reason)
         for task, label, path, reason in found
-        if encoder not in path.parents
+        if is_data(path)
     ]
 
 

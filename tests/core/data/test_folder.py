@@ -1,5 +1,4 @@
 import os
-import shutil
 import unicodedata
 from dataclasses import replace
 from importlib import import_module
@@ -21,6 +20,7 @@ from crossback_core.data.settings import DatasetSettings
 
 BIRDS = {"sparrow": 1, "Ärger & Söhne": 2}
 SEAS = {"north sea": 3, "east sea": 4}
+WINGS = {"a": "a red, red\nwing", "b": "red, red\na wing"}
 
 
 def write(path: Path, content: tuple[int, int] | str) -> None:
@@ -170,6 +170,7 @@ def test_all_that_is_not_read_is_known(raw, settings):
     for name in (*names, "images/seas/north sea/a.md"):
         write(raw / name, "x")
     (raw / "linked").symlink_to("texts")
+    (raw / "loop").symlink_to("loop")
     (raw / "new" / "empty").mkdir(parents=True)
     found = list_unread(raw, replace(settings, encoder=str(raw / "enc")))
     assert ("image-seas", "north sea", "images/seas/north sea/a.md") in [each[:3] for each in found]
@@ -178,16 +179,37 @@ def test_all_that_is_not_read_is_known(raw, settings):
         "pictures/seas/a/0.png": reason.format("pictures"),
         "LICENSE": reason.format("LICENSE"),
         "linked": reason.format("linked"),
+        "loop": reason.format("loop"),
         "new/empty": reason.format("new"),
         "images/0.png": "no sample: images/<task>/<class>/<name> is wanted",
     }
     write(raw / "samples.csv", "task,class,path\na,b,./images/0.png\n")
-    for name in ("images/birds", "images/seas", "texts", "new"):
-        shutil.rmtree(raw / name)
+    write(raw / "images/1.png", "x")
     assert list_unread(raw, settings) == [
-        ("", "", name, "no sample: samples.csv does not name it")
-        for name in ("LICENSE", "linked", "enc/a.bin", "pictures/seas/a/0.png")
-    ]
+        ("", "", "images/1.png", "no sample: samples.csv does not name it")
+    ], "nothing of other folders, which may be very many, nor below this one"
+
+
+def test_what_a_link_leads_to_is_known_as_that(raw, settings, tmp_path_factory, monkeypatch):
+    """The data set may be one, and its folders, its files and its encoder."""
+    place = tmp_path_factory.mktemp("links")
+    (place / "raw").symlink_to(raw)
+    write(place / "encoders" / "bert" / "model.bin", "x")
+    (raw / "enc").symlink_to(place / "encoders" / "bert")
+    write(raw / "own" / "model.bin", "x")
+    monkeypatch.chdir(place)
+    for encoder in ("enc", "own"):
+        found = list_unread(Path("raw"), replace(settings, encoder=str(raw / encoder)))
+        other = {"enc": "own/model.bin", "own": "enc"}[encoder]
+        assert [source for _, _, source, _ in found] == [other]
+    write(raw / "pictures" / "0.png", "x")
+    write(raw / "pictures" / "1.png", "x")
+    (raw / "photos").symlink_to("pictures")
+    for link, target in (("2.png", "0.png"), ("3.png", "1.png"), ("4.png", "../LICENSE")):
+        (raw / "pictures" / link).symlink_to(target)
+    write(raw / "samples.csv", "task,class,path\na,b,photos/0.png\na,b,pictures/3.png\na,b,c.png\n")
+    found = list_unread(Path("raw"), settings)
+    assert [source for _, _, source, _ in found] == ["photos/4.png"]
 
 
 @pytest.mark.parametrize("link", [os.symlink, os.link])
@@ -258,7 +280,7 @@ def table() -> pd.DataFrame:
     for number in range(20):
         kind, place = "ab"[number % 2], str(number // 2)
         rows.append(("pictures", kind, f"p/{number}.jpg", "", place, ""))
-        text, path = ("", f"p/{number}.txt") if number < 4 else ("a red, red\nwing", "")
+        text, path = ("", f"p/{number}.txt") if number < 4 else (WINGS[kind], "")
         rows.append(("words", kind, path, text, place, ""))
     return pd.DataFrame(rows, columns=["task", "class", "path", "text", "group", "split"])
 
@@ -408,6 +430,10 @@ def test_one_file_of_a_table_is_one_group_whatever_its_path(tabled, table, again
     ("change", "problem"),
     [
         ({"class": "b"}, "the file p/0.jpg, but have the class 'a' and 'b'"),
+        (
+            {"path": "", "text": WINGS["b"]},
+            r"the text red, red\\na wing, but have the class 'b' and 'a'",
+        ),
         ({"group": "1"}, "the file p/0.jpg, but have the group '0' and '1'"),
         ({"split": "test"}, "the file p/0.jpg, but have the split '' and 'test'"),
         ({"path": "p/2.jpg", "split": "test"}, "the group 0, but have the split '' and 'test'"),
@@ -415,6 +441,7 @@ def test_one_file_of_a_table_is_one_group_whatever_its_path(tabled, table, again
 )
 def test_rows_that_contradict_each_other_are_named(tabled, table, change, problem):
     row = table.iloc[[0]].assign(**change)
+    row["task"] = row["task"].where(row["text"] == "", "words")
     pd.concat([table.drop(index=4), row]).to_csv(tabled / "samples.csv", index=False)
     with pytest.raises(ValueError, match=rf"samples\.csv: rows \d+ and 40 are of {problem}: give"):
         read_index(tabled, settings_of("folder", raw=str(tabled)))

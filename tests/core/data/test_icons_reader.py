@@ -98,7 +98,7 @@ def test_a_table_without_columns_or_rows_is_named(raw, name):
     whole = (raw / name).read_text()
     head = whole.partition("\n")[0]
     damages = {"": "is empty", head: "has no row below its header"}
-    damages[whole + "one more\n"] = f": row {whole.count(chr(10))} has 1 values, the header"
+    damages[whole + "one more\n"] = f": row {whole.count(chr(10))} has too few values"
     for column in ("class", "group", "id"):
         damages[whole.replace(column, "other", 1)] = f"lacks the column {column}; its col"
     for content, words in damages.items():

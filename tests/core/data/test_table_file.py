@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pandas as pd
@@ -41,6 +42,12 @@ def test_a_csv_is_read_as_it_is_meant(tmp_path, content, numbers):
     assert found == dict(zip(numbers, ROWS.values(), strict=True))
 
 
+def test_a_row_may_lack_what_is_not_needed_at_its_end(tmp_path):
+    assert read(tmp_path, b"note,task,kind,class,path\nx,pets,cat\n") == {1: ["pets", "", ""]}
+    with pytest.raises(ValueError, match=r"row 2 has too few values \(2, the header has 5 columns"):
+        read(tmp_path, b"note,task,kind,class,path\nx,pets,cat\nx,pets\n")
+
+
 def test_a_value_may_have_lines_commas_marks_and_any_length(tmp_path):
     long = "null " * 50_000
     found = read(tmp_path, HEADER + f'NA,"a, ""b""\nc",{long}\n'.encode())
@@ -53,8 +60,14 @@ def test_a_value_may_have_lines_commas_marks_and_any_length(tmp_path):
         (b"", "is empty"),
         (b" \n\n", "is empty"),
         (HEADER + b"\n", "has no row below its header"),
-        (HEADER + b"a,b,c\na,b\n", "row 2 has 2 values, the header 3 columns: put a value"),
-        (HEADER + b"a,b,c,d\n", "row 1 has 4 values, the header 3 columns"),
+        (
+            HEADER + b"a,b,c\na\n",
+            r"row 2 has too few values \(1, the header has 3 columns\): end it",
+        ),
+        (
+            HEADER + b"a,b,c,d\n",
+            r"row 1 has too many values \(4, the header has 3 columns\): put a",
+        ),
         (HEADER + b'a,b,c\na,"b,c\na,b,c\n', r"row 2 cannot be read \(unexpected end of data\)"),
         (HEADER + b'a,b,"c"d\n', "row 1 cannot be read .* is a quotation mark in it"),
         (HEADER + "a,bébé,c\n".encode("latin-1"), "line 2 has the byte 0xe9, which is not UTF-8"),
@@ -87,6 +100,30 @@ def test_a_parquet_file_has_numbers_and_nothing_as_text(tmp_path):
     frame.assign(task=[b"pets", b"cars"]).to_parquet(path)
     with pytest.raises(ValueError, match=r"samples\.parquet: row 1 has b'pets' in column task, wh"):
         read_table(path, COLUMNS, NEEDED)
+
+
+DAY = datetime(2024, 5, 17)
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "wanted"),
+    [
+        ([7, None], "Int64", ["7", ""]),
+        (["a", None], "string", ["a", ""]),
+        ([True, None], "boolean", ["True", ""]),
+        (["a", None], "category", ["a", ""]),
+        ([7, 8], "category", ["7", "8"]),
+        ([True, False], bool, ["True", "False"]),
+        ([DAY, None], "datetime64[ns]", ["2024-05-17T00:00:00", ""]),
+        ([DAY.date(), None], object, ["2024-05-17", ""]),
+        ([0.5, None], float, ["0.5", ""]),
+    ],
+)
+def test_columns_of_all_types_of_a_parquet_file_are_read(tmp_path, values, kind, wanted):
+    path = tmp_path / "samples.parquet"
+    frame = pd.DataFrame({"task": "pets", "class": "a", "path": pd.Series(values, dtype=kind)})
+    frame.to_parquet(path)
+    assert read_table(path, COLUMNS, NEEDED)["path"].tolist() == wanted
 
 
 @pytest.mark.parametrize("content", [b"", b"task,class,path\n", b"PAR1" + bytes(40) + b"PAR1"])

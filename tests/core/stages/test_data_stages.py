@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterable
@@ -15,6 +16,8 @@ from PIL import Image
 
 from crossback_core.data import TaskData, load_index, load_task
 from crossback_core.data.kinds.folder import FolderSettings
+from crossback_core.data.prepare import _tell_copies
+from crossback_core.data.settings import SPLITS
 from crossback_core.stages.data import collect_index, prepare_index, prepare_task
 from crossback_core.storage.files import read_csv
 
@@ -159,6 +162,34 @@ def test_what_is_added_moves_nothing(data, order):
     for number in (0, 1, 2):  # texts of pictures that have a split
         name = f"birds/sparrow/{number}"
         assert after[f"texts/{name}.txt"] == before[f"images/{name}.png"]
+
+
+@pytest.mark.parametrize("table", [False, True])
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_links_that_come_and_go_move_nothing(data, link, table):
+    """Their names go before those of the files, which have splits already."""
+
+    def made() -> dict[str, str]:
+        if table:
+            paths = sorted((data.raw / "images/seas").rglob("*.png"))
+            rows = [("seas", path.parent.name, path.relative_to(data.raw)) for path in paths]
+            frame = pd.DataFrame(rows, columns=["task", "class", "path"])
+            frame.to_csv(data.raw / "samples.csv", index=False)
+        data.prepare("image-seas")
+        return data.splits("image-seas")
+
+    found = made()
+    files = sorted((data.raw / "images/seas").rglob("*.png"))[::3]
+    for name in ("a-{}", "0-{}"):
+        for file in files:
+            link(file, file.with_name(name.format(file.name)))
+        before, found = found, made()
+        assert before.items() <= found.items() and len(found) == len(before) + len(files)
+    for number, file in enumerate(files):
+        file.with_name(f"0-{file.name}").unlink()
+        if number % 2 and link is os.link:
+            file.unlink()
+    assert made().items() <= found.items()
 
 
 @pytest.mark.parametrize("first", BIRDS)
@@ -314,6 +345,25 @@ def test_what_is_left_out_is_told_once_and_listed(data, caplog):
     assert table["task"].tolist() == [*["image-seas"] * 3, ""]
 
 
+def test_what_is_gone_is_listed_no_more_and_of_very_many_the_first(data):
+    names = [data.raw / f"images/seas/{name}" for name in ("wren/a.heic", "wren/b/0.png", "c.md")]
+    for path in (*names, data.raw / "images/seas/wren/d.heic"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("x")
+    (data.raw / "images/seas/wren/0.png").write_bytes(b"")
+    data.prepare(*TASKS)
+    for path in names:
+        path.unlink()
+    names[1].parent.rmdir()
+    for number in range(1003):
+        (data.raw / f"note{number:04}").touch()
+    data.collect()
+    table = read_csv(data.folder / "index_skipped.csv", as_text=True)
+    sources = table["source"].tolist()
+    assert sources[:3] == ["images/seas/wren/0.png", "images/seas/wren/d.heic", "note0000"]
+    assert sources[-2:] == ["note0999", "(3 more)"] and len(sources) == 1003
+
+
 def test_copies_under_other_names_are_told_with_their_splits(data, caplog):
     data.prepare("image-seas")
     data.make("image-seas")
@@ -335,3 +385,17 @@ def test_copies_under_other_names_are_told_with_their_splits(data, caplog):
     told = re.search(r"such as (\S+) \((\w+)\) = (\S+) \((\w+)\); keep one", line)
     assert told and {told[1], told[3]} in pairs and told[2] != told[4]
     assert [told[2], told[4]] == [splits[told[1]], splits[told[3]]]
+
+
+def test_one_text_in_two_splits_is_told(data, caplog):
+    """Groups of its rows have put it there."""
+    rows = [("seas", f"{n % 2}", f"text {n}", f"{n}", SPLITS[n // 2 % 3]) for n in range(12)]
+    rows += [("seas", "0", "text 0", "again", "test")]
+    table = pd.DataFrame(rows, columns=["task", "class", "text", "group", "split"])
+    table.to_csv(data.raw / "samples.csv", index=False)
+    data.prepare("text-seas")
+    rows = load_index(data.path("index", "text-seas"))
+    _tell_copies(rows, rows["source"].tolist(), "text-seas")
+    (line,) = shown(caplog)
+    assert "contents under several names: 1, in several splits: 1, such as " in line
+    assert {"(train)", "(test);"} <= set(line.split())
