@@ -23,7 +23,7 @@ def checked_settings() -> Settings:
         check_requests(asked_for(), settings)
         return settings
     except ValueError as error:
-        raise Refused(str(error)) from None
+        raise refused(error) from None
 
 
 SETTINGS = checked_settings()

@@ -25,6 +25,11 @@ class Refused(WorkflowError):
     __traceback__ = property(lambda self: None, lambda self, value: None)
 
 
+def refused(error: ValueError) -> Refused:
+    """Return a mistake in the configuration or the data; each of several is marked as an error."""
+    return Refused(str(error).replace("\n    ", "\n    Error: "))
+
+
 def refused_within(message: str) -> Refused:
     """Return what an input function raises: Snakemake words that itself, so it is told once more."""
     REFUSED.append(message)
@@ -70,7 +75,7 @@ def check_configuration(file: str) -> None:
     try:
         check_files([*workflow.configfiles, *filter(exists, [file])])
     except ValueError as error:
-        raise Refused(str(error)) from None
+        raise refused(error) from None
 
 
 def check_device(device: str) -> None:
@@ -112,7 +117,7 @@ def tell_failures() -> None:
     """End the screen with what went wrong: Snakemake's own words on a failed job are many lines."""
     jobs = f"{len(FAILED)} job{'s' if len(FAILED) > 1 else ''} failed:"
     failures = [jobs, *map(why_failed, FAILED)] if FAILED else []
-    for line in [*failures, *(f"Refused: {each}" for each in dict.fromkeys(REFUSED))]:
+    for line in [*failures, *(f"Error: {each}" for each in dict.fromkeys(REFUSED))]:
         print(line, file=sys.stderr)
 
 

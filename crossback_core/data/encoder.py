@@ -104,9 +104,23 @@ def encode(texts: Sequence[str], settings: ReadsTexts) -> Texts:
     contents = [content_hash(text) for text in texts]
     if settings.representation == "contextual":
         with _one_thread(), torch.inference_mode():
-            return replace(_contextual(model, ids, settings.encoder), contents=contents)
-    table = model.get_input_embeddings().weight.detach().numpy()
-    return Texts(ids, _half(table, settings.encoder), contents)
+            found = replace(_contextual(model, ids, settings.encoder), contents=contents)
+    else:
+        table = model.get_input_embeddings().weight.detach().numpy()
+        found = Texts(ids, _half(table, settings.encoder), contents)
+    _check_apart(found, settings.encoder)
+    return found
+
+
+def _check_apart(texts: Texts, name: str) -> None:
+    """Refuse embeddings that are all alike, as those of an encoder are that was not saved well."""
+    used = np.unique(np.concatenate([np.asarray(ids, dtype=np.int64) for ids in texts.ids]))
+    rows = texts.embeddings[used]
+    if len(used) > 1 and (rows == rows[0]).all():
+        raise ValueError(
+            f"encoder {name!r} gives all {len(used)} tokens of these texts the same embedding, as"
+            " far as float16 tells: give another"
+        )
 
 
 def _tokens(tokenizer: Any, texts: Sequence[str], length: int) -> list[list[int]]:

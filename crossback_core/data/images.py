@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import re
+import stat
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,6 +45,7 @@ _WHITE = (255, 255, 255, 255)
 _SIXTEEN_BITS = re.compile(r";16[BLNR]")  # in Pillow's name for how a file holds its pixels
 _PHOTOMETRIC = 262  # the tag of a TIFF file that says what its numbers mean
 _WHITE_IS_ZERO = 0
+_COLOUR_MAP = 320  # the tag of its palette
 # The least of the brightest upper half of 16 bits that leaves more than four bits of a colour.
 _LEAST_UPPER = 16
 
@@ -125,7 +127,10 @@ def _try_picture(path: Path, size: int) -> Picture | Unreadable:
 def file_problem(path: Path) -> str:
     """Say what is wrong with an image file, as far as that shows without decoding it."""
     try:
-        return "" if path.stat().st_size else "unreadable image: the file is empty"
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            return "unreadable image: it is no plain file"
+        return "" if found.st_size else "unreadable image: the file is empty"
     except FileNotFoundError:
         return "missing image file"
 
@@ -235,10 +240,20 @@ def _as_rgb(picture: Image.Image) -> tuple[Image.Image, int | None]:
         return _from_grey(np.asarray(picture))
     if deep:
         _check_upper(picture)
+    if picture.mode == "P":
+        _mend_palette(picture)
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, _WHITE), picture)
     return picture.convert("RGB"), None
+
+
+def _mend_palette(picture: Image.Image) -> None:
+    """Read the palette of a TIFF file that has it in 8 bits: Pillow takes it for one of 16."""
+    colours = getattr(picture, "tag_v2", {}).get(_COLOUR_MAP, ())
+    if colours and max(colours) < 256:
+        picture.load()
+        picture.putpalette(bytes(colours), "RGB;L")  # all red values, all green, all blue
 
 
 def _from_grey(values: npt.NDArray[np.integer]) -> tuple[Image.Image, int]:

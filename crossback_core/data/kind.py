@@ -17,6 +17,7 @@ from crossback_core.data.sources import RemoteFile
 from crossback_core.registry import Registry
 
 NO_SAMPLE = "no sample"  # how the problem of a file begins that nobody would take for one
+EMPTY = f"{NO_SAMPLE}: the folder is empty"
 UNKNOWN_SUFFIX = "unknown suffix"
 TOO_DEEP = "in a folder below that of its class"
 TOO_HIGH = "in the folder of no class"

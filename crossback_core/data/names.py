@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import unicodedata
 from collections.abc import Iterable
@@ -15,13 +16,17 @@ if TYPE_CHECKING:  # planning a workflow reads names: keep this light
 _INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # Unicode's general categories
 _JOINERS = "\u200c\u200d"  # some scripts write words with them, never at an end
 _BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"  # letters and marks that show nothing
+_BLANKS = re.compile("[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")  # Unicode's category Zs
 _IN_PATHS = "_-.+"  # beside letters, marks and digits of any script
 _LONGEST = 100  # bytes: a file's name has other parts beside it, and 255 in all
 
 
 def cleaned(name: str) -> str:
-    """Return a name as it is compared and written: in Unicode's form C, no blanks at its ends."""
-    return unicodedata.normalize("NFC", name).strip()
+    """Return a name as it is compared and written.
+
+    In Unicode's form C, without blanks at its ends; those within are each one plain blank.
+    """
+    return _BLANKS.sub(" ", unicodedata.normalize("NFC", name)).strip()
 
 
 def name_of(what: str, given: str) -> str:

@@ -9,7 +9,7 @@ from functools import cache, lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from crossback_core.data.kind import NO_SAMPLE, TOO_DEEP, TOO_HIGH, UNKNOWN_SUFFIX, hidden
+from crossback_core.data.kind import EMPTY, NO_SAMPLE, TOO_DEEP, TOO_HIGH, UNKNOWN_SUFFIX, hidden
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.names import check_path, cleaned, name_of, spelt, task_name
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:  # it loads torch, which reading a configuration does without
     from crossback_core.data.modality import Modality
 
 WANTED = "<task>/<class>/<name>"
-_EMPTY = f"{NO_SAMPLE}: the folder is empty"
 
 
 @dataclass(frozen=True)
@@ -70,7 +69,7 @@ def files_of(raw: Path, modality: Modality, *, only: str | None = None) -> Itera
         task = _named(folder, task_name)
         found = _visible(folder)
         if not found:
-            yield File(task, "", folder, _EMPTY)
+            yield File(task, "", folder, EMPTY)
         for entry in found:
             path = folder / entry.name
             if _is_folder(entry):
@@ -83,7 +82,7 @@ def _files_of_class(task: str, folder: Path, modality: Modality) -> Iterator[Fil
     label = _named(folder, partial(name_of, "class"))
     found = _visible(folder)
     if not found:
-        yield File(task, label, folder, _EMPTY)
+        yield File(task, label, folder, EMPTY)
     for entry in found:
         path = folder / entry.name
         deep = _is_folder(entry)

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from crossback_core.data.encoder import folder_of
-from crossback_core.data.kind import KINDS, hidden
+from crossback_core.data.kind import EMPTY, KINDS, hidden
 from crossback_core.data.settings import DatasetSettings
 from crossback_core.storage.digests import digest_of
 
@@ -36,13 +36,14 @@ def contents_of(dataset: DatasetSettings, task: str, memory: Path) -> str:
 
 @cache
 def unread(dataset: DatasetSettings) -> str:
-    """Return a digest of the names of what lies in the folder of a data set and is not read.
+    """Return a digest of the names of the files of a data set that are not read.
 
     Raises:
         ValueError: The data are not as they should be.
     """
     find = KINDS.find(dataset.kind).unread
-    names = [name for _, _, name, _ in find(Path(dataset.raw), dataset)] if find else []
+    found = find(Path(dataset.raw), dataset) if find else []
+    names = [name for _, _, name, problem in found if problem != EMPTY]  # a clone lacks those
     return sha256("\n".join(sorted(names)).encode()).hexdigest()
 
 

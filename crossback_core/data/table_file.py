@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import os
 from collections.abc import Iterator, Sequence
 from datetime import date
 from numbers import Number
@@ -45,14 +46,16 @@ def read_table(path: Path, columns: Sequence[str], needed: Sequence[Sequence[str
     Raises:
         ValueError: It is no such table.
     """
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder, not a table: rename it, or put a table in its place")
+    if os.path.lexists(path) and not path.is_file():
+        kind = "folder" if path.is_dir() else "link to nothing, or no plain file"
+        raise ValueError(f"{path} is a {kind}, not a table: rename it, or put a table in its place")
     frame = _read_csv(path, needed) if path.suffix == ".csv" else _read_parquet(path)
     frame.columns = pd.Index([cleaned(str(name)) for name in frame.columns])
     missing = [" or ".join(names) for names in needed if not frame.columns.isin(names).any()]
     if missing:
         there = ", ".join(map(shown, frame.columns[:_MOST_SHOWN]))
         raise ValueError(f"{path} lacks the column {', '.join(missing)}; its columns are {there}")
+    _check_spelling(path, frame, columns)
     twice = frame.columns[frame.columns.duplicated() & frame.columns.isin(columns)]
     if len(twice):
         raise ValueError(f"{path} has more than one column {twice[0]}: keep one of them")
@@ -60,6 +63,14 @@ def read_table(path: Path, columns: Sequence[str], needed: Sequence[Sequence[str
         raise ValueError(f"{path} has no row below its header")
     kept = frame[[name for name in columns if name in frame]]
     return kept if path.suffix == ".csv" else _as_text(path, kept)
+
+
+def _check_spelling(path: Path, frame: pd.DataFrame, columns: Sequence[str]) -> None:
+    """Refuse a column that is meant for one of those wanted, as far as case and number tell."""
+    for name in frame.columns[~frame.columns.isin(columns)]:
+        meant = [each for each in columns if name.casefold() in (each, f"{each}s", f"{each}es")]
+        if meant:
+            raise ValueError(f"{path} has a column {shown(name)}: call it {meant[0]}")
 
 
 def first_row(wanted: pd.Series[bool]) -> int:
@@ -151,6 +162,8 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     except (ValueError, OSError, NotImplementedError) as error:  # pyarrow's own are such
         reason = spelt(" ".join(str(error).split()))[:_SHOWN]
         raise ValueError(f"{path} is no Parquet table or is damaged: {reason}") from error
+    if any(name is not None for name in frame.index.names):
+        frame = frame.reset_index()  # columns that pandas keeps apart
     return frame.set_axis(range(1, len(frame) + 1))
 
 

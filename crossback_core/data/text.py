@@ -142,6 +142,8 @@ def join_captions(captions: Sequence[str]) -> str:
 def caption_problem(path: Path) -> str:
     """Say what is wrong with a caption file, if anything is."""
     try:
+        if path.exists() and not path.is_file():
+            return "unreadable text: it is no plain file"
         return "" if decode_text(path.read_bytes()).strip() else "empty caption"
     except FileNotFoundError:
         return "missing caption file"

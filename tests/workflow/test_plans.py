@@ -130,7 +130,7 @@ def test_a_bad_configuration_is_refused_without_a_traceback(tiny: Project) -> No
     done = tiny.snakemake("--dry-run", "--config", config)
     assert done.code == 1
     message = "presets.tiny.training.epoch: unknown key 'epoch' (did you mean 'epochs'?)"
-    assert f"Refused:\nThe configuration has 1 problem:\n    {message}" in done.output
+    assert f"Refused:\nThe configuration has 1 problem:\n    Error: {message}" in done.output
     assert "Traceback" not in done.output
     assert ".smk" not in done.output
 

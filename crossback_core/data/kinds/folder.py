@@ -95,8 +95,11 @@ def task_ids(settings: FolderSettings) -> tuple[str, ...]:
         found = dict.fromkeys(rows.sort_values(["modality", "task"])["task"])
     if not found:
         raise ValueError(_nothing(raw))
-    check_distinct(found)
-    return tuple(map(task_name, found))
+    try:
+        check_distinct(found)
+        return tuple(map(task_name, found))
+    except ValueError as error:
+        raise ValueError(f"{table or raw}: {error}") from error
 
 
 def _id(modality: str, name: str) -> str:

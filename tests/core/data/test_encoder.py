@@ -195,6 +195,18 @@ def test_a_tokenizer_has_to_belong_to_the_embeddings(settings, tmp_path, represe
         encode(TEXTS, settings)
 
 
+@pytest.mark.parametrize("representation", ["tokens", "contextual"])
+def test_an_encoder_to_which_all_words_are_alike_is_refused(settings, tmp_path, representation):
+    settings = replace(settings, encoder=str(tmp_path), representation=representation)
+    _, model = load(str(make_encoder(tmp_path)))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+    model.save_pretrained(tmp_path)
+    with pytest.raises(ValueError, match="tokens of these texts the same embedding"):
+        encode(TEXTS, settings)
+
+
 def test_an_encoder_of_characters_has_no_table_of_tokens(settings, tmp_path):
     from transformers import CanineConfig, CanineModel, CanineTokenizer
 

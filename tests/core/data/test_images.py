@@ -97,6 +97,20 @@ def test_sixteen_bits_keep_their_upper_half(kind):
     assert pixels[..., 0].tolist() == [[0, 0x12], [0x80, 0xFF]]
 
 
+def test_a_palette_of_8_bits_in_a_tiff_file_is_not_black():
+    """The format wants 16; many programs write 8, and others scale them."""
+    image = Image.new("P", (8, 8), 1)
+    image.putpalette([0, 0, 0, 200, 40, 20] + [0] * 762)
+    content = io.BytesIO()
+    image.save(content, "TIFF")
+    for upper in (True, False):
+        data = content.getvalue()
+        if not upper:  # 200 is stored as 200 * 256
+            for value in (200, 40, 20):
+                data = data.replace(struct.pack("<HH", 0, value << 8), struct.pack("<HH", 0, value))
+        assert decode_picture(data, size=8).pixels[0, 0].tolist() == [200, 40, 20]
+
+
 @pytest.mark.parametrize(
     ("kind", "used"),
     [("PNG", bits) for bits in (8, 9, 12, 14, 16)] + [("TIFF", bits) for bits in (9, 16, 24, 31)],

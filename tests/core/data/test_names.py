@@ -31,7 +31,8 @@ def test_cleaning_twice_is_cleaning_once(name):
         (unicodedata.normalize("NFD", "Ärger"), "Ärger"),
         ("\u212b", "Å"),  # the sign of the unit
         (" \t\u00a0\u3000cat\r\n", "cat"),
-        ("sweet  tooth", "sweet  tooth"),
+        ("sweet  tooth", "sweet tooth"),
+        ("grey\u00a0cat", "grey cat"),  # as web pages and spreadsheets write it
         ("ﬁn²", "ﬁn²"),  # they look another, and are
         ("می\u200cخواهم", "می\u200cخواهم"),  # Persian joins no letters here
         ("a/b: {c} *", "a/b: {c} *"),

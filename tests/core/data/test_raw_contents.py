@@ -94,9 +94,12 @@ def test_what_is_not_read_is_known_by_its_name(raw):
 
     found = [names()]
     for name in ("images/birds/a/b.heic", "images/seas/c", "texts/birds/d/e/f", "pictures/a", "b"):
-        (raw / name).mkdir(parents=True)
+        (raw / name).parent.mkdir(parents=True, exist_ok=True)
+        (raw / name).write_text("x")
         found.append(names())
     assert len(set(found)) == 6
+    (raw / "images/birds/empty").mkdir()
+    assert names() == found[-1], "a clone has no empty folders"
     (raw / ".git").mkdir()
     (raw / "b").rename(raw / "Thumbs.db")
     (raw / "images/birds/a/0.png").write_text("new")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from pathlib import Path
 
@@ -40,6 +41,29 @@ def read(folder: Path, content: bytes) -> dict[int, list[str]]:
 def test_a_csv_is_read_as_it_is_meant(tmp_path, content, numbers):
     found = read(tmp_path, content)
     assert found == dict(zip(numbers, ROWS.values(), strict=True))
+
+
+@pytest.mark.parametrize("name", ["Class", "classes", "PATH"])
+def test_a_column_that_is_nearly_one_of_those_wanted_is_not_passed_over(tmp_path, name):
+    wanted = {"Class": "class", "classes": "class", "PATH": "path"}[name]
+    content = f"task,kind,{name}\npets,cat,a.png\n".encode()
+    with pytest.raises(ValueError, match=f"samples.csv has a column '{name}': call it {wanted}"):
+        read(tmp_path, content)
+
+
+def test_a_table_is_a_plain_file(tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "nothing")
+    for name in ("pipe.csv", "link.csv"):
+        with pytest.raises(ValueError, match=f"{name} is a link to nothing, or no plain file"):
+            read_table(tmp_path / name, COLUMNS, NEEDED)
+
+
+def test_what_pandas_keeps_apart_is_a_column_as_well(tmp_path):
+    frame = pd.DataFrame(ROWS.values(), columns=COLUMNS)
+    frame.set_index("class").to_parquet(tmp_path / "samples.parquet")
+    read_back = read_table(tmp_path / "samples.parquet", COLUMNS, NEEDED)
+    assert read_back.to_numpy().tolist() == list(ROWS.values())
 
 
 def test_a_row_may_lack_what_is_not_needed_at_its_end(tmp_path):

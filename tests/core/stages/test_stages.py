@@ -666,7 +666,6 @@ def test_the_summary_of_a_finished_chain(crossing):
     [
         ("tables", "baseline_2.csv", "baseline_2.csv is not the table that .*choice.json was made"),
         ("histories", "baseline_2.csv", "baseline_2.csv ends with a validation accuracy of "),
-        ("histories", "pruning.csv", "pruning.csv ends with a validation accuracy of "),
     ],
 )
 def test_a_report_is_not_made_of_the_tables_of_others(copied, name, other, words):
