@@ -6,7 +6,9 @@ import re
 import unicodedata
 
 _LONGEST = 600  # characters of a message's part
-_CONTROLS = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of what is no character of a name
+_LONGEST_NAME = 1000  # characters
+_CONTROLS = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode's categories of what is no part of a name
+_JOINERS = "\u200c\u200d"  # but some scripts write words with these
 _PASSWORD = re.compile(r"(?<=//)[^/?#\s]*@")  # of an address, with who asks
 
 
@@ -33,9 +35,13 @@ def printable(text: object, longest: int = _LONGEST) -> str:
 
 
 def is_plain(name: object) -> bool:
-    """Say whether a value is a text that may be a name: not blank, without control characters."""
+    """Say whether a value is a text that may be a name.
+
+    It is not blank nor very long, has no blank at an end, and no character that controls a screen.
+    """
     return (
         isinstance(name, str)
-        and bool(name.strip())
-        and not any(unicodedata.category(each) in _CONTROLS for each in name)
+        and 0 < len(name) <= _LONGEST_NAME
+        and name == name.strip()
+        and not any(unicodedata.category(each) in _CONTROLS for each in set(name) - set(_JOINERS))
     )

@@ -61,6 +61,12 @@ def _as_chosen(record: TargetRecord, choice: SelectionRecord) -> TargetRecord:
 def _scored_matrix(matrix: pd.DataFrame, records: Sequence[TargetRecord]) -> pd.DataFrame:
     """Name the similarity that decided, and mark the candidate that it chose."""
     tried = {record.target: record.tried.backbone for record in records}
+    absent = tried.keys() - set(matrix["target"])
+    if absent or records[0].score not in matrix:
+        raise ValueError(
+            f"the table of similarities lacks targets ({', '.join(sorted(absent)) or 'none'}) or"
+            f" the score {records[0].score}: remove similarity.csv and run again"
+        )
     return matrix.assign(
         similarity=matrix[records[0].score],
         selected=matrix["target"].map(tried) == matrix["candidate"],

@@ -38,8 +38,11 @@ def test_a_refused_value_shows_no_password():
         (" ", False),
         (3, False),
         (None, False),
+        ("3 ", False),
+        ("می\u200cخواهم", True),
+        ("x" * 1001, False),
     ]
-    + [(f"a{odd}b", False) for odd in ("\n", "\x1b", "\x9b", "\u2028", "\udcff")],
+    + [(f"a{odd}b", False) for odd in ("\n", "\x1b", "\x9b", "\u2028", "\u202e", "\udcff")],
 )
 def test_a_name_has_no_control_characters(name, plain):
     assert is_plain(name) == plain

@@ -675,6 +675,12 @@ def test_a_report_is_not_made_of_the_tables_of_others(copied, name, other, words
         summarize(copied, **{name: [copied.path(other)]})
 
 
+def test_a_report_wants_the_scores_of_all_its_targets(crossing, tmp_path):
+    (tmp_path / "similarity.csv").write_text("target,candidate,ddv_cosine\n7,2,0.5\n")
+    with pytest.raises(ValueError, match=r"the table of similarities lacks targets \(1\)"):
+        summarize(crossing, matrix=tmp_path / "similarity.csv")
+
+
 @pytest.mark.parametrize(
     ("rows", "words"),
     [
