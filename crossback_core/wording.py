@@ -8,7 +8,7 @@ import unicodedata
 _LONGEST = 600  # characters of a message's part
 _LONGEST_NAME = 1000  # characters
 _CONTROLS = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode's categories of what is no part of a name
-_JOINERS = "\u200c\u200d"  # but some scripts write words with these
+JOINERS = "\u200c\u200d"  # controls that some scripts write words with
 _PASSWORD = re.compile(r"(?<=//)[^/?#\s]*@")  # of an address, with who asks
 
 
@@ -43,5 +43,5 @@ def is_plain(name: object) -> bool:
         isinstance(name, str)
         and 0 < len(name) <= _LONGEST_NAME
         and name == name.strip()
-        and not any(unicodedata.category(each) in _CONTROLS for each in set(name) - set(_JOINERS))
+        and not any(unicodedata.category(each) in _CONTROLS for each in set(name) - set(JOINERS))
     )

@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from crossback_core.section import shown
+from crossback_core.wording import JOINERS
 
 if TYPE_CHECKING:  # planning a workflow reads names: keep this light
     import pandas as pd
 
 _INVISIBLE = ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")  # Unicode's general categories
-_JOINERS = "\u200c\u200d"  # some scripts write words with them, never at an end
 _BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0"  # letters and marks that show nothing
 _BLANKS = re.compile("[ \u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]+")  # Unicode's category Zs
 _IN_PATHS = "_-.+"  # beside letters, marks and digits of any script
@@ -41,7 +41,7 @@ def name_of(what: str, given: str) -> str:
     """
     name = cleaned(given)
     hidden = [each for each in name if _is_invisible(each)]
-    hidden += [each for each in (name[:1], name[-1:]) if each in _JOINERS and each]
+    hidden += [each for each in (name[:1], name[-1:]) if each in JOINERS and each]
     if not name or hidden:
         problem = f"the invisible character {_shown(hidden[0])}" if hidden else "only blanks"
         raise ValueError(f"{what} {shown(given)} has {problem}: rename it")
@@ -130,7 +130,7 @@ def _is_invisible(character: str) -> bool:
         return False
     shows_nothing = unicodedata.category(character) in _INVISIBLE or character in _BLANK
     selects = "VARIATION SELECTOR" in unicodedata.name(character, "")
-    return (shows_nothing or selects) and character not in _JOINERS
+    return (shows_nothing or selects) and character not in JOINERS
 
 
 def _is_written(character: str) -> bool:

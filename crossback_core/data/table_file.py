@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crossback_core.data.names import cleaned, spelt
+from crossback_core.data.names import cleaned
 from crossback_core.section import shown
+from crossback_core.wording import printable
 
 _TEXT_OR_NUMBER = (str, Number, np.bool_, date)  # a time is a date as well
 _LONGEST_VALUE = 2**31 - 1  # characters; Python's own limit is short for a text
@@ -160,7 +161,7 @@ def _read_parquet(path: Path) -> pd.DataFrame:
     except ImportError as error:
         raise ValueError(f"{path} needs the package pyarrow; or save it as CSV") from error
     except (ValueError, OSError, NotImplementedError) as error:  # pyarrow's own are such
-        reason = spelt(" ".join(str(error).split()))[:_SHOWN]
+        reason = printable(error, longest=_SHOWN)
         raise ValueError(f"{path} is no Parquet table or is damaged: {reason}") from error
     if any(name is not None for name in frame.index.names):
         frame = frame.reset_index()  # columns that pandas keeps apart
