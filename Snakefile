@@ -30,6 +30,7 @@ include: "rules/backbone.smk"
 include: "rules/target.smk"
 include: "rules/report.smk"
 include: "rules/study.smk"
+include: "rules/trials.smk"
 
 
 localrules:

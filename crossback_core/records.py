@@ -12,12 +12,13 @@ import platform
 from collections.abc import Mapping
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from crossback_core.lazy import Lazy
+from crossback_core.learning.verdict import Comparison, Outcomes, Verdict
 from crossback_core.section import STRICT, Distinct, Text, keys_of, shown, worded
 from crossback_core.selection.choice import Choice
 from crossback_core.storage.files import read_json, sha256, write_json
@@ -27,9 +28,8 @@ from crossback_core.wording import printable
 
 torch = Lazy("torch")
 
-RECORD_FORMAT = 2  # raised whenever a key of any record is added, renamed or removed
+RECORD_FORMAT = 3  # raised whenever a key of any record is added, renamed or removed
 
-Verdict = Literal["helps", "equal", "hurts"]
 Share = Annotated[float, Field(ge=0, le=1)]  # a sparsity, a part of all weights
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -112,7 +112,7 @@ class PruningRecord(Record):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class SelectionRecord(Choice, Record):
-    """The candidate chosen as a target's backbone."""
+    """The candidate chosen as a target's backbone, or that none knows enough."""
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
@@ -130,7 +130,7 @@ class Tried:
     """What a target reached on its backbone, also where its baseline was kept in the end."""
 
     backbone: Text
-    similarity: Number
+    similarity: Number | None
     swapped: bool
     continued: bool
     width: Width
@@ -145,25 +145,35 @@ class ProductRecord(TrainingRecord):
 
     Attributes:
         classes: Of each task that the product serves, the target's last.
+        test_balanced_accuracy: Mean over the classes of the part of each that is right.
+        test_confusion: Test samples of each class (first key) that were taken for another (second).
+        majority_test_accuracy: Of always guessing the class of the most training samples.
         score: Name of the score that chose the backbone.
         similarity: The backbone's, by that score.
         sparsity: Of the pruned backbone.
         owned_fraction: Of all masked weights those that the target owns; likewise those that it
             picks from earlier tasks, and those still free.
         dense_bytes: Size of the target's own dense network at width 1.
+        verdict: What the backbone does; "no candidate" where none has a score above the minimum:
+            then `tried` and `comparison` are None.
     """
 
     target: Text
     modality: Text
     classes: dict[Text, Classes]
+    test_balanced_accuracy: Share
+    test_confusion: dict[Text, dict[Text, Whole]]
+    majority_test_accuracy: Share
     backbone: Text | None
     backbone_modality: Text | None
     similarity: Number | None
     score: Text
     verdict: Verdict
+    comparison: Comparison | None
     baseline_validation_accuracy: Amount
     baseline_test_accuracy: Amount
-    tried: Tried
+    baseline_test_balanced_accuracy: Share
+    tried: Tried | None
     sparsity: Share | None
     width: Width
     owned_fraction: Share
@@ -192,10 +202,12 @@ class TargetRecord(ProductRecord):
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class PairRecord(TrainingRecord):
-    """A target of a study, trained from one candidate or from a control of it.
+    """A target trained from one candidate, or from a control of it, beside its baseline.
 
     Attributes:
         classes: How many the candidate knows.
+        validation_outcomes: A sign for each sample: 1 both networks are right, + the target's
+            alone, - the baseline's alone, 0 neither; likewise of the test split.
         quarter_validation_accuracy: After a quarter of the epochs; likewise after half of them.
         weights: Stored ones, as a fraction of those of both networks apart.
     """
@@ -209,6 +221,9 @@ class PairRecord(TrainingRecord):
     sparsity: Share
     swapped: bool
     continued: bool
+    width: Width
+    validation_outcomes: Outcomes
+    test_outcomes: Outcomes
     quarter_validation_accuracy: Amount
     half_validation_accuracy: Amount
     weights: Amount

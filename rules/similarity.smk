@@ -94,6 +94,7 @@ checkpoint select_backbone:
             seed=None,
             candidates="preset.selection.candidates",
             score="preset.selection.score",
+            minimum="preset.selection.minimum",
         ),
         target=target_id,
     message:

@@ -32,12 +32,13 @@ rule swap_kv:
 rule train_target:
     input:
         task_file="results/{dataset}/data/task_{target}.pt",
-        initial="results/{dataset}/kv_swap/target_{target}.pt",
+        initial=of_backbone("results/{dataset}/kv_swap/target_{target}.pt"),
         backbone=of_backbone("results/{dataset}/backbone/task_{task}/pruned.pt"),
         backbone_data=of_backbone("results/{dataset}/data/task_{task}.pt"),
         baseline="results/{dataset}/baseline/task_{target}.pt",
         baseline_metrics="results/{dataset}/baseline/task_{target}.json",
         selection=ancient("results/{dataset}/selection/target_{target}.json"),
+        trials=trials_of,
     output:
         checkpoint=update("results/{dataset}/target_{target}.pt"),
         metrics=update("results/{dataset}/target_{target}.json"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +73,22 @@ class Split:
             rows: Which samples; all by default.
         """
         return self.modality.inputs(self.values[rows], self.table)
+
+    def part(self, chosen: Tensor) -> Split:
+        """Return some of the samples.
+
+        Args:
+            chosen: bool (samples,).
+        """
+        rows = chosen.nonzero().flatten()
+        take = rows.tolist()
+        return replace(
+            self,
+            labels=self.labels[rows],
+            ids=tuple(self.ids[row] for row in take),
+            values=self.values[rows],
+            contents=self.contents and tuple(self.contents[row] for row in take),
+        )
 
 
 @dataclass(frozen=True, eq=False)

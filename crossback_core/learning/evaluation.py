@@ -76,6 +76,32 @@ def accuracy(logits: Tensor, labels: Tensor) -> float:
     return float((logits.argmax(dim=1) == labels).double().mean())
 
 
+def confusion(logits: Tensor, labels: Tensor) -> Tensor:
+    """Count the samples of each class (row) that are taken for each class (column).
+
+    Args:
+        logits: (samples, classes).
+        labels: The true classes (samples,).
+
+    Returns:
+        int64 (classes, classes).
+    """
+    classes = logits.shape[1]
+    pairs = labels * classes + logits.argmax(dim=1)
+    return torch.bincount(pairs, minlength=classes * classes).view(classes, classes)
+
+
+def balanced_accuracy(counts: Tensor) -> float:
+    """Return the mean over the classes of the part of each that is right.
+
+    Args:
+        counts: From `confusion`; a class without a sample does not count.
+    """
+    samples = counts.sum(dim=1).double()
+    parts = counts.diagonal() / samples
+    return float(parts[samples > 0].mean())
+
+
 def split_accuracy(model: TaskModel, split: Split) -> float:
     """Return the accuracy on a split."""
     return accuracy(split_logits(model, split), split.labels)

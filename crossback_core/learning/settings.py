@@ -11,6 +11,7 @@ from pydantic.dataclasses import dataclass
 from crossback_core.section import (
     REAL,
     STRICT,
+    WHOLE,
     Ascending,
     Count,
     CountFromZero,
@@ -28,6 +29,7 @@ from crossback_core.section import (
 Schedule = Literal["constant", "one_cycle", "steps"]
 Swap = Literal["auto", "always", "never"]
 SwappedStart = Literal["backbone", "baseline"]
+JudgedBy = Literal["validation", "folds"]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -151,10 +153,41 @@ class TargetSettings:
             " backbone leaves; backbone: only its projection is the baseline's"
         ),
     ]
+    judged_by: Annotated[
+        JudgedBy,
+        Field(
+            description="what the verdict is by; validation: that split; folds: the target's"
+            " training samples, held out in turn, for data of so few that none is to spare"
+        ),
+    ]
+    repeats: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=1000,
+            description="trainings that the verdict is over: each draws training samples of its"
+            " own where there are more; of folds their number",
+        ),
+        WHOLE,
+    ]
     keep_better: Annotated[
         Flag,
-        Field(description="the product is the better of target and baseline, by validation"),
+        Field(description="the product is the baseline where the verdict is hurts"),
     ]
+
+    def __post_init__(self) -> None:
+        """Refuse folds that decide less than they should."""
+        if self.judged_by == "folds" and self.repeats < 2:
+            raise ValueError("folds need repeats of 2 or more: as many parts are held out in turn")
+        if self.judged_by == "folds" and self.max_width > 1:
+            raise ValueError(
+                "folds leave nothing that could decide how far a target grows: set max_width to 1"
+            )
+
+    @property
+    def training(self) -> TargetSettings:
+        """The part that a training depends on: the rest only judges it."""
+        return replace(self, judged_by="validation", repeats=1, keep_better=False)
 
     @property
     def swapping(self) -> SwapSettings:

@@ -13,7 +13,6 @@ import pandas as pd
 
 from crossback_core.data.names import by_number, numbers_first, with_modality
 from crossback_core.drawing import STYLE, Array, panels, percent, write_cells
-from crossback_core.report.table import standard_error
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -103,21 +102,33 @@ def draw_accuracies(summary: pd.DataFrame) -> Figure:
             width=0.38,
             color=colour,
             label=label,
-            yerr=standard_error(summary[column], summary["test_samples"]),
-            error_kw={"ecolor": _INK, "elinewidth": 1.1, "capsize": 3},
         )
+    axes.errorbar(
+        places + 0.2,
+        summary["test_accuracy"],
+        yerr=summary["gain_high"] - summary["gain"],
+        fmt="none",
+        ecolor=_INK,
+        elinewidth=1.1,
+        capsize=3,
+        label="95 % interval of the gain",
+    )
+    guess = summary["majority_test_accuracy"]
+    axes.hlines(
+        guess, places - 0.4, places + 0.4, colors=_MARK, linestyles=":", label="most frequent class"
+    )
     axes.set_xticks(places, [_accuracy_label(row) for row in summary.to_dict("records")])
     axes.set_xlim(-0.6, len(summary) - 0.4)
     axes.set_ylim(0, 1)
     axes.yaxis.set_major_formatter(percent())
-    axes.legend(ncols=2, loc="lower left", bbox_to_anchor=(0, 1.0))
+    axes.legend(ncols=4, loc="lower left", bbox_to_anchor=(0, 1.0))
     return figure
 
 
 def _accuracy_label(row: Mapping[Any, Any]) -> str:
     name = with_modality(row["target"], row["modality"])
     if pd.isna(row["backbone"]):
-        return f"{name}\nbaseline kept"
+        return f"{name}\nits baseline"
     return f"{name}\non {with_modality(row['backbone'], row['backbone_modality'])}"
 
 

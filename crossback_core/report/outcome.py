@@ -6,17 +6,20 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from crossback_core.records import TargetRecord, read_record
-from crossback_core.report.table import format_rows, summary_table
+from crossback_core.report.table import format_rows, points_of, summary_table
 
 
 def outcome_line(record: TargetRecord, *, dataset: str) -> str:
     """Say in one line what became of a target: its accuracies are on test data."""
     reached = f"target {record.target} of {dataset}: {record.test_accuracy:.1%}"
+    if record.comparison is None or record.tried is None:
+        return f"{reached}, its own baseline: no candidate has a score above the minimum"
+    gain = points_of(record.comparison.test_gain)
     if record.backbone is None:
-        return f"{reached}, its own baseline, kept as network {record.tried.backbone} hurts"
-    own = f"own baseline {record.baseline_test_accuracy:.1%}"
-    verdict = f"by validation: {record.verdict}"
-    return f"{reached} ({own}), built on network {record.backbone}; {verdict}"
+        tried = f"network {record.tried.backbone} hurts (on test {gain} points)"
+        return f"{reached}, its own baseline, kept as {tried}"
+    own = f"own baseline {record.baseline_test_accuracy:.1%}, gain {gain}"
+    return f"{reached} ({own}), built on network {record.backbone}; verdict: {record.verdict}"
 
 
 def end_of_run(folder: str | Path, *, since: float, joint: Mapping[str, str]) -> str:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
 from crossback_core.data.names import by_number, numbers_first, with_modality
+from crossback_core.learning.verdict import Gain, Verdict
 from crossback_core.records import TargetRecord
 
 _TEXT_WIDTH = 120
 _SHOWN = 3  # classes of a task
+_SAME = 0.02  # what accuracies may differ by for being means over classes of nearly one size
 _LISTS = ("classes", "backbone_classes")
 
 
@@ -40,9 +42,8 @@ def _summary_row(record: TargetRecord) -> dict[str, Any]:
         "backbone": record.backbone,
         "backbone_modality": record.backbone_modality,
         "similarity": record.similarity,
-        "baseline_test_accuracy": record.baseline_test_accuracy,
-        "test_accuracy": record.test_accuracy,
-        "gain": record.test_accuracy - record.baseline_test_accuracy,
+        **_accuracies(record),
+        "majority_test_accuracy": record.majority_test_accuracy,
         "test_samples": record.test_samples,
         "verdict": record.verdict,
         "classes": record.classes[record.target],
@@ -54,6 +55,29 @@ def _summary_row(record: TargetRecord) -> dict[str, Any]:
         "width": record.width,
         "checkpoint_kB": record.checkpoint_bytes / 1000,
         "seconds": record.seconds,
+    }
+
+
+def _accuracies(record: TargetRecord) -> dict[str, Any]:
+    """Return accuracies, means over all trainings, and the gain: none where the baseline stays."""
+    made = record.comparison
+    own = made.baseline_test_accuracy if made else record.baseline_test_accuracy
+    gain = made.test_gain if made and record.backbone is not None else Gain(0.0, 0.0, 0.0, 0.0)
+    return {
+        "baseline_test_accuracy": own,
+        "test_accuracy": own + gain.mean,
+        "product_test_accuracy": record.test_accuracy,
+        "baseline_test_balanced_accuracy": record.baseline_test_balanced_accuracy,
+        "test_balanced_accuracy": record.test_balanced_accuracy,
+        "trainings": made.runs if made and made.judged_by == "validation" else 1,
+        "gain": gain.mean,
+        "gain_error": gain.error,
+        "gain_low": gain.low,
+        "gain_high": gain.high,
+        "judged_by": made and made.judged_by,
+        "judged_gain": made and made.gain.mean,
+        "judged_gain_low": made and made.gain.low,
+        "judged_gain_high": made and made.gain.high,
     }
 
 
@@ -93,19 +117,27 @@ def format_rows(frame: pd.DataFrame, *, folder: str, joint: Mapping[str, str]) -
 
 
 def verdict_sentence(frame: pd.DataFrame) -> str:
-    """Say whom the backbone helps by validation, and how far the test accuracies can be trusted."""
-    helped, hurt = (int((frame["verdict"] == verdict).sum()) for verdict in ("helps", "hurts"))
-    low = int(frame["test_samples"].min())
-    high = int(frame["test_samples"].max())
-    samples = f"{low}" if low == high else f"{low} to {high}"
-    error = float(standard_error(frame["test_accuracy"], frame["test_samples"]).mean())
+    """Say whom the backbone helps, what it brings on test, and how sure both are."""
+    counts = frame["verdict"].value_counts()
+    helped, open_, hurt, none = (int(counts.get(verdict, 0)) for verdict in get_args(Verdict))
+    targets = f"{len(frame)} target" if len(frame) == 1 else f"{len(frame)} targets"
+    error = float((frame["gain_error"] ** 2).sum() ** 0.5) / len(frame)
+    told = [f"The backbone helps {helped} of {targets}, hurts {hurt}, and {open_} stay undecided"]
+    if none:
+        told.append(f"; for {none} no candidate has a score above selection.minimum")
     return (
-        f"By validation the backbone helps {helped} of {len(frame)} "
-        f"{'target' if len(frame) == 1 else 'targets'} and hurts {hurt}; the mean gain on test is "
-        f"{_points(frame['gain'].mean())} points. An accuracy on {samples} test samples has a "
-        f"standard error of about {100 * error:.1f} points: smaller gains of a single target are "
-        f"within the noise."
+        f"{''.join(told)}: {_judged_by(frame)}, which decide. The mean gain on test is"
+        f" {_points(frame['gain'].mean())} points with a standard error of {100 * error:.1f}."
+        f" What follows a ± is half a 95 % interval: of the differences between both networks'"
+        f" answers to the same samples."
     )
+
+
+def _judged_by(frame: pd.DataFrame) -> str:
+    by_folds = (frame["judged_by"] == "folds").any()
+    samples = "held-out training samples" if by_folds else "validation samples"
+    most = int(frame["trainings"].max())
+    return f"by {samples}" + (f" and {most} trainings of each network" if most > 1 else "")
 
 
 def tasks_sentence(frame: pd.DataFrame, joint: Mapping[str, str]) -> str:
@@ -121,11 +153,6 @@ def _first_of(names: Sequence[str]) -> str:
     return ", ".join([*names[:_SHOWN], *(["..."] if len(names) > _SHOWN else [])])
 
 
-def standard_error(accuracy: pd.Series[float], samples: pd.Series[int]) -> pd.Series[float]:
-    """Return the binomial standard error of an accuracy."""
-    return (accuracy * (1 - accuracy) / samples) ** 0.5
-
-
 def readable(frame: pd.DataFrame) -> pd.DataFrame:
     """Return the summary as texts under short headings."""
     return pd.DataFrame(
@@ -137,10 +164,15 @@ def readable(frame: pd.DataFrame) -> pd.DataFrame:
                 for id_, modality in zip(frame["backbone"], frame["backbone_modality"], strict=True)
             ],
             "similarity": frame["similarity"].map(_or_dash("{:.3f}".format)),
+            "majority": frame["majority_test_accuracy"].map("{:.1%}".format),
             "baseline": frame["baseline_test_accuracy"].map(_or_dash("{:.1%}".format)),
             "accuracy": frame["test_accuracy"].map(_or_dash("{:.1%}".format)),
-            "gain": frame["gain"].map(_or_dash(_points)),
-            "verdict": frame["verdict"].map(_or_dash(str)),
+            **_balanced(frame),
+            "gain": [
+                _with_reach(gain, high - gain)
+                for gain, high in zip(frame["gain"], frame["gain_high"], strict=True)
+            ],
+            "verdict": frame["verdict"],
             "backbone's task": _pair(
                 frame,
                 "backbone_test_accuracy_before",
@@ -155,6 +187,23 @@ def readable(frame: pd.DataFrame) -> pd.DataFrame:
             "seconds": frame["seconds"].map(_or_dash("{:.1f}".format)),
         }
     )
+
+
+def _balanced(frame: pd.DataFrame) -> dict[str, pd.Series[str]]:
+    """Return the mean accuracy over classes, where that is another than over samples."""
+    balanced = frame["test_balanced_accuracy"]
+    if ((balanced - frame["product_test_accuracy"]).abs() < _SAME).all():
+        return {}
+    return {"balanced": balanced.map("{:.1%}".format)}
+
+
+def points_of(gain: Gain) -> str:
+    """Return a gain in points, with half of its interval."""
+    return _with_reach(gain.mean, gain.high - gain.mean)
+
+
+def _with_reach(mean: float, reach: float) -> str:
+    return f"{_points(mean)} ± {100 * reach:.1f}" if reach else _points(mean)
 
 
 def _points(fraction: float) -> str:

@@ -31,32 +31,39 @@ class Ranked:
 class Choice:
     """The backbone chosen for a target, and among what.
 
-    `ranking` holds every candidate considered, the most similar (the backbone) first.
+    `ranking` holds every candidate considered, the most similar first: the backbone, unless its
+    similarity is not above the minimum. Then there is none, and what is of it is None.
     """
 
     target: Text
     modality: Text
-    backbone: Text
-    backbone_modality: Text
-    similarity: float
+    backbone: Text | None
+    backbone_modality: Text | None
+    similarity: float | None
     score: Text
+    minimum: float | None
     candidates: Candidates
     ranking: tuple[Ranked, ...]
 
     def __post_init__(self) -> None:
-        """Refuse a choice that is not the first of its ranking: it may come from a file."""
-        first = self.ranking[0] if self.ranking else None
-        if first is None or (first.candidate, first.similarity) != (self.backbone, self.similarity):
-            raise ValueError(f"the backbone {self.backbone} is not the first of the ranking")
+        """Refuse a choice that is not what its ranking says: it may come from a file."""
+        found = (self.backbone, self.backbone_modality, self.similarity)
+        if not self.ranking or found != _first_of(self.ranking, self.minimum):
+            raise ValueError(f"the backbone {self.backbone} is not what the ranking says")
 
 
 def choose_backbone(
-    scores: pd.DataFrame, *, target: str, candidates: Candidates, score: str
+    scores: pd.DataFrame,
+    *,
+    target: str,
+    candidates: Candidates,
+    score: str,
+    minimum: float | None,
 ) -> Choice:
     """Choose the candidate of the highest similarity; among equals the first id.
 
     The target itself is never a candidate. A score that is not finite ranks last and is never
-    chosen.
+    chosen. Nor is one that is not above the minimum: then no candidate is.
 
     Args:
         scores: One row per pair: target, candidate, modality (the candidate's), target_modality and
@@ -65,29 +72,41 @@ def choose_backbone(
         candidates: Which modality to consider: "all", the target's ("same_modal") or the other
             ("cross_modal").
         score: Name of the score, for the record.
+        minimum: What the similarity has to be above; None for whatever it is.
 
     Raises:
         ValueError: Columns are missing, a candidate occurs twice, or none can be chosen.
     """
     rows = _considered(scores, target, candidates)
     ranking = _rank(rows)
-    best = ranking[0] if ranking else None
-    if best is None or best.similarity is None:
+    if not ranking or ranking[0].similarity is None:
         raise ValueError(
             f"no candidate can be the backbone of target {target}: of {len(scores)} scored pairs "
             f"{len(ranking)} are its own and {candidates}, none with a finite score; add "
             f"candidates or set selection.candidates to 'all'"
         )
+    backbone, modality, similarity = _first_of(ranking, minimum)
     return Choice(
         target=target,
         modality=rows["target_modality"].iloc[0],
-        backbone=best.candidate,
-        backbone_modality=best.modality,
-        similarity=best.similarity,
+        backbone=backbone,
+        backbone_modality=modality,
+        similarity=similarity,
         score=score,
+        minimum=minimum,
         candidates=candidates,
         ranking=ranking,
     )
+
+
+def _first_of(
+    ranking: tuple[Ranked, ...], minimum: float | None
+) -> tuple[str, str, float] | tuple[None, None, None]:
+    """Return candidate, modality and similarity of the first, if it is above the minimum."""
+    first = ranking[0]
+    if first.similarity is None or (minimum is not None and first.similarity <= minimum):
+        return None, None, None
+    return first.candidate, first.modality, first.similarity
 
 
 def _considered(scores: pd.DataFrame, target: str, candidates: Candidates) -> pd.DataFrame:

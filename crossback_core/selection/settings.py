@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field
 from pydantic.dataclasses import dataclass
 
-from crossback_core.section import MOST, STRICT, WHOLE, CountFromZero, Positive, one_of
+from crossback_core.section import MOST, STRICT, WHOLE, CountFromZero, Number, Positive, one_of
 from crossback_core.selection.scores import SCORES
 
 Candidates = Literal["all", "same_modal", "cross_modal"]
@@ -29,6 +29,13 @@ class SelectionSettings:
     """How the backbone is chosen; probes and mutations are ModelDiff's (Li et al., ISSTA 2021)."""
 
     score: Annotated[ScoreName, Field(description="the score that chooses; all are measured")]
+    minimum: Annotated[
+        Number | None,
+        Field(
+            description="the score has to be above it, else no candidate is the backbone and the"
+            " product is the target's baseline; null: take the best whatever it is"
+        ),
+    ]
     candidates: Annotated[Candidates, Field(description="of which modality, seen from the target")]
     probes: Annotated[
         int,

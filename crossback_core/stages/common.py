@@ -14,8 +14,14 @@ import torch
 from crossback_core.checkpoint import CHECKPOINT_FORMAT
 from crossback_core.checkpoint.network_file import Checkpoint, load_checkpoint
 from crossback_core.data.task_file import TaskData, load_task
-from crossback_core.learning.evaluation import check_learned, split_accuracy, warn_of_seen
+from crossback_core.learning.evaluation import (
+    check_learned,
+    split_accuracy,
+    split_logits,
+    warn_of_seen,
+)
 from crossback_core.learning.resuming import Row
+from crossback_core.learning.verdict import Run, outcomes
 from crossback_core.model.network import Network
 from crossback_core.records import Record, read_record
 from crossback_core.storage.files import read_csv, sha256
@@ -130,6 +136,16 @@ def accuracies_of(network: Network, data: TaskData) -> dict[str, Any]:
         "validation_accuracy": split_accuracy(model, data.validation),
         "test_accuracy": split_accuracy(model, data.test),
     }
+
+
+def run_of(network: Network, baseline: Network, data: TaskData) -> Run:
+    """Return what a target's network and its baseline make of the samples not trained on."""
+    first, second = (each.settled(data.task) for each in (network, baseline))
+    signs = (
+        outcomes(split_logits(first, split), split_logits(second, split), split.labels)
+        for split in (data.validation, data.test)
+    )
+    return Run(*signs)
 
 
 def circumstances(data: TaskData, *, seed: int, device: torch.device) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from crossback_core.records import PruningRecord, SelectionRecord, TargetRecord
+from crossback_core.records import PruningRecord, SelectionRecord, TargetRecord, Tried
 from crossback_core.report.figures import PruningCurve, TrainingCurve
 from crossback_core.report.page import ReportInputs, write_report
 from crossback_core.report.table import as_text, format_table, summary_table
@@ -47,7 +47,11 @@ def summarize(
         joint=joint,
         matrix=_scored_matrix(read_csv(matrix, names=IDS), records),
         pruning=dict(map(_pruning_curve, tables, choices)),
-        histories=dict(map(_training_curve, histories, records)),
+        histories={
+            f"target {record.target}": _training_curve(history, record, record.tried)
+            for history, record in zip(histories, records, strict=True)
+            if record.tried
+        },
     )
     write_report(inputs, report)
 
@@ -60,7 +64,7 @@ def _as_chosen(record: TargetRecord, choice: SelectionRecord) -> TargetRecord:
 
 def _scored_matrix(matrix: pd.DataFrame, records: Sequence[TargetRecord]) -> pd.DataFrame:
     """Name the similarity that decided, and mark the candidate that it chose."""
-    tried = {record.target: record.tried.backbone for record in records}
+    tried = {record.target: record.tried and record.tried.backbone for record in records}
     absent = tried.keys() - set(matrix["target"])
     if absent or records[0].score not in matrix:
         raise ValueError(
@@ -89,14 +93,13 @@ def _pruning_curve(table: StrPath, choice: StrPath) -> tuple[str, PruningCurve]:
     return chosen.task, curve
 
 
-def _training_curve(history: StrPath, record: TargetRecord) -> tuple[str, TrainingCurve]:
+def _training_curve(history: StrPath, record: TargetRecord, tried: Tried) -> TrainingCurve:
     rows = read_csv(history)
     reached = rows["validation_accuracy"].iloc[-1] if "validation_accuracy" in rows else math.nan
-    if not math.isclose(reached, record.tried.validation_accuracy):
+    if not math.isclose(reached, tried.validation_accuracy):
         raise ValueError(
             f"{history} ends with a validation accuracy of {reached}, the record of target"
-            f" {record.target} says {record.tried.validation_accuracy}: was it renamed, or put in"
+            f" {record.target} says {tried.validation_accuracy}: was it renamed, or put in"
             " another's place? Remove it and run again"
         )
-    curve = TrainingCurve(rows, record.baseline_validation_accuracy)
-    return f"target {record.target}", curve
+    return TrainingCurve(rows, record.baseline_validation_accuracy)

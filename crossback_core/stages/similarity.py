@@ -133,7 +133,13 @@ def collect_similarity(*, similarities: Sequence[StrPath], matrix: StrPath) -> N
 
 
 def select_backbone(
-    *, similarity: StrPath, selection: StrPath, target: str, candidates: Candidates, score: str
+    *,
+    similarity: StrPath,
+    selection: StrPath,
+    target: str,
+    candidates: Candidates,
+    score: str,
+    minimum: float | None,
 ) -> None:
     """Choose the candidate of the highest score as a target's backbone (rule select_backbone)."""
     scores = scores_of(similarity)
@@ -144,8 +150,12 @@ def select_backbone(
     if not pd.api.types.is_numeric_dtype(scores[score]):
         raise ValueError(f"{similarity}: the scores {score!r} are not all numbers: remove it")
     choice = choose_backbone(
-        scores.assign(similarity=scores[score]), target=target, candidates=candidates, score=score
+        scores.assign(similarity=scores[score]),
+        target=target,
+        candidates=candidates,
+        score=score,
+        minimum=minimum,
     )
-    settings = {"candidates": candidates, "score": score}
+    settings = {"candidates": candidates, "score": score, "minimum": minimum}
     made_of = origin(settings=settings, parents={"similarity": similarity})
     write_record(SelectionRecord(**vars(choice), **made_of), selection)

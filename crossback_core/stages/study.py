@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from typing import Any
 import pandas as pd
 import torch
 
+from crossback_core.learning.evaluation import split_accuracy
 from crossback_core.learning.settings import TargetSettings, TrainingSettings
-from crossback_core.learning.target import train_at
+from crossback_core.learning.target import pick_and_grow
 from crossback_core.records import BaselineRecord, PairRecord, origin, write_record
 from crossback_core.runtime.device import resolve_device
 from crossback_core.stages.common import (
@@ -24,6 +26,7 @@ from crossback_core.stages.common import (
     forget,
     network_of,
     record_of,
+    run_of,
     scores_of,
     seconds_of,
     task_of,
@@ -59,8 +62,8 @@ def train_pair(
 ) -> None:
     """Train a target from one candidate, or from a control of it (rule train_pair).
 
-    The network does not grow, so that all trainings of a target take equally many steps. One that
-    continues its baseline has the baseline's steps behind it, as the longer baseline has.
+    One that continues its baseline has the baseline's steps behind it, as the longer baseline of a
+    study has.
     """
     data = task_of(task_file)
     where = resolve_device(device)
@@ -72,13 +75,20 @@ def train_pair(
     # a stream per training: a control that comes out odd by chance must not do so for all targets
     torch.manual_seed(zlib.crc32(f"{seed} {data.task} {start} {source.task}".encode()))
     made = begin(network, own, start=start, swapping=target.swapping)
-    target = target.at_rate_for(continued=made.continued)
+    target = target.training.at_rate_for(continued=made.continued)
     files = {"task_file": task_file, "backbone": backbone, "baseline": baseline}
     key = training_key(*files.values(), settings=(start, target, training), seed=seed, device=where)
-    state = ResumeFile(Path(resume) / "training.pt", key)
-    attempt = train_at(
-        network.to(where), network.width, data, target, training, seed=seed, resume=state
+    outcome = pick_and_grow(
+        lambda: deepcopy(network).to(where),
+        data,
+        goal=split_accuracy(own.settled(data.task), data.validation),
+        target=target,
+        training=training,
+        seed=seed,
+        resume=lambda width: ResumeFile(Path(resume) / f"width_{width:g}.pt", (*key, width)),
     )
+    trained = outcome.kept
+    run = run_of(trained.network.cpu(), own, data)
     record = PairRecord(
         target=data.task,
         target_modality=data.modality,
@@ -88,10 +98,13 @@ def train_pair(
         classes=len(source.classes),
         sparsity=sparsity,
         **vars(made),
-        **accuracies_of(attempt.network, data),
-        **_on_the_way([float(row["validation_accuracy"]) for row in attempt.rows]),
-        weights=network.stored_values() / apart,
-        seconds=seconds_of(attempt.rows),
+        width=trained.width,
+        **accuracies_of(trained.network, data),
+        validation_outcomes=run.validation,
+        test_outcomes=run.test,
+        **_on_the_way([float(row["validation_accuracy"]) for row in trained.rows]),
+        weights=trained.network.stored_values() / apart,
+        seconds=seconds_of([row for attempt in outcome.tried for row in attempt.rows]),
         **circumstances(data, seed=seed, device=where),
         **origin(settings={"target": target, "training": training}, parents=files),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +14,26 @@ import torch
 
 from crossback_core.checkpoint.network_file import dense_bytes, save_checkpoint
 from crossback_core.data.task_file import TaskData
-from crossback_core.learning.evaluation import accuracy, split_logits
+from crossback_core.learning.evaluation import (
+    accuracy,
+    balanced_accuracy,
+    confusion,
+    split_logits,
+)
 from crossback_core.learning.kv_swap import reconstruct
 from crossback_core.learning.settings import SwapSettings, TargetSettings, TrainingSettings
 from crossback_core.learning.target import Outcome, pick_and_grow
+from crossback_core.learning.verdict import NO_CANDIDATE, Comparison, Run, compare
 from crossback_core.model.network import Network
 from crossback_core.records import (
     BaselineRecord,
     EarlierTask,
+    PairRecord,
     ProductRecord,
     SelectionRecord,
     StartRecord,
     TargetRecord,
     Tried,
-    Verdict,
     from_values,
     origin,
     to_values,
@@ -42,6 +49,7 @@ from crossback_core.stages.common import (
     forget,
     network_of,
     record_of,
+    run_of,
     seconds_of,
     task_of,
     training_key,
@@ -64,22 +72,48 @@ def swap_kv(
     """Let a backbone read its target's modality (rule swap_kv)."""
     choice = record_of(SelectionRecord, selection)
     network = network_of(backbone)
-    _check_backbone(network.newest.task, backbone, choice, selection)
+    source = network.newest.task
+    _check_backbone(source, backbone, choice, selection)
     torch.manual_seed(seed)
     made = reconstruct(network, network_of(baseline), swapping)
-    record = StartRecord(backbone=choice.backbone, target=choice.target, **vars(made))
+    record = StartRecord(backbone=source, target=choice.target, **vars(made))
     save_checkpoint(network, checkpoint, to_values(record))
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a target is trained with, and what it is compared with."""
+
+    data: TaskData
+    choice: SelectionRecord
+    own: BaselineRecord
+    baseline: Network
+    target: TargetSettings
+    training: TrainingSettings
+    seed: int
+    device: torch.device
+    resume: Path
+
+
+@dataclass(frozen=True)
+class _OnBackbone:
+    """A target as it came out on its backbone."""
+
+    outcome: Outcome
+    tried: Tried
+    comparison: Comparison
 
 
 def train_target(
     *,
     task_file: StrPath,
-    initial: StrPath,
-    backbone: StrPath,
-    backbone_data: StrPath,
+    initial: Sequence[StrPath],
+    backbone: Sequence[StrPath],
+    backbone_data: Sequence[StrPath],
     baseline: StrPath,
     baseline_metrics: StrPath,
     selection: StrPath,
+    trials: Sequence[StrPath],
     checkpoint: StrPath,
     metrics: StrPath,
     history: StrPath,
@@ -89,47 +123,135 @@ def train_target(
     seed: int,
     resume: StrPath,
 ) -> None:
-    """Train a target on its backbone and compare it with its baseline (rule train_target)."""
+    """Train a target on its backbone and compare it with its baseline (rule train_target).
+
+    `initial`, `backbone` and `backbone_data` are one file each, or none where no candidate was
+    chosen: the product is the baseline then. `trials` are further trainings for the verdict.
+    """
     data = task_of(task_file)
+    choice = record_of(SelectionRecord, selection)
+    own = record_of(BaselineRecord, baseline_metrics)
     where = resolve_device(device)
     folder = Path(resume)
-    own = record_of(BaselineRecord, baseline_metrics)
-    choice = record_of(SelectionRecord, selection)
-    start = checkpoint_of(initial, data)
-    made = from_values(StartRecord, start.record, initial)
-    _check_backbone(made.backbone, initial, choice, selection)
-    target = target.at_rate_for(continued=made.continued)
-    key = training_key(task_file, initial, settings=(target, training), seed=seed, device=where)
-    made_of = {"task_file": task_file, "selection": selection, "backbone": backbone}
-    made_of |= {"initial": initial, "baseline": baseline}
-    outcome = pick_and_grow(
-        lambda: deepcopy(start.network).to(where),
-        data,
-        goal=own.validation_accuracy,
-        target=target,
-        training=training,
-        seed=seed,
-        resume=lambda width: ResumeFile(folder / f"width_{width:g}.pt", (*key, width)),
-    )
-    tried = _tried(outcome, data, choice, made)
-    verdict = _verdict(tried, own)
-    kept_baseline = target.keep_better and verdict == "hurts"
-    product = network_of(baseline, data) if kept_baseline else outcome.kept.network.cpu()
+    compared = network_of(baseline, data)
+    job = _Job(data, choice, own, compared, target, training, seed, where, folder)
+    made_of = {"task_file": task_file, "selection": selection, "baseline": baseline}
+    reached = None
+    if choice.backbone is not None:
+        made_of |= {"backbone": backbone[0], "initial": initial[0]}
+        reached = _train(job, task_file, initial[0], _runs_of(trials, job), selection=selection)
+    made_of |= {f"trial_{number}": path for number, path in enumerate(trials, start=1)}
+    product, result = _result(job, reached)
+    on_backbone = product is not job.baseline
     record = ProductRecord(
-        **_comparison(choice, tried, own, kept_baseline=kept_baseline),
-        verdict=verdict,
-        sparsity=None if kept_baseline else network_of(backbone).ownership.weights.sparsity(),
+        **result,
+        sparsity=network_of(backbone[0]).ownership.weights.sparsity() if on_backbone else None,
         **_weights(product, data.task),
-        seconds=seconds_of([row for attempt in outcome.tried for row in attempt.rows]),
         **circumstances(data, seed=seed, device=where),
         **origin(settings={"target": target, "training": training}, parents=made_of),
     )
-    measured = () if kept_baseline else ((backbone, backbone_data),)
-    whole = _write_product(product, record, checkpoint, measured, unchecked=folder / "product.pt")
-    write_csv(pd.DataFrame(outcome.kept.rows).assign(width=outcome.kept.width), history)
+    earlier = list(zip(backbone, backbone_data, strict=True)) if on_backbone else []
+    whole = _write_product(product, record, checkpoint, earlier, unchecked=folder / "product.pt")
+    write_csv(_history(reached), history)
     write_record(whole, metrics)
     forget(resume)
     _tell(outcome_line(whole, dataset=Path(metrics).parent.name))
+
+
+def _train(
+    job: _Job, task_file: StrPath, initial: StrPath, others: Sequence[Run], *, selection: StrPath
+) -> _OnBackbone:
+    """Train the target from what `swap_kv` made, and compare it with its baseline."""
+    start = checkpoint_of(initial, job.data)
+    made = from_values(StartRecord, start.record, initial)
+    _check_backbone(made.backbone, initial, job.choice, selection)
+    settings = job.target.training.at_rate_for(continued=made.continued)
+    key = training_key(
+        task_file, initial, settings=(settings, job.training), seed=job.seed, device=job.device
+    )
+    outcome = pick_and_grow(
+        lambda: deepcopy(start.network).to(job.device),
+        job.data,
+        goal=job.own.validation_accuracy,
+        target=settings,
+        training=job.training,
+        seed=job.seed,
+        resume=lambda width: ResumeFile(job.resume / f"width_{width:g}.pt", (*key, width)),
+    )
+    run = run_of(outcome.kept.network.cpu(), job.baseline, job.data)
+    return _OnBackbone(
+        outcome,
+        _tried(outcome, job, made),
+        compare(run, others, judged_by=job.target.judged_by),
+    )
+
+
+def _runs_of(trials: Sequence[StrPath], job: _Job) -> list[Run]:
+    """Read what further trainings answered, of the same target and backbone."""
+    records = [record_of(PairRecord, path) for path in trials]
+    for path, record in zip(trials, records, strict=True):
+        if record.candidate != job.choice.backbone:
+            raise ValueError(
+                f"{path} is a training from {record.candidate}, but {job.choice.backbone} was"
+                " chosen: remove it and run again"
+            )
+    return [Run(record.validation_outcomes, record.test_outcomes) for record in records]
+
+
+def _result(job: _Job, reached: _OnBackbone | None) -> tuple[Network, dict[str, Any]]:
+    """Return the product, and what it reaches beside its baseline."""
+    verdict = reached.comparison.gain.verdict if reached else NO_CANDIDATE
+    keeps = reached is None or (job.target.keep_better and verdict == "hurts")
+    product = job.baseline if reached is None or keeps else reached.outcome.kept.network
+    attempts = reached.outcome.tried if reached else ()
+    chosen = job.own if reached is None or keeps else reached.tried
+    own_logits = split_logits(job.baseline.settled(job.data.task), job.data.test)
+    return product, {
+        **_backbone_of(None if keeps else job.choice),
+        "target": job.data.task,
+        "modality": job.data.modality,
+        "score": job.choice.score,
+        "verdict": verdict,
+        "comparison": reached and reached.comparison,
+        "tried": reached and reached.tried,
+        "validation_accuracy": chosen.validation_accuracy,
+        "test_accuracy": chosen.test_accuracy,
+        **_by_class(product, job.data),
+        "baseline_validation_accuracy": job.own.validation_accuracy,
+        "baseline_test_accuracy": job.own.test_accuracy,
+        "baseline_test_balanced_accuracy": balanced_accuracy(
+            confusion(own_logits, job.data.test.labels)
+        ),
+        "seconds": seconds_of([row for attempt in attempts for row in attempt.rows]),
+    }
+
+
+def _backbone_of(choice: SelectionRecord | None) -> dict[str, Any]:
+    names = ("backbone", "backbone_modality", "similarity")
+    return {name: getattr(choice, name, None) for name in names}
+
+
+def _by_class(network: Network, data: TaskData) -> dict[str, Any]:
+    """Return what a product makes of each class of the test split, and a guess without one."""
+    counts = confusion(split_logits(network.settled(data.task), data.test), data.test.labels)
+    taken = {
+        name: {other: count for other, count in zip(data.classes, row, strict=True) if count}
+        for name, row in zip(data.classes, counts.tolist(), strict=True)
+    }
+    most_frequent = int(torch.bincount(data.train.labels).argmax())
+    return {
+        "test_balanced_accuracy": balanced_accuracy(counts),
+        "test_confusion": taken,
+        "majority_test_accuracy": float((data.test.labels == most_frequent).double().mean()),
+    }
+
+
+def _history(reached: _OnBackbone | None) -> pd.DataFrame:
+    """Return the rows of the training that was kept; a table without any where there was none."""
+    if reached is None:
+        return pd.DataFrame(columns=["epoch"])
+    kept = reached.outcome.kept
+    return pd.DataFrame(kept.rows).assign(width=kept.width)
 
 
 def _write_product(
@@ -164,45 +286,18 @@ def _tell(line: str) -> None:
     logger.info(line, extra={"result": line})
 
 
-def _tried(outcome: Outcome, data: TaskData, choice: SelectionRecord, made: StartRecord) -> Tried:
+def _tried(outcome: Outcome, job: _Job, made: StartRecord) -> Tried:
     return Tried(
-        backbone=choice.backbone,
-        similarity=choice.similarity,
+        backbone=made.backbone,
+        similarity=job.choice.similarity,
         swapped=made.swapped,
         continued=made.continued,
         width=outcome.kept.width,
-        **accuracies_of(outcome.kept.network, data),
+        **accuracies_of(outcome.kept.network, job.data),
         validation_accuracy_by_width={
             f"{attempt.width:g}": attempt.validation_accuracy for attempt in outcome.tried
         },
     )
-
-
-def _verdict(tried: Tried, own: BaselineRecord) -> Verdict:
-    """Say by validation what the backbone does for the target."""
-    if tried.validation_accuracy == own.validation_accuracy:
-        return "equal"
-    return "helps" if tried.validation_accuracy > own.validation_accuracy else "hurts"
-
-
-def _comparison(
-    choice: SelectionRecord, tried: Tried, own: BaselineRecord, *, kept_baseline: bool
-) -> dict[str, Any]:
-    """Return what a product reaches beside its baseline, and its backbone unless that is it."""
-    product = own if kept_baseline else tried
-    return {
-        "target": choice.target,
-        "modality": choice.modality,
-        "backbone": None if kept_baseline else choice.backbone,
-        "backbone_modality": None if kept_baseline else choice.backbone_modality,
-        "similarity": None if kept_baseline else choice.similarity,
-        "score": choice.score,
-        "validation_accuracy": product.validation_accuracy,
-        "test_accuracy": product.test_accuracy,
-        "baseline_validation_accuracy": own.validation_accuracy,
-        "baseline_test_accuracy": own.test_accuracy,
-        "tried": tried,
-    }
 
 
 def _weights(network: Network, task: str) -> dict[str, Any]:

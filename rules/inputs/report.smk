@@ -37,7 +37,7 @@ def of_backbones(pattern: str) -> Callable[[Wildcards], list[str]]:
 
     def files(wildcards: Wildcards) -> list[str]:
         targets = experiment_of(wildcards).targets
-        backbones = {selected_backbone(wildcards.dataset, target) for target in targets}
+        backbones = {selected_backbone(wildcards.dataset, target) for target in targets} - {None}
         return expand(pattern, dataset=wildcards.dataset, task=sorted(backbones, key=by_number))
 
     return files

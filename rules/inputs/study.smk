@@ -34,9 +34,8 @@ def target_alone(wildcards: Wildcards) -> tuple[str, ...]:
 
 
 def studied_target(wildcards: Wildcards) -> TargetSettings:
-    """Return the settings of targets, with what a study does not use at fixed values."""
-    target = experiment_of(wildcards).preset.target
-    return replace(target, max_width=1.0, width_step=1.0, keep_better=False)
+    """Return the settings of targets, which do not grow: all take equally many steps."""
+    return replace(experiment_of(wildcards).preset.target.training, max_width=1.0, width_step=1.0)
 
 
 def longer_training(wildcards: Wildcards) -> TrainingSettings:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from crossback_core.records import BaselineRecord, EarlierTask, TargetRecord, Tried
+from crossback_core.learning.verdict import Comparison, Gain
+from crossback_core.records import BaselineRecord, EarlierTask, PairRecord, TargetRecord, Tried
 
 _TRAINED: dict[str, Any] = {
     "settings": {"training": {"epochs": 3}},
@@ -42,8 +43,23 @@ def target(id_: str, **changes: Any) -> TargetRecord:
         similarity=0.9713,
         score="label_cka",
         verdict="helps",
+        comparison=Comparison(
+            judged_by="validation",
+            runs=1,
+            samples=60,
+            accuracy=0.66,
+            baseline_accuracy=0.60,
+            gain=Gain(0.06, 0.02, 0.02, 0.1),
+            test_accuracy=0.65,
+            baseline_test_accuracy=0.60,
+            test_gain=Gain(0.05, 0.04, -0.03, 0.13),
+        ),
+        test_balanced_accuracy=0.65,
+        test_confusion={"cat": {"cat": 39, "dog": 21}},
+        majority_test_accuracy=0.25,
         baseline_validation_accuracy=0.60,
         baseline_test_accuracy=0.60,
+        baseline_test_balanced_accuracy=0.60,
         tried=Tried(
             backbone="29",
             similarity=0.9713,
@@ -69,5 +85,34 @@ def target(id_: str, **changes: Any) -> TargetRecord:
 def kept(id_: str, **changes: Any) -> TargetRecord:
     """Return the record of a target whose baseline was kept."""
     nothing = dict.fromkeys(("backbone", "backbone_modality", "similarity", "sparsity"))
-    without: dict[str, Any] = {"verdict": "hurts", "test_accuracy": 0.60, "earlier_tasks": ()}
-    return target(id_, **nothing, **without, **changes)
+    without: dict[str, Any] = {"earlier_tasks": (), "verdict": "hurts"} | changes
+    reached = dict.fromkeys(("test_accuracy", "test_balanced_accuracy"), 0.60)
+    return target(id_, **nothing, **without, **reached)
+
+
+def without_candidate(id_: str) -> TargetRecord:
+    """Return the record of a target for which no candidate knows enough."""
+    return kept(id_, verdict="no candidate", comparison=None, tried=None)
+
+
+def pair(id_: str, **changes: Any) -> PairRecord:
+    """Return the record of a target trained from candidate 29."""
+    record = PairRecord(
+        **_TRAINED,
+        target=id_,
+        target_modality="image",
+        start="backbone",
+        candidate="29",
+        modality="image",
+        classes=2,
+        sparsity=0.7,
+        swapped=False,
+        continued=False,
+        width=1.0,
+        validation_outcomes="1+-0",
+        test_outcomes="1+-0",
+        quarter_validation_accuracy=0.4,
+        half_validation_accuracy=0.5,
+        weights=0.6,
+    )
+    return replace(record, **changes)

@@ -51,7 +51,10 @@ def test_what_determined_a_result_stands_last(tmp_path: Path) -> None:
             f"record of format 99; crossback_core .* reads format {RECORD_FORMAT}: remove the file",
         ),
         ({"format": None}, "record of format null"),
-        ({"verdict": "luck"}, "verdict: 'luck' is not allowed; one of helps, equal, hurts"),
+        (
+            {"verdict": "luck"},
+            "verdict: 'luck' is not allowed; one of helps, undecided, hurts, no candidate",
+        ),
         ({"target": 3}, "target: 3 is not allowed; it must be text"),
         ({"test_accuracy": "high"}, "test_accuracy: 'high' is not allowed; it must be a number"),
         ({"sparsity": 1.5}, "sparsity: 1.5 is not allowed; it must be at most 1"),
@@ -83,8 +86,8 @@ def test_a_record_that_is_none_is_refused_by_name(
     ("place", "value", "message"),
     [
         ("backbone", "\x1b[2J", r"backbone: '\\x1b\[2J' .* without control characters"),
-        ("backbone", None, "backbone: null is not allowed; it must be text"),
-        ("similarity", None, "similarity: null is not allowed; it must be a number"),
+        ("backbone", None, "the backbone None is not what the ranking says"),
+        ("minimum", 0.5, "the backbone 29 is not what the ranking says"),  # not above it
         ("candidates", "some", "candidates: 'some' is not allowed; one of"),
         ("ranking", "29", "ranking: '29' is not allowed; it must be a list"),
     ],
@@ -93,7 +96,9 @@ def test_a_choice_that_is_none_is_refused(
     place: str, value: object, message: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "selection_3.json"
-    choice = Choice("3", "image", "29", "image", 0.5, "knn", "all", (Ranked("29", "image", 0.5),))
+    choice = Choice(
+        "3", "image", "29", "image", 0.5, "knn", None, "all", (Ranked("29", "image", 0.5),)
+    )
     write_record(SelectionRecord(**vars(choice), settings={}, versions={}, parents={}), path)
     path.write_text(json.dumps(json.loads(path.read_text()) | {place: value}))
     with pytest.raises(ValueError, match=f"selection_3.json .*{message}"):

@@ -77,6 +77,8 @@ TARGET = TargetSettings(
     width_step=0.5,
     swap="auto",
     swapped_start="baseline",
+    judged_by="validation",
+    repeats=1,
     keep_better=False,
 )
 IMAGE, TEXT = map(MODALITIES.find, ("image", "text"))

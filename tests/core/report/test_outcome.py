@@ -17,15 +17,20 @@ STARTED = 1_000_000.0
     [
         (
             recorded.target("3", baseline_validation_accuracy=0.5),
-            "target 3 of icons: 65.0% (own baseline 60.0%), built on network 29;"
-            " by validation: helps",
+            "target 3 of icons: 65.0% (own baseline 60.0%, gain +5.0 ± 8.0), built on network 29;"
+            " verdict: helps",
         ),
         (
             recorded.kept("5"),
-            "target 5 of icons: 60.0%, its own baseline, kept as network 29 hurts",
+            "target 5 of icons: 60.0%, its own baseline, kept as network 29 hurts (on test"
+            " +5.0 ± 8.0 points)",
+        ),
+        (
+            recorded.without_candidate("5"),
+            "target 5 of icons: 60.0%, its own baseline: no candidate has a score above the minimum",
         ),
     ],
-    ids=["built", "kept"],
+    ids=["built", "kept", "no candidate"],
 )
 def test_a_finished_target_is_one_line(record, words):
     assert outcome_line(record, dataset="icons") == words

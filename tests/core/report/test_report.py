@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 import recorded
 
+from crossback_core.learning.verdict import Gain
 from crossback_core.records import EarlierTask
 from crossback_core.report.figures import PruningCurve, TrainingCurve
 from crossback_core.report.page import ReportInputs, write_report
@@ -144,15 +145,15 @@ def test_the_text_is_a_neat_table_and_says_where_everything_lies():
     lines = text.splitlines()
     assert lines[0].split()[:3] == ["target", "modality", "backbone"]
     assert lines[1].split() == [
-        *("3", "image", "image", "29", "0.971", "60.0%", "65.0%", "+5.0", "helps"),
-        *("75.0%", "->", "75.0%", "yes", "70%", "1.50", "412", "31.3"),
+        *("3", "image", "image", "29", "0.971", "25.0%", "60.0%", "65.0%", "+5.0", "±", "8.0"),
+        *("helps", "75.0%", "->", "75.0%", "yes", "70%", "1.50", "412", "31.3"),
     ]
     assert lines[2].split() == [
-        *("5", "image", "-", "-", "60.0%", "60.0%", "+0.0", "hurts"),
+        *("5", "image", "-", "-", "25.0%", "60.0%", "60.0%", "+0.0", "hurts"),
         *("-", "-", "-", "1.50", "412", "31.3"),
     ]
     assert len({len(line) for line in lines[:3]}) == 1
-    assert max(map(len, lines)) <= 140
+    assert max(map(len, lines)) <= 150
     assert "results/icons/target_N.pt" in text
     assert "N = 3, 5" in text
     assert "results/icons/report.html" in text
@@ -175,13 +176,37 @@ def test_a_class_whose_name_has_a_comma_is_one_class():
 
 
 def test_the_sentence_counts_and_doubts():
-    frame = summary_table([KEPT, recorded.target("3"), recorded.target("4", test_samples=75)])
+    frame = summary_table([KEPT, recorded.target("3"), recorded.target("4", verdict="undecided")])
     sentence = verdict_sentence(frame)
-    assert "the backbone helps 2 of 3 targets and hurts 1" in sentence
-    assert "mean gain on test is +3.3 points" in sentence
-    # sqrt(.6 * .4 / 60), sqrt(.65 * .35 / 60), sqrt(.65 * .35 / 75) are .0632, .0616, .0551
-    assert "60 to 75 test samples has a standard error of about 6.0 points" in sentence
-    assert "1 of 1 target and hurts 0;" in verdict_sentence(summary_table([recorded.target("3")]))
+    assert "helps 1 of 3 targets, hurts 1, and 1 stay undecided: by validation" in sentence
+    # none of a baseline that is kept: .05 * 2 / 3, and sqrt(.04 ** 2 * 2) / 3
+    assert "mean gain on test is +3.3 points with a standard error of 1.9." in sentence
+    single = verdict_sentence(summary_table([recorded.target("3")]))
+    assert "helps 1 of 1 target, hurts 0" in single and "trainings" not in single
+
+
+def test_a_target_without_a_candidate_says_so():
+    frame = summary_table([recorded.without_candidate("4")])
+    assert frame.iloc[0][["gain", "gain_low", "gain_high"]].tolist() == [0, 0, 0]
+    assert "; for 1 no candidate has a score above selection.minimum" in verdict_sentence(frame)
+    assert "no candidate" in format_table(frame, folder="results/icons", joint=JOINT)
+
+
+def test_accuracies_are_means_over_all_trainings_of_the_comparison():
+    made = recorded.target("3").comparison
+    made = replace(made, runs=3, test_accuracy=0.7, test_gain=Gain(0.1, 0.02, 0.06, 0.14))
+    frame = summary_table([recorded.target("3", comparison=made)])
+    row = frame.iloc[0]
+    assert (row["baseline_test_accuracy"], row["test_accuracy"]) == pytest.approx((0.6, 0.7))
+    assert row["product_test_accuracy"] == 0.65
+    assert "by validation samples and 3 trainings of each network" in verdict_sentence(frame)
+    assert "+10.0 ± 4.0" in readable(frame)["gain"].tolist()
+
+
+def test_classes_of_unequal_size_have_a_column():
+    assert "balanced" not in readable(summary_table([recorded.target("3")]))
+    uneven = summary_table([recorded.target("3", test_balanced_accuracy=0.4)])
+    assert readable(uneven)["balanced"].tolist() == ["40.0%"]
 
 
 def test_the_report_needs_nothing_else(page):

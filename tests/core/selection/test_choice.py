@@ -25,9 +25,11 @@ SCORES = pd.DataFrame(
 )
 
 
-def choose(scores=SCORES, *, target="3", candidates="all"):
+def choose(scores=SCORES, *, target="3", candidates="all", minimum=None):
     """Choose with a fixed name of the score."""
-    return choose_backbone(scores, target=target, candidates=candidates, score="ddv_euclidean")
+    return choose_backbone(
+        scores, target=target, candidates=candidates, score="ddv_euclidean", minimum=minimum
+    )
 
 
 @pytest.mark.parametrize(
@@ -53,8 +55,16 @@ def test_the_choice_says_why_in_json():
     ]
     assert choice == {
         **{"target": "3", "modality": "image", "score": "ddv_euclidean", "candidates": "all"},
-        **{"backbone": "9", "backbone_modality": "text", "similarity": 0.90},
+        **{"backbone": "9", "backbone_modality": "text", "similarity": 0.90, "minimum": None},
     }
+
+
+@pytest.mark.parametrize(("minimum", "backbone"), [(0.89, "9"), (0.90, None), (1.0, None)])
+def test_no_candidate_is_chosen_that_is_not_above_the_minimum(minimum, backbone):
+    choice = choose(minimum=minimum)
+    of_it = (choice.backbone, choice.backbone_modality, choice.similarity)
+    assert of_it == ((backbone, "text", 0.90) if backbone else (None, None, None))
+    assert [ranked.candidate for ranked in choice.ranking] == ["9", "16", "2", "1"]
 
 
 def test_a_score_that_is_not_finite_is_never_chosen(caplog):

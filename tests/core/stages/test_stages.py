@@ -26,7 +26,13 @@ from crossback_core.data import task_file
 from crossback_core.data.contents import Seen
 from crossback_core.data.task_file import TaskData, load_task, save_task
 from crossback_core.learning import training
-from crossback_core.records import SelectionRecord, read_record, to_values
+from crossback_core.records import (
+    PairRecord,
+    SelectionRecord,
+    read_record,
+    to_values,
+    write_record,
+)
 from crossback_core.selection.comparison import Target
 from crossback_core.selection.scores import SCORES
 from crossback_core.selection.settings import ProbeSettings
@@ -102,15 +108,19 @@ class Chain:
         )
         return table.read_text().splitlines()
 
-    def select(self) -> None:
-        """Compare the target with its candidate and choose it."""
+    def score(self) -> None:
+        """Compare the target with its only candidate."""
         self.measure({"2": self.path("baseline_2.pt")}, self.path("similarity_1.csv"))
+
+    def select(self, name: str = "selection_1", *, minimum: float | None = None) -> None:
+        """Choose among the candidates that were compared."""
         similarity.select_backbone(
             similarity=self.path("similarity_1.csv"),
-            selection=self.path("selection_1.json"),
+            selection=self.path(f"{name}.json"),
             target="1",
             candidates="all",
             score="ddv_cosine",
+            minimum=minimum,
         )
 
     def prune(self) -> None:
@@ -150,17 +160,25 @@ class Chain:
         )
 
     def train_target(
-        self, name: str = "target_1", *, metrics: str = "baseline_1.json", **changes: Any
+        self,
+        name: str = "target_1",
+        *,
+        metrics: str = "baseline_1.json",
+        selection: str = "selection_1.json",
+        trials: Sequence[str] = (),
+        **changes: Any,
     ) -> None:
-        """Train the target on its backbone."""
+        """Train the target on its backbone, if it has one."""
+        chosen = self.json(selection)["backbone"] is not None
         target.train_target(
             task_file=self.path("task_1.pt"),
-            initial=self.path("swapped.pt"),
-            backbone=self.path("pruned.pt"),
-            backbone_data=self.path("task_2.pt"),
+            initial=[self.path("swapped.pt")][:chosen],
+            backbone=[self.path("pruned.pt")][:chosen],
+            backbone_data=[self.path("task_2.pt")][:chosen],
             baseline=self.path("baseline_1.pt"),
             baseline_metrics=self.path(metrics),
-            selection=self.path("selection_1.json"),
+            selection=self.path(selection),
+            trials=[self.path(trial) for trial in trials],
             checkpoint=self.path(f"{name}.pt"),
             metrics=self.path(f"{name}.json"),
             history=self.path(f"{name}.csv"),
@@ -169,6 +187,15 @@ class Chain:
             resume=self.path(f"resume/{name}"),
             **RUN,
         )
+
+    def with_folds_at(self, *validation: str) -> dict[str, Any]:
+        """Write folds of which that came out; return how a target is judged by them."""
+        record = recorded.pair("1", candidate="2", target_modality=self.target.modality)
+        for number, signs in enumerate(validation, start=1):
+            fold = replace(record, validation_outcomes=signs, test_outcomes="1" * 6)
+            write_record(fold, self.path(f"fold_{number}.json"))
+        trials = [f"fold_{number}.json" for number in range(1, len(validation) + 1)]
+        return {"trials": trials, "judged_by": "folds", "repeats": len(validation)}
 
     def with_baseline_at(self, accuracy: float, **others: float) -> str:
         """Write the baseline's metrics with another validation accuracy; return their name."""
@@ -180,6 +207,7 @@ class Chain:
         """Do all of it."""
         for data in (self.target, self.source):
             self.train_baseline(data)
+        self.score()
         self.select()
         self.prune()
         self.choose()
@@ -236,9 +264,22 @@ def test_the_metrics_of_a_target(chain):
     for split in ("validation", "test"):
         assert metrics[f"baseline_{split}_accuracy"] == baseline[f"{split}_accuracy"]
         assert metrics["tried"][f"{split}_accuracy"] == metrics[f"{split}_accuracy"]
-    difference = metrics["validation_accuracy"] - metrics["baseline_validation_accuracy"]
-    verdicts = {True: "helps", False: "hurts"}
-    assert metrics["verdict"] == ("equal" if difference == 0 else verdicts[difference > 0])
+    made = metrics["comparison"]
+    assert (made["judged_by"], made["runs"], made["samples"]) == ("validation", 1, 6)
+    for name, split in (("", "validation"), ("test_", "test")):
+        difference = metrics[f"{split}_accuracy"] - metrics[f"baseline_{split}_accuracy"]
+        assert made[f"{name}accuracy"] == pytest.approx(metrics[f"{split}_accuracy"])
+        assert made[f"{name}gain"]["mean"] == pytest.approx(difference)
+    gain = made["gain"]
+    verdicts = {(True, False): "helps", (False, True): "hurts", (False, False): "undecided"}
+    assert metrics["verdict"] == verdicts[gain["low"] > 0, gain["high"] < 0]
+    counts = metrics["test_confusion"]
+    right = sum(of.get(name, 0) for name, of in counts.items())
+    assert sum(sum(of.values()) for of in counts.values()) == 6
+    assert (
+        right / 6 == metrics["test_accuracy"] == metrics["test_balanced_accuracy"]
+    )  # equal classes
+    assert metrics["majority_test_accuracy"] == 0.5
     assert metrics["width"] == 1.0 and metrics["sparsity"] == pytest.approx(0.8, abs=0.005)
     assert metrics["checkpoint_bytes"] == chain.path("target_1.pt").stat().st_size
     assert metrics["seconds"] > 0 and metrics["seed"] == 2
@@ -377,23 +418,27 @@ def test_nothing_waits_to_be_resumed(chain):
 # keeping the better one
 
 
+HURTS = ("------", "--0---")  # a sign for each held-out sample
+
+
 def test_by_default_the_product_is_the_network_on_its_backbone(crossing):
-    crossing.train_target("kept", metrics=crossing.with_baseline_at(1.01))
+    crossing.train_target("kept", **crossing.with_folds_at(*HURTS))
     metrics = crossing.json("kept.json")
     assert (metrics["verdict"], metrics["backbone"]) == ("hurts", "2")
-    assert metrics["baseline_validation_accuracy"] == 1.01
     assert list(crossback_core.load(crossing.path("kept.pt")).tasks) == ["2", "1"]
 
 
-def test_the_baseline_is_kept_where_it_is_better(chain):
-    chain.train_target("kept", metrics=chain.with_baseline_at(1.01), keep_better=True)
+def test_the_baseline_is_kept_where_the_backbone_hurts(chain):
+    chain.train_target("kept", keep_better=True, **chain.with_folds_at(*HURTS))
     metrics, baseline = chain.json("kept.json"), chain.json("baseline_1.json")
     for key in ("backbone", "backbone_modality", "similarity", "sparsity"):
         assert metrics[key] is None
     assert (metrics["verdict"], metrics["target"], metrics["width"]) == ("hurts", "1", 1.0)
     assert metrics["earlier_tasks"] == []
-    assert metrics["validation_accuracy"] == 1.01  # what the doctored baseline says of itself
+    assert metrics["validation_accuracy"] == baseline["validation_accuracy"]
     assert metrics["test_accuracy"] == baseline["test_accuracy"]
+    made = metrics["comparison"]
+    assert (made["runs"], made["samples"], made["baseline_accuracy"]) == (2, 12, 11 / 12)
     assert (metrics["owned_fraction"], metrics["picked_fraction"]) == (1.0, 0.0)
     choice, tried = chain.json("selection_1.json"), metrics["tried"]
     assert (tried["backbone"], tried["similarity"]) == ("2", choice["similarity"])
@@ -401,12 +446,34 @@ def test_the_baseline_is_kept_where_it_is_better(chain):
     assert tiny.same_state(state(chain.path("kept.pt")), state(chain.path("baseline_1.pt")))
 
 
-def test_the_backbone_is_kept_where_it_is_as_good(crossing):
-    metrics = crossing.with_baseline_at(crossing.json("target_1.json")["validation_accuracy"])
-    crossing.train_target("kept", metrics=metrics, keep_better=True)
+def test_the_backbone_is_kept_where_nothing_is_decided(crossing):
+    crossing.train_target("kept", keep_better=True, **crossing.with_folds_at("-+1101", "1-0+01"))
     metrics = crossing.json("kept.json")
-    assert (metrics["verdict"], metrics["backbone"]) == ("equal", "2")
+    assert (metrics["verdict"], metrics["backbone"]) == ("undecided", "2")
     assert metrics["earlier_tasks"][0]["logits_identical"] is True
+
+
+def test_a_trial_of_another_backbone_is_refused(copied):
+    folds = copied.with_folds_at(*HURTS)
+    record = read_record(PairRecord, copied.path("fold_2.json"))
+    write_record(replace(record, candidate="3"), copied.path("fold_2.json"))
+    with pytest.raises(ValueError, match=r"fold_2\.json is a training from 3, but 2 was chosen"):
+        copied.train_target("kept", **folds)
+
+
+def test_without_a_candidate_the_baseline_is_the_product(chain):
+    chain.select("none", minimum=1.0)
+    chain.train_target("alone", selection="none.json")
+    metrics, baseline = chain.json("alone.json"), chain.json("baseline_1.json")
+    assert chain.json("none.json")["ranking"][0]["candidate"] == "2"
+    assert (metrics["verdict"], metrics["backbone"], metrics["tried"]) == (
+        "no candidate",
+        None,
+        None,
+    )
+    assert metrics["test_accuracy"] == baseline["test_accuracy"] and not metrics["earlier_tasks"]
+    assert tiny.same_state(state(chain.path("alone.pt")), state(chain.path("baseline_1.pt")))
+    assert list(crossback_core.load(chain.path("alone.pt")).tasks) == ["1"]
 
 
 def test_a_target_grows_until_it_reaches_its_baseline(crossing):
@@ -560,6 +627,7 @@ def test_any_score_can_choose(crossing, tmp_path):
             target="1",
             candidates="all",
             score=score,
+            minimum=None,
         )
         choice = read_record(SelectionRecord, tmp_path / "choice.json")
         assert (choice.score, choice.similarity) == (score, rows[score].item())
@@ -573,6 +641,7 @@ def test_a_score_that_was_not_measured_is_refused(crossing, tmp_path):
             target="1",
             candidates="all",
             score="luck",
+            minimum=None,
         )
 
 
@@ -622,7 +691,7 @@ def test_the_chosen_level_is_copied(crossing, accuracies, allowed_loss, file, sp
 def test_choices_tell_what_they_were_made_from(chain):
     choice, selection = chain.json("choice.json"), chain.json("selection_1.json")
     assert choice["settings"] == {"allowed_loss": 1.0}
-    assert selection["settings"] == {"candidates": "all", "score": "ddv_cosine"}
+    assert selection["settings"] == {"candidates": "all", "score": "ddv_cosine", "minimum": None}
     assert choice["versions"] == selection["versions"] == chain.json("target_1.json")["versions"]
     parents = {**choice["parents"], **selection["parents"]}
     assert parents.keys() == {"baseline_metrics", "table", "level", "similarity"}
@@ -701,6 +770,7 @@ def test_scores_that_are_none_are_refused(tmp_path, rows, words):
             target="1",
             candidates="all",
             score="knn",
+            minimum=None,
         )
 
 
@@ -782,7 +852,8 @@ def test_an_interrupted_stage_goes_on_where_it_was(crossing, result, tmp_path, m
 
 
 READ = {
-    "select": ["task_1.pt", "baseline_1.pt", "task_2.pt", "baseline_2.pt", "similarity_1.csv"],
+    "score": ["task_1.pt", "baseline_1.pt", "task_2.pt", "baseline_2.pt"],
+    "select": ["similarity_1.csv"],
     "prune": ["task_2.pt", "baseline_2.pt"],
     "choose": ["baseline_2.json", "ladder/0.8.pt"],
     "swap": ["selection_1.json", "pruned.pt", "baseline_1.pt"],
@@ -798,7 +869,7 @@ def test_a_file_in_the_place_of_another_task_is_refused_by_each_stage(copied, st
     other = copied.path("task_77") / name.replace("task", "moved")
     other.parent.mkdir(parents=True)
     shutil.move(copied.path(name), other)
-    if step == "select" and name != "similarity_1.csv":
+    if step == "score":
         copied.path("similarity_1.csv").unlink()  # or its rows would be kept
     holds = "[12], but its path says 77"
     moved = replace(copied, places={name: other})
@@ -820,7 +891,7 @@ def test_data_of_other_classes_is_refused(copied):
     """A task file of another data set, whose task has the same name."""
     other = replace(copied.source, classes=("x", "y", "z"))
     save_task(other, copied.path("task_2.pt"))
-    for step in (copied.select, copied.prune, copied.train_target):
+    for step in (copied.score, copied.prune, copied.train_target):
         with pytest.raises(ValueError, match=r"has classes \['x', 'y', 'z'\], the network"):
             step()
 
@@ -891,7 +962,7 @@ def test_a_backbone_that_is_not_the_selected_one_is_refused(crossing, tmp_path):
     other = tmp_path / "selection.json"
     choice = crossing.json("selection_1.json") | {"backbone": "3"}
     write_json(choice, other)
-    with pytest.raises(ValueError, match="the backbone 3 is not the first of the ranking"):
+    with pytest.raises(ValueError, match="the backbone 3 is not what the ranking says"):
         read_record(SelectionRecord, other)
     choice["ranking"][0]["candidate"] = "3"
     write_json(choice, other)
