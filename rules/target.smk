@@ -32,9 +32,9 @@ rule swap_kv:
 rule train_target:
     input:
         task_file="results/{dataset}/data/task_{target}.pt",
-        initial=of_backbone("results/{dataset}/kv_swap/target_{target}.pt"),
-        backbone=of_backbone("results/{dataset}/backbone/task_{task}/pruned.pt"),
-        backbone_data=of_backbone("results/{dataset}/data/task_{task}.pt"),
+        initial=where_chosen("results/{dataset}/kv_swap/target_{target}.pt"),
+        backbone=where_chosen("results/{dataset}/backbone/task_{task}/pruned.pt"),
+        backbone_data=where_chosen("results/{dataset}/data/task_{task}.pt"),
         baseline="results/{dataset}/baseline/task_{target}.pt",
         baseline_metrics="results/{dataset}/baseline/task_{target}.json",
         selection=ancient("results/{dataset}/selection/target_{target}.json"),

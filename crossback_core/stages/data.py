@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 
 from crossback_core.data.download import check_file, download
-from crossback_core.data.folds import hold_out
 from crossback_core.data.index import check_index, load_index, save_index
 from crossback_core.data.kind import KINDS, NO_SAMPLE, NOT_READ
 from crossback_core.data.prepare import (
@@ -26,7 +25,7 @@ from crossback_core.data.sources import RemoteFile
 from crossback_core.data.split_memory import kept_splits, remember, with_joined, with_own_groups
 from crossback_core.data.task_file import save_task
 from crossback_core.data.unpack import unpack
-from crossback_core.stages.common import StrPath, check_place, task_of
+from crossback_core.stages.common import StrPath, check_place
 from crossback_core.storage.files import exclusive, read_csv, write_csv
 
 logger = logging.getLogger(__name__)
@@ -167,13 +166,3 @@ def prepare_task(
     write_csv(left_out, skipped)
     _tell_left_out(left_out, f"task {task}", listed=skipped)
     save_task(data, task_file)
-
-
-def hold_out_fold(
-    *, task_file: StrPath, index: StrPath, held_out: StrPath, folds: int, fold: int, seed: int
-) -> None:
-    """Hold out a part of a target's training samples (rule hold_out_fold)."""
-    rows = _indexes_of([index])
-    groups = dict(zip(rows["id"], rows["group"], strict=True))
-    data = hold_out(task_of(task_file), groups, folds=folds, fold=fold, seed=seed)
-    save_task(data, held_out)

@@ -12,17 +12,29 @@ def selected_backbone(dataset: str, target: str) -> str | None:
         raise refused_within(str(error)) from None
 
 
-def of_backbone(pattern: str) -> Callable[[Wildcards], list[str]]:
-    """Return the input function for a file of a target's backbone: none where it has none.
+def of_backbone(pattern: str) -> Callable[[Wildcards], str]:
+    """Return the input function for a file of a target's backbone, {task} in the pattern."""
 
-    Args:
-        pattern: With {task} for the backbone, if it is named after that.
-    """
+    def file(wildcards: Wildcards) -> str:
+        backbone = selected_backbone(wildcards.dataset, wildcards.target)
+        if backbone is None:
+            raise refused_within(
+                f"target {wildcards.target} of {wildcards.dataset} has no backbone: no candidate's"
+                " score is above selection.minimum"
+            )
+        return pattern.format(
+            dataset=wildcards.dataset, target=wildcards.target, task=backbone
+        )
+
+    return file
+
+
+def where_chosen(pattern: str) -> Callable[[Wildcards], list[str]]:
+    """Return the input function for what a target has only with a backbone: one file or none."""
 
     def files(wildcards: Wildcards) -> list[str]:
-        backbone = selected_backbone(wildcards.dataset, wildcards.target)
-        given = {"dataset": wildcards.dataset, "target": wildcards.target, "task": backbone}
-        return [] if backbone is None else [pattern.format(**given)]
+        chosen = selected_backbone(wildcards.dataset, wildcards.target) is not None
+        return [of_backbone(pattern)(wildcards)] if chosen else []
 
     return files
 
@@ -32,5 +44,5 @@ def trials_of(wildcards: Wildcards) -> list[str]:
     settings = experiment_of(wildcards).preset.target
     first, name = {"validation": (2, "repeat"), "folds": (1, "fold")}[settings.judged_by]
     trials = [f"{name}_{number}" for number in range(first, settings.repeats + 1)]
-    pattern = "results/{dataset}/trials/target_{target}/{trial}/target.json"
-    return expand(of_backbone(pattern.replace("{trial}", "{{trial}}"))(wildcards), trial=trials)
+    found = where_chosen("results/{dataset}/trials/target_{target}/{{trial}}/target.json")
+    return expand(found(wildcards), trial=trials)

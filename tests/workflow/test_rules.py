@@ -3,6 +3,7 @@
 import ast
 import inspect
 import re
+import zlib
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -22,7 +23,7 @@ SCRIPTS = {path.stem: path.read_text() for path in (ROOT / "workflow_scripts").g
 DIRECTIVES = ["input", "output", "log", "benchmark", "conda", "threads", "resources"]
 DIRECTIVES += ["params", "message", "script"]
 UNCOMPARED = {"dataset", "resume", "levels"}  # params that determine no result, or
-UNCOMPARED |= {"task", "target", "start"}  # that a path tells as well
+UNCOMPARED |= {"task", "target", "start", "fold"}  # that a path tells as well
 SCRIPT = """from crossback_core.runtime.run_log import run_log
 
 with run_log(snakemake.log[0]):
@@ -107,7 +108,7 @@ def test_a_script_does_nothing_but_call_its_stage(rule: Rule) -> None:
 # what a job is given, by the configuration as shipped
 
 JOB = {"dataset": "icons_study", "size": "5", "seed": "11", "target": "2"}
-JOB |= {"task": "102", "start": "backbone"}
+JOB |= {"task": "102", "start": "backbone", "repeat": "2", "fold": "1", "trial": "repeat_2"}
 LASTING = [rule for rule in RULES if len(rule.params) > len(rule.params.keys())]
 SHARED = next(filter(callable, LASTING[0].params)).__globals__  # the names that all rules see
 
@@ -147,6 +148,20 @@ def test_trainings_of_a_study_differ_in_nothing_but_what_is_compared() -> None:
     assert (pair["training"], pair["target"].max_width) == (training, 1.0)
     more = ("prepare_study_task", "score_study_candidates")
     assert {given(rule)["seed"] for rule in (*rules, *more)} == {11}
+
+
+def test_trials_differ_from_the_target_in_their_seed_alone() -> None:
+    """Each has one of its own, which draws its samples and trains both of its networks."""
+    of_target = given("train_target", dataset="icons")
+    for trial in ("repeat_2", "repeat_3", "fold_1"):
+        job = {"dataset": "icons", "trial": trial}
+        pair, baseline = (given(rule, **job) for rule in ("train_trial", "train_trial_baseline"))
+        assert pair["target"] == of_target["target"].training
+        assert pair["training"] == baseline["training"] == of_target["training"]
+        assert pair["seed"] == baseline["seed"] == zlib.crc32(f"2 {trial}".encode())
+    drawn = given("prepare_repeat", dataset="icons", target="3")
+    assert (drawn["seed"], drawn["train_per_class"]) == (zlib.crc32(b"2 repeat_2"), 10)
+    assert given("hold_out_fold", dataset="icons")["seed"] == 2  # one deal for all parts
 
 
 @pytest.mark.parametrize("rule", LASTING, ids=lambda rule: rule.name)

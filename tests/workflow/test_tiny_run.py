@@ -12,7 +12,8 @@ import pytest
 from snakemake_project import Outcome, Project
 
 import crossback_core
-from crossback_core.records import BaselineRecord, TargetRecord, read_record
+from crossback_core.data import load_task
+from crossback_core.records import BaselineRecord, PairRecord, TargetRecord, read_record
 from crossback_core.report.outcome import outcome_line
 from crossback_core.report.table import format_rows, summary_table
 from crossback_core.runtime.run_log import ELSEWHERE
@@ -23,7 +24,8 @@ TARGETS = ("3", "19")
 RULES = ["prepare_index", "collect_index", "prepare_task", "train_baseline"]
 RULES += ["list_candidates", "measure_similarity"]
 RULES += ["collect_similarity", "select_backbone", "prune_backbone", "choose_sparsity"]
-RULES += ["swap_kv", "train_target", "summarize"]
+RULES += ["swap_kv", "prepare_repeat", "train_trial_baseline", "train_trial", "train_target"]
+RULES += ["summarize"]
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,34 @@ def test_the_product_serves_both_tasks_and_the_backbones_is_as_it_was(
     ]
 
 
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_verdict_is_over_all_trainings_of_a_target(run: Run, target: str) -> None:
+    record = run.record(target)
+    made = record.comparison
+    assert made is not None and (made.runs, made.samples) == (2, record.validation_samples)
+    trial = run.results / "trials" / f"target_{target}" / "repeat_2"
+    pair = read_record(PairRecord, trial / "target.json")
+    own = read_record(BaselineRecord, trial / "baseline.json")
+    assert pair.candidate == record.backbone and pair.seed == own.seed != record.seed
+    assert made.test_accuracy == pytest.approx((record.test_accuracy + pair.test_accuracy) / 2)
+    both = record.baseline_test_accuracy + own.test_accuracy
+    assert made.baseline_test_accuracy == pytest.approx(both / 2)
+    task, other = (
+        load_task(path) for path in (run.results / f"data/task_{target}.pt", trial / "task.pt")
+    )
+    assert task.validation.ids == other.validation.ids and task.test.ids == other.test.ids
+    assert set(task.train.ids) != set(other.train.ids)
+
+
+def test_more_trainings_are_those_that_lack_and_the_target(run: Run) -> None:
+    more = {"prepare_repeat": 2, "train_trial_baseline": 2, "train_trial": 2}
+    assert run.plan("{target: {repeats: 3}}") == more | {
+        "train_target": 2,
+        "summarize": 1,
+        "all": 1,
+    }
+
+
 def test_a_second_run_has_nothing_to_do(run: Run) -> None:
     again = run.project.snakemake("--cores", "2")
     assert again.code == 0
@@ -163,6 +193,7 @@ def test_the_allowed_loss_changes_the_choice_and_what_follows(run: Run) -> None:
     assert plan == {
         "choose_sparsity": len(backbones),
         "swap_kv": 2,
+        "train_trial": 2,
         "train_target": 2,
         "summarize": 1,
         "all": 1,
@@ -215,6 +246,18 @@ def test_damaged_data_ends_with_one_message_and_leaves_what_there_was(run: Run) 
     log = run.project.folder / "logs" / "train_baseline" / "icons" / "3.log"
     assert "task_3.pt" in log.read_text()
     assert (run.results / "target_3.pt").read_bytes() == product
+
+
+def test_below_the_minimum_the_baseline_is_the_product(run: Run) -> None:
+    config = "presets={tiny: {selection: {minimum: 1.5}}}"
+    done = run.project.snakemake("results/icons/target_3.pt", "--cores", "2", "--config", config)
+    assert done.code == 0, done.output
+    assert "its own baseline: no candidate has a score above the minimum" in done.output
+    assert list(crossback_core.load(run.results / "target_3.pt").tasks) == ["3"]
+    again = run.project.snakemake("results/icons/target_3.pt", "--config", config, "--dry-run")
+    assert "Nothing to be done" in again.output
+    start = run.project.snakemake("results/icons/kv_swap/target_3.pt", "--config", config, "-n")
+    assert "target 3 of icons has no backbone" in start.output
 
 
 def test_a_screen_that_has_only_ascii_shows_any_name(run: Run, monkeypatch) -> None:

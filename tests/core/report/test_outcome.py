@@ -27,7 +27,8 @@ STARTED = 1_000_000.0
         ),
         (
             recorded.without_candidate("5"),
-            "target 5 of icons: 60.0%, its own baseline: no candidate has a score above the minimum",
+            "target 5 of icons: 60.0%, its own baseline: no candidate has a score above the"
+            " minimum",
         ),
     ],
     ids=["built", "kept", "no candidate"],
