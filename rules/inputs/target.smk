@@ -22,9 +22,7 @@ def of_backbone(pattern: str) -> Callable[[Wildcards], str]:
                 f"target {wildcards.target} of {wildcards.dataset} has no backbone: no candidate's"
                 " score is above selection.minimum"
             )
-        return pattern.format(
-            dataset=wildcards.dataset, target=wildcards.target, task=backbone
-        )
+        return pattern.format(dataset=wildcards.dataset, target=wildcards.target, task=backbone)
 
     return file
 
