@@ -30,6 +30,7 @@ from crossback_core.model.network import Network
 logger = logging.getLogger(__name__)
 
 SAVING = 0.05  # fraction of a training's time that keeping its state may take
+EVERY = 10  # steps between two looks at the validation split: epochs of few samples are short
 
 
 def fit(
@@ -63,6 +64,9 @@ def fit(
 
     Returns:
         One row per epoch: epoch, loss, learning_rate, train_accuracy, validation_accuracy, seconds.
+        Where an epoch has fewer than `EVERY` steps, the validation accuracy is measured when at
+        least that many are done since the last time, and after the first and the last epoch; the
+        rows between repeat it.
 
     Raises:
         ValueError: The data is not the newest task's, or the loss is no longer finite.
@@ -80,12 +84,22 @@ def fit(
         row = _train_epoch(
             network, data.train, settings, optimisations, seed, epoch, per_epoch, after_step
         )
-        row["validation_accuracy"] = split_accuracy(network.settled(data.task), data.validation)
+        row["validation_accuracy"] = (
+            split_accuracy(network.settled(data.task), data.validation)
+            if _is_validated(epoch, epochs, per_epoch)
+            else rows[-1]["validation_accuracy"]
+        )
         row["seconds"] = round(time.perf_counter() - started, 3)
         rows.append(row)
         _report(label, rows, epochs, later)
         saving.save(network, optimisations, rows)
     return rows
+
+
+def _is_validated(epoch: int, epochs: int, per_epoch: int) -> bool:
+    """Say whether the validation accuracy is measured after an epoch, counted from 0."""
+    looks = [(done * per_epoch) // EVERY for done in (epoch, epoch + 1)]
+    return epoch in (0, epochs - 1) or looks[0] != looks[1]
 
 
 def steps_per_epoch(data: TaskData, settings: TrainingSettings) -> int:

@@ -59,6 +59,19 @@ def test_one_seed_one_result_bit_for_bit(data, settings):
     assert not tiny.same_state(outcomes[0][1], outcomes[2][1])
 
 
+def test_short_epochs_are_validated_now_and_then(images, monkeypatch):
+    """12 samples in batches of 4: three steps an epoch, so every fourth or third looks."""
+    measured: list[int] = []
+    monkeypatch.setattr(
+        training, "split_accuracy", lambda *_: measured.append(len(measured)) or len(measured) / 10
+    )
+    settings = replace(tiny.ADAMW, epochs=9, batch_size=4)
+    looked = [
+        row["validation_accuracy"] for row in tiny.train(tiny.network(images), images, settings)
+    ]
+    assert looked == [0.1, 0.1, 0.1, 0.2, 0.2, 0.2, 0.3, 0.3, 0.4]
+
+
 def test_every_seed_has_streams_of_its_own():
     """PyTorch reads 32 bits of a seed and ignores those above, without a word."""
     orders = {
