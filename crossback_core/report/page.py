@@ -99,7 +99,8 @@ def _accuracy_section(summary: pd.DataFrame) -> _Section:
         alt="Bar chart: test accuracy of each target's baseline and of the target on its backbone.",
         caption="Test accuracy of each target and of its own baseline, which saw the same training "
         "samples, and the 95 % interval of their difference: the backbone makes one where that "
-        "leaves out the baseline's bar. Dotted: the accuracy of always guessing the most frequent class.",
+        "leaves out the baseline's bar. Dotted: the accuracy of always guessing the most frequent "
+        "class.",
         svg=svg(lambda: draw_accuracies(summary), salt="accuracy"),
     )
 
