@@ -32,8 +32,8 @@ class SelectionSettings:
     minimum: Annotated[
         Number | None,
         Field(
-            description="the score has to be above it, else no candidate is the backbone and the"
-            " product is the target's baseline; null: take the best whatever it is"
+            description="the score, which has a zero, has to be above it, else no candidate is"
+            " the backbone and the product is the target's baseline; null: take the best"
         ),
     ]
     candidates: Annotated[Candidates, Field(description="of which modality, seen from the target")]
@@ -48,6 +48,15 @@ class SelectionSettings:
     mutation_step: Annotated[
         Positive, Field(description="change of one coordinate of one probe in a round")
     ]
+
+    def __post_init__(self) -> None:
+        """Refuse a minimum of a score whose values mean nothing by themselves."""
+        if self.minimum is not None and not SCORES[self.score].has_zero:
+            raise ValueError(
+                f"score {self.score} has no zero, so no minimum says that a candidate knows"
+                " something: set minimum to null, or take a score that has one, such as"
+                " label_cka_excess"
+            )
 
     @property
     def probing(self) -> ProbeSettings:
