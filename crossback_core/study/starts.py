@@ -14,6 +14,7 @@ from torch import Tensor
 from crossback_core.learning.kv_swap import Reconstruction, reconstruct
 from crossback_core.learning.settings import SwapSettings
 from crossback_core.model.network import Network
+from crossback_core.model.shuffling import shuffled
 from crossback_core.study.settings import Start
 
 
@@ -39,10 +40,10 @@ def begin(
 
 def _shuffle(network: Network, made: Reconstruction) -> None:
     """Keep structure without knowledge: shuffle each tensor that comes from the backbone."""
-    network.ownership.weights.change_earlier(_shuffled)
+    network.ownership.weights.change_earlier(shuffled)
     with torch.no_grad():
         for parameter in _copied(network, made):
-            parameter.copy_(_shuffled(parameter))
+            parameter.copy_(shuffled(parameter))
 
 
 def _forget_projection(network: Network, made: Reconstruction) -> None:
@@ -86,8 +87,3 @@ def _copied(network: Network, made: Reconstruction) -> Iterator[Tensor]:
     yield from network.ownership.copied()
     if not made.swapped:
         yield from network.inputs[-1].parameters()
-
-
-def _shuffled(values: Tensor) -> Tensor:
-    order = torch.randperm(values.numel())
-    return values.flatten()[order].view_as(values)
