@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
 
 import torch
 from torch import Tensor
 
 from crossback_core.data.task_file import Split, TaskData
+from crossback_core.model.body import Body
 from crossback_core.model.network import Network, TaskModel
 from crossback_core.section import shown
 
@@ -48,22 +49,49 @@ def _in_batches(
     read: Callable[..., Tensor], values: Tensor, mask: Tensor | None, *, device: torch.device
 ) -> Tensor:
     """Read inputs in batches that fit the memory; return the result on the CPU."""
+    with torch.no_grad():
+        return torch.cat([read(*batch).cpu() for batch in _batches(values, mask, device)])
+
+
+def _batches(
+    values: Tensor, mask: Tensor | None, device: torch.device
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Cut inputs into batches that fit the memory."""
     if mask is not None and len(mask) != len(values):
         raise ValueError(f"{len(values)} inputs, but the mask is of {len(mask)}")
     batch = min(BATCH, max(1, VALUES // values[0].numel()))
     parts = torch.split(values, batch)
     masks = [None] * len(parts) if mask is None else torch.split(mask, batch)
-    with torch.no_grad():
-        outputs = [
-            read(part.to(device), None if real is None else real.to(device)).cpu()
-            for part, real in zip(parts, masks, strict=True)
-        ]
-    return torch.cat(outputs)
+    for part, real in zip(parts, masks, strict=True):
+        yield part.to(device), None if real is None else real.to(device)
 
 
 def split_features(model: TaskModel, split: Split) -> Tensor:
     """Compute what the head is given (samples, features) on a split of any task it can read."""
     return _in_batches(model.features, *split.inputs(), device=model.device)
+
+
+def split_observed(
+    model: TaskModel, split: Split, *, others: Sequence[Body] = ()
+) -> list[tuple[Tensor, ...]]:
+    """Compute what several bodies make of a split through one input, which reads it once.
+
+    Args:
+        model: Its input reads for all; its body is the first.
+        split: Of any task that the model can read.
+        others: More bodies, of the same width, on the same device.
+
+    Returns:
+        For each body what `Body.observe` returns, for all samples, on the CPU.
+    """
+    bodies = [model.body, *others]
+    parts: list[list[tuple[Tensor, ...]]] = [[] for _ in bodies]
+    with torch.no_grad():
+        for batch in _batches(*split.inputs(), model.device):
+            read = model.input(*batch)
+            for body, found in zip(bodies, parts, strict=True):
+                found.append(tuple(each.cpu() for each in body.observe(read)))
+    return [tuple(map(torch.cat, zip(*found, strict=True))) for found in parts]
 
 
 def split_logits(model: TaskModel, split: Split) -> Tensor:

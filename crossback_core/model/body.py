@@ -100,6 +100,21 @@ class Body(nn.Module, ABC):
     def forward(self, read: Any) -> Tensor:
         """Compute the features (batch, features) of what a `TaskInput` made."""
 
+    def observe(self, read: Any) -> tuple[Tensor, ...]:
+        """Compute the features as `forward` does, and what each block of the body leaves.
+
+        A body that does not say what its blocks are has one, whose features are the body's.
+
+        Args:
+            read: As of `forward`.
+
+        Returns:
+            The features, then a vector per input for each block (batch, any), averaged over all
+            that the block holds of an input.
+        """
+        features = self(read)
+        return features, features
+
 
 BODIES: Registry[type[Body]] = Registry(
     "body", package="crossback_core.model.bodies", attribute="BODY"

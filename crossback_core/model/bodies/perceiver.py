@@ -7,6 +7,7 @@ The weights of the linear layers are masked; norms, biases, latents and query be
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from copy import deepcopy
 from typing import Self
 
@@ -246,11 +247,27 @@ class Perceiver(Body):
 
     def forward(self, read: Reading) -> Tensor:
         """Compute the features (batch, latent_dim) of a batch of inputs."""
-        state = self.latents + self.reader(self.latents, read)  # (batch, latents, dim)
+        for state in self._states(read):
+            last = state
+        return self._answer(last)
+
+    def observe(self, read: Reading) -> tuple[Tensor, ...]:
+        """Compute the features, and the latents' mean after each self-attention block."""
+        states = list(self._states(read))
+        return self._answer(states[-1]), *(state.mean(dim=1) for state in states[1:])
+
+    def _states(self, read: Reading) -> Iterator[Tensor]:
+        """Yield the latents (batch, latents, dim) after reading, then after each block."""
+        state = self.latents + self.reader(self.latents, read)
         state = state + self.reader_feedforward(state)
+        yield state
         for attention, feedforward in zip(self.attentions, self.feedforwards, strict=True):
             state = state + attention(state, state)
             state = state + feedforward(state)
+            yield state
+
+    def _answer(self, state: Tensor) -> Tensor:
+        """Answer the query from the latents (batch, latents, dim)."""
         query = self.query.expand(len(state), 1, -1)  # (batch, 1, dim)
         answer = query + self.decoder(query, state)
         normed: Tensor = self.decoder_norm(answer)
