@@ -10,7 +10,9 @@ from crossback_core.learning import evaluation
 from crossback_core.learning.evaluation import (
     accuracy,
     predict_logits,
+    split_features,
     split_logits,
+    split_observed,
     warn_of_seen,
 )
 
@@ -66,3 +68,17 @@ def test_copies_inside_the_data_are_counted_and_logged_but_stop_nothing(images, 
     copied = images.train.contents[:2] + images.test.contents[2:]
     warn_of_seen(network, replace(images, test=replace(images.test, contents=copied)))
     assert "2 of 6 test samples of task 1 are copies of samples" in caplog.text
+
+
+@pytest.mark.parametrize("data", ["images", "texts"])
+def test_several_bodies_share_one_reading(data, request, monkeypatch):
+    data = request.getfixturevalue(data)
+    models = [tiny.network(data, seed=seed).settled(data.task) for seed in (0, 1)]
+    others = [model.reading_through(models[0]) for model in models]
+    monkeypatch.setattr(evaluation, "BATCH", 5)  # 12 samples: 5, 5 and 2
+    reads = []
+    models[0].input.register_forward_hook(lambda *_: reads.append(1))
+    found = split_observed(models[0], data.train, others=[models[1].body])
+    assert len(reads) == 3
+    for (features, *_), model in zip(found, others, strict=True):
+        assert torch.equal(features, split_features(model, data.train))

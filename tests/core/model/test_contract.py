@@ -158,6 +158,15 @@ def test_a_sample_alone_is_a_row_of_its_batch(body):
             assert torch.allclose(alone[0], together[row], atol=1e-6)
 
 
+def test_what_blocks_leave_is_a_vector_a_sample_and_changes_no_feature(body):
+    network = three(body)
+    for data in TASKS:
+        model, inputs = network.settled(data.task), data.test.inputs()
+        features, *blocks = model.body.observe(model.input(*inputs))
+        assert torch.equal(features, model.features(*inputs))
+        assert blocks and {each.shape[:-1] for each in blocks} == {(len(data.test),)}
+
+
 def test_a_plain_module_trains_to_the_same_bits(body):
     """A first task, all of whose weights are its own, against the same modules without owners."""
     network = Network(deepcopy(body))

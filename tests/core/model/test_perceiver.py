@@ -1,5 +1,7 @@
 """The blocks of the Perceiver against the formulas written out in NumPy."""
 
+from dataclasses import replace
+
 import pytest
 import tiny
 import torch
@@ -73,3 +75,19 @@ def test_the_arithmetic_of_its_size(width):
     masked = [name for name, kind in body.kinds().items() if kind == "masked"]
     sizes = {name: parameter.numel() for name, parameter in body.named_parameters()}
     assert Perceiver.masked_size(tiny.MODEL, width) == sum(sizes[name] for name in masked)
+
+
+def test_what_the_blocks_leave_is_seen_on_the_way():
+    """Caught where the next one reads; the features are those of the plain pass, to the bit."""
+    torch.manual_seed(0)
+    body = Perceiver(replace(tiny.MODEL, blocks=3)).eval()
+    reading = body.make_input("image", 3)
+    reading.fit(body.input_shape)
+    states = []
+    for each in (*body.attentions[1:], body.decoder):
+        each.register_forward_pre_hook(lambda _, given: states.append(given[1]))
+    read = reading(torch.randn(5, 3, 4, 4), None)
+    features, *blocks = body.observe(read)
+    assert len(blocks) == len(states) == 3
+    assert all(torch.equal(b, s.mean(dim=1)) for b, s in zip(blocks, states, strict=True))
+    assert torch.equal(features, body(read))
