@@ -125,8 +125,12 @@ def page(settings: Settings, presets: Mapping[str, Any]) -> str:
 
 def metric_table() -> str:
     """Return the list of scores as docs/method.md has it."""
-    rows = ["| Score | What it is | Source |", "|---|---|---|"]
-    rows += [f"| `{name}` | {each.formula} | {each.source} |" for name, each in SCORES.items()]
+    rows = ["| Score | What it is | Source | Also as |", "|---|---|---|---|"]
+    variants = {variant for each in SCORES.values() for variant in each.variants}
+    for name, each in SCORES.items():
+        if name not in variants:
+            also = ", ".join(f"`{variant.removeprefix(name)}`" for variant in each.variants)
+            rows.append(f"| `{name}` | {each.formula} | {each.source} | {also} |")
     return "\n".join(rows) + "\n"
 
 

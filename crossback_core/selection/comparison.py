@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from crossback_core.data.task_file import Split, TaskData
-from crossback_core.learning.evaluation import split_features
+from crossback_core.learning.evaluation import split_features, split_observed
 from crossback_core.model.network import TaskModel
+from crossback_core.model.shuffling import shuffled_body
 from crossback_core.selection.profiles import Forward, ProbeHalf, Probes, mutate, outputs, read
-from crossback_core.selection.scores import SCORES
+from crossback_core.selection.scores import measure
 from crossback_core.selection.settings import ProbeSettings
 from crossback_core.selection.view import View
+
+DRAWS = 4  # of shuffled weights
 
 
 @dataclass(frozen=True)
@@ -44,40 +49,50 @@ class Target:
         self._probes: dict[int, tuple[ProbeHalf, Tensor]] = {}
 
     def scores(self, candidate: Trained) -> dict[str, float]:
-        """Score one candidate by every score; higher is better.
+        """Compute all columns of one candidate: every score, and the spreads of their nulls.
 
         Raises:
             ValueError: A network's outputs are not finite, its width does not fit, or the target's
                 training samples are of one class.
         """
-        view = self.view(candidate)
-        return {name: score.compute(view) for name, score in SCORES.items()}
+        return measure(self.view(candidate))
 
     def view(self, candidate: Trained) -> View:
         """Compute what scores of a candidate are made of."""
         train = self.data.train
         validation = self.data.validation
-        model = self._as_swapped(candidate.model)
-        features, held_out = (split_features(model, split) for split in (train, validation))
-        with torch.no_grad():
-            logits = model.head(features)
-            drawn, mutated = self._answers(candidate)
-        return View(
-            features=features.double(),
+        model = as_read_by(self.model, candidate.model)
+        own, *shuffled = self._seen(model, candidate.data.task)
+        drawn, mutated = self._answers(candidate)
+        view = View(
+            **own,
             labels=train.labels,
             own_features=self._features,
-            probabilities=logits.double().softmax(dim=1),
-            held_out=held_out.double(),
             held_out_labels=validation.labels,
             drawn=drawn,
             mutated=mutated,
             accuracy=candidate.accuracy,
+            shuffled=(),
+            seed=stream(f"{self.seed} {self.data.task}"),
         )
+        return replace(view, shuffled=tuple(replace(view, **each) for each in shuffled))
 
-    def _as_swapped(self, candidate: TaskModel) -> TaskModel:
-        """Return a candidate as it reads the target's input: through its own, or swapped."""
-        same = candidate.spec.reads_like(self.model.spec)
-        return candidate if same else candidate.reading_through(self.model)
+    def _seen(self, model: TaskModel, task: str) -> Iterator[dict[str, Any]]:
+        """Yield what a view has of a model's own, then what it has of each shuffled body."""
+        texts = (f"{self.seed} {self.data.task} {task} {draw}" for draw in range(DRAWS))
+        random = [torch.Generator().manual_seed(stream(text)) for text in texts]
+        bodies = [shuffled_body(model.body, each) for each in random]
+        splits = (self.data.train, self.data.validation)
+        trained, held_out = (split_observed(model, split, others=bodies) for split in splits)
+        for (features, *blocks), (others, *_) in zip(trained, held_out, strict=True):
+            with torch.no_grad():
+                logits = model.head(features.to(model.device)).cpu()
+            yield {
+                "features": features.double(),
+                "blocks": tuple(block.double() for block in blocks),
+                "probabilities": logits.double().softmax(dim=1),
+                "held_out": others.double(),
+            }
 
     def _answers(self, candidate: Trained) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
         """Read the probes of both tasks by both networks: as drawn, then mutated.
@@ -108,6 +123,12 @@ class Target:
         return self._probes[count]
 
 
+def as_read_by(target: TaskModel, candidate: TaskModel) -> TaskModel:
+    """Return a candidate as it reads a target's input: through its own, or through the target's."""
+    same = candidate.spec.reads_like(target.spec)
+    return candidate if same else candidate.reading_through(target)
+
+
 def _reading(model: TaskModel, other: TaskModel) -> Forward:
     """Let a network read its own modality, and any other through the other network's input."""
     swapped = model.reading_through(other)
@@ -124,8 +145,12 @@ def _draw(model: TaskModel, data: TaskData, count: int, seed: int) -> ProbeHalf:
     """Draw probes from a task's training split."""
     split: Split = data.train
     # one stream per task: tasks of one size and order of classes must not pair like with like
-    stream = zlib.crc32(f"{seed} {data.task}".encode())  # torch reads 32 bits of a seed, no more
-    generator = torch.Generator().manual_seed(stream)
+    generator = torch.Generator().manual_seed(stream(f"{seed} {data.task}"))
     rows = torch.randperm(len(split), generator=generator)[:count]
     values, mask = split.inputs(rows)
     return ProbeHalf(model.input.encode(values), mask, data.modality)
+
+
+def stream(text: str) -> int:
+    """Return a seed of a text: PyTorch reads 32 bits of one, no more."""
+    return zlib.crc32(text.encode())

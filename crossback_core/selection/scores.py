@@ -14,55 +14,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from statistics import fmean
 from typing import TYPE_CHECKING
 
 from crossback_core.lazy import Lazy
+from crossback_core.selection.registered import SCORES, columns, measure, score
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from crossback_core.selection.ddv import Distance
+    from crossback_core.selection import ddv, mixture, moments, ridge
     from crossback_core.selection.view import View
 else:
     torch = Lazy("torch")
+    ddv, mixture, moments, ridge = (
+        Lazy(f"crossback_core.selection.{name}") for name in ("ddv", "mixture", "moments", "ridge")
+    )
+
+__all__ = ["SCORES", "columns", "measure"]  # with all that is registered here
 
 NEIGHBOURS = 5  # about half of a class of the demo's targets
 
-_ROUNDING = 1e-6  # features that vary by less, relatively, are constant: they are float32
+PERMUTATIONS = 30  # of the labels: the zero of loo_ridge is known to a fifth of its spread
+
 _DECIMALS = 9  # equal features have equal cosines to that many places
-_SMALLEST = 1e-9  # shrinkage at least: a covariance can then always be inverted
-
-
-@dataclass(frozen=True)
-class Score:
-    """A registered score.
-
-    Attributes:
-        compute: Computes it; higher is better.
-        formula: What it is, for the list of all.
-        source: Where it is from, for the list of all.
-    """
-
-    compute: Callable[[View], float]
-    formula: str
-    source: str
-
-
-SCORES: dict[str, Score] = {}  # in the order of their columns
-
-
-def score(
-    formula: str, source: str = ""
-) -> Callable[[Callable[[View], float]], Callable[[View], float]]:
-    """Register a score under the name of its function (a decorator)."""
-
-    def register(compute: Callable[[View], float]) -> Callable[[View], float]:
-        SCORES[compute.__name__] = Score(compute, formula, source)
-        return compute
-
-    return register
 
 
 @score("cosine of the two DDVs, by Euclidean distance of outputs", "ModelDiff")
@@ -98,15 +74,14 @@ def ddv_distance(view: View) -> float:
     return 0.0 - ddv_cosine(view)  # not -0.0
 
 
-def _ddv(answers: tuple[Tensor, Tensor], distance: Distance) -> float:
-    from crossback_core.selection.ddv import decision_distances, similarity
-
-    return similarity(*(decision_distances(each, distance) for each in answers))
+def _ddv(answers: tuple[Tensor, Tensor], distance: ddv.Distance) -> float:
+    return ddv.similarity(*(ddv.decision_distances(each, distance) for each in answers))
 
 
 @score(
     "‖G_c'F_c‖² / (‖F_c'F_c‖ ‖G_c'G_c‖), G the target baseline's own features",
     "linear CKA, [Kornblith et al., ICML 2019](https://arxiv.org/abs/1905.00414)",
+    excess=True,
 )
 def cka(view: View) -> float:
     """Return linear CKA of the candidate's features with the target's own baseline's, 0 to 1.
@@ -117,15 +92,15 @@ def cka(view: View) -> float:
     return _linear_cka(view.features, view.own_features)
 
 
-@score("as `cka`, with G = Y")
+@score("as `cka`, with G = Y", excess=True, blocks=True)
 def label_cka(view: View) -> float:
     """Return linear CKA of the candidate's features with the target's classes, one-hot."""
     return _linear_cka(view.features, view.memberships)
 
 
 def _linear_cka(first: Tensor, second: Tensor) -> float:
-    first = _centred(first)
-    second = _centred(second)
+    first = moments.centred(first)
+    second = moments.centred(second)
     own = torch.linalg.matrix_norm(first.T @ first) * torch.linalg.matrix_norm(second.T @ second)
     shared = torch.linalg.matrix_norm(first.T @ second).square()
     return min(1.0, float(shared / own)) if own > 0 else 0.0  # rounding may leave 1 + 2e-16
@@ -135,6 +110,8 @@ def _linear_cka(first: Tensor, second: Tensor) -> float:
     "accuracy of the 5 nearest neighbours by cosine, each sample left out in turn; "
     "ties share a vote",
     "[Sorkhei et al., 2025](https://arxiv.org/abs/2503.18528)",
+    excess=True,
+    blocks=True,
 )
 def knn(view: View) -> float:
     """Return the accuracy of k nearest neighbours, each training sample left out in turn, 0 to 1.
@@ -161,6 +138,7 @@ def knn(view: View) -> float:
 @score(
     "log evidence of Y = F W + noise, a sample and class, at the best prior and noise variances",
     "[You et al., ICML 2021](https://arxiv.org/abs/2102.11005)",
+    excess=True,
 )
 def logme(view: View) -> float:
     """Return the log evidence per sample of a Bayesian linear model, averaged over the classes.
@@ -210,6 +188,7 @@ def _highest(function: Callable[[Tensor], Tensor], middle: Tensor) -> Tensor:
 @score(
     "mean log Σ_z P(y given z) θ(x)_z, with P counted from θ and y",
     "[Nguyen et al., ICML 2020](https://arxiv.org/abs/2002.12462)",
+    excess=True,
 )
 def leep(view: View) -> float:
     """Return the mean log likelihood of the target's classes given the candidate's, at most 0.
@@ -220,10 +199,34 @@ def leep(view: View) -> float:
     Source: Nguyen et al., "LEEP: A New Measure to Evaluate Transferability of Learned
     Representations" (ICML 2020), section 3.
     """
-    joint = view.memberships.T @ view.probabilities  # (k, classes)
+    return _leep(view, view.probabilities)
+
+
+@score(
+    "`leep`, with θ(x) the posteriors of a mixture of Gaussians fitted to the principal components "
+    "of F that hold 80 % of its variance",
+    "N-LEEP, [Li et al., CVPR 2021](https://arxiv.org/abs/2011.11200)",
+    excess=True,
+)
+def nleep(view: View) -> float:
+    """Return LEEP with the components of a Gaussian mixture in place of the candidate's classes.
+
+    So it asks nothing of the head. `mixture.posteriors` says how many components there are.
+    Constant features are one component: minus the entropy of the classes.
+
+    Source: Li et al., "Ranking Neural Checkpoints" (CVPR 2021), section 3.
+    """
+    if not bool(moments.centred(view.features).any()):
+        return _leep(view, torch.ones_like(view.features[:, :1]))
+    components = mixture.posteriors(view.features, classes=len(view.classes), seed=view.seed)
+    return _leep(view, components)
+
+
+def _leep(view: View, probabilities: Tensor) -> float:
+    joint = view.memberships.T @ probabilities  # (k, classes)
     tiny = torch.finfo(joint.dtype).tiny
     conditional = joint / joint.sum(dim=0).clamp_min(tiny)
-    likelihoods = (view.probabilities * conditional[view.positions]).sum(dim=1)
+    likelihoods = (probabilities * conditional[view.positions]).sum(dim=1)
     return float(likelihoods.log().mean())
 
 
@@ -231,6 +234,7 @@ def leep(view: View) -> float:
     "(1 - a) tr(S_a⁻¹ B), B the covariance of the class means, S_a shrunk by a after "
     "[Ledoit and Wolf, 2004](https://doi.org/10.1016/S0047-259X%2803%2900096-4)",
     "[Ibrahim et al., ECML PKDD 2022](https://arxiv.org/abs/2110.06893)",
+    excess=True,
 )
 def h_score(view: View) -> float:
     """Return the variance between class means in units of all variance, 0 to classes - 1.
@@ -242,15 +246,18 @@ def h_score(view: View) -> float:
     transferability metrics, their peculiarities, stability and performance" (ECML PKDD 2022);
     without shrinkage Bao et al. (ICIP 2019).
     """
-    features = _centred(view.features)
-    covariance, shrinkage = ledoit_wolf(features)
+    features = moments.centred(view.features)
+    covariance, shrinkage = moments.ledoit_wolf(features)
     means = _class_means(view, features)  # (k, dim)
     solved = torch.linalg.solve(covariance, means.T)  # (dim, k)
     between = (means.T * solved).sum(dim=0) @ view.counts / len(features)
     return (1 - shrinkage) * float(between)
 
 
-@score("validation accuracy of linear discriminant analysis on F, its covariance shrunk likewise")
+@score(
+    "validation accuracy of linear discriminant analysis on F, its covariance shrunk likewise",
+    excess=True,
+)
 def linear_classifier(view: View) -> float:
     """Return the validation accuracy of a linear classifier fitted on training features.
 
@@ -262,12 +269,40 @@ def linear_classifier(view: View) -> float:
     offset = view.features.mean(dim=0)
     features = view.features - offset
     means = _class_means(view, features)  # (k, dim)
-    covariance, _ = ledoit_wolf(features - means[view.positions])
+    covariance, _ = moments.ledoit_wolf(features - means[view.positions])
     weights = torch.linalg.solve(covariance, means.T)  # (dim, k)
     priors = (view.counts / len(features)).log()
     biases = priors - (means.T * weights).sum(dim=0) / 2
     guesses = ((view.held_out - offset) @ weights + biases).argmax(dim=1)
     return float((view.classes[guesses] == view.held_out_labels).double().mean())
+
+
+def _leave_one_out(view: View) -> list[float]:
+    """Return the leave-one-out R2 of the labels, then of each permutation of them."""
+    orders = ridge.permutations(len(view.labels), PERMUTATIONS, view.seed)
+    found: list[float] = ridge.leave_one_out(view.features, view.memberships[orders]).tolist()
+    return found
+
+
+def _permuted(view: View) -> list[float]:
+    return view.once("leave-one-out", _leave_one_out)[1:]
+
+
+@score(
+    "leave-one-out R² of ridge regression of Y on F over the training samples, minus its mean over "
+    "30 permutations of the labels",
+    "leave-one-out in closed form: Allen, 1974 (PRESS)",
+    null=_permuted,
+    excess=True,
+    blocks=True,
+)
+def loo_ridge(view: View) -> float:
+    """Return how much of the classes a ridge regression tells of samples left out, at most 1.
+
+    Without validation data, and with a zero: the mean R2 of permuted labels, each at its own best
+    penalty, is taken away. `ridge.leave_one_out` says what it computes.
+    """
+    return view.once("leave-one-out", _leave_one_out)[0] - fmean(_permuted(view))
 
 
 @score("the candidate's validation accuracy on its own task")
@@ -282,39 +317,6 @@ def classes(view: View) -> float:
     return float(view.probabilities.shape[1])
 
 
-def ledoit_wolf(centred: Tensor) -> tuple[Tensor, float]:
-    """Estimate a covariance from few samples: (1 - a) S + a m I, with m the mean variance.
-
-    Source: Ledoit and Wolf, "A well-conditioned estimator for large-dimensional covariance
-    matrices" (Journal of Multivariate Analysis, 2004), section 3.2.
-
-    Args:
-        centred: Samples of mean zero (n, dim).
-
-    Returns:
-        The covariance (dim, dim), which can be inverted, and the shrinkage a from 0 to 1; 1 where
-        nothing varies.
-    """
-    count, dim = centred.shape
-    sample = centred.T @ centred / count
-    scale = float(sample.trace()) / dim
-    squares = float(sample.square().sum())
-    distance = squares - dim * scale**2  # of S to m I
-    noise = (float(centred.square().sum(dim=1).square().sum()) / count - squares) / count
-    shrinkage = 1.0 if noise >= distance else max(noise / distance, _SMALLEST)
-    identity = torch.eye(dim, dtype=sample.dtype)
-    floor = torch.finfo(torch.float32).tiny
-    return (1 - shrinkage) * sample + shrinkage * max(scale, floor) * identity, shrinkage
-
-
 def _class_means(view: View, features: Tensor) -> Tensor:
     """Return the mean features of each class (k, dim)."""
     return view.memberships.T @ features / view.counts[:, None]
-
-
-def _centred(values: Tensor) -> Tensor:
-    """Take the mean of each column away; what rounding alone leaves becomes zero."""
-    centred = values - values.mean(dim=0)
-    if torch.linalg.vector_norm(centred) <= _ROUNDING * torch.linalg.vector_norm(values):
-        return torch.zeros_like(values)
-    return centred

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
 from torch.nn.functional import one_hot
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +32,11 @@ class View:
             probes as drawn; rows i and i + p are a pair.
         mutated: The same on the mutated probes.
         accuracy: Validation accuracy of the candidate on its own task.
+        blocks: What each block of the candidate's body leaves of the training samples, averaged
+            over its latents (n, any).
+        shuffled: Views of the same candidate whose body's weights are shuffled, several times;
+            the target, the input and the head are the same.
+        seed: Of scores that draw at random; the same for all candidates of a target.
     """
 
     features: Tensor
@@ -39,6 +48,10 @@ class View:
     drawn: tuple[Tensor, Tensor]
     mutated: tuple[Tensor, Tensor]
     accuracy: float
+    blocks: tuple[Tensor, ...]
+    shuffled: tuple[View, ...]
+    seed: int
+    _known: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse what no score is defined for."""
@@ -47,6 +60,7 @@ class View:
             (self.own_features, self.labels),
             (self.probabilities, self.labels),
             (self.held_out, self.held_out_labels),
+            *((block, self.labels) for block in self.blocks),
         ):
             if values.ndim != 2 or len(values) != len(labels):
                 raise ValueError(
@@ -83,3 +97,22 @@ class View:
     def counts(self) -> Tensor:
         """Training samples of each class (k,)."""
         return self.memberships.sum(dim=0)
+
+    @cached_property
+    def at_blocks(self) -> tuple[View, ...]:
+        """The same candidate with the features of each of its blocks in turn.
+
+        They are for scores of the training samples' features alone.
+        """
+        return tuple(replace(self, features=block, blocks=(), shuffled=()) for block in self.blocks)
+
+    def once(self, name: str, compute: Callable[[View], _T]) -> _T:
+        """Return what is computed of this view, from memory if it was asked for before.
+
+        Args:
+            name: Of what is computed.
+            compute: Computes it.
+        """
+        if name not in self._known:
+            self._known[name] = compute(self)
+        return cast(_T, self._known[name])

@@ -1,11 +1,11 @@
 """Inputs and params of the rules for scores."""
 
-from crossback_core.selection.scores import SCORES
+from crossback_core.selection.scores import columns
 
 
 def score_names(wildcards: Wildcards) -> tuple[str, ...]:
     """Return the columns of a target's scores: a new one has them measured again."""
-    return tuple(SCORES)
+    return columns()
 
 
 def of_targets(pattern: str) -> Callable[[Wildcards], list[str]]:

@@ -6,6 +6,9 @@ ModelDiff's description has it.
 
 import zlib
 from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +18,9 @@ from torch import Tensor
 
 from crossback_core.data.task_file import Split, TaskData
 from crossback_core.model.network import TaskModel
-from crossback_core.selection.comparison import Trained
+from crossback_core.selection.comparison import DRAWS, Trained
 from crossback_core.selection.profiles import Forward, Mutation, ProbeHalf, Probes, draw_mutations
-from crossback_core.selection.scores import SCORES
+from crossback_core.selection.scores import measure
 from crossback_core.selection.settings import ProbeSettings
 from crossback_core.selection.view import View
 
@@ -29,8 +32,7 @@ def scores(
 ) -> dict[str, float]:
     """Return all scores of one candidate for one target."""
     with torch.no_grad():
-        seen = view(target, candidate, settings, seed=seed)
-    return {name: score.compute(seen) for name, score in SCORES.items()}
+        return measure(view(target, candidate, settings, seed=seed))
 
 
 def view(target: Trained, candidate: Trained, settings: ProbeSettings, *, seed: int) -> View:
@@ -41,18 +43,21 @@ def view(target: Trained, candidate: Trained, settings: ProbeSettings, *, seed: 
     mutated = Probes(*map(_half, halves, probes.halves))
     drawn, after = (tuple(_outputs(r, each) for r in readers) for each in (probes, mutated))
     model, data = _behind(target.model, candidate.model), target.data
-    logits = model(*data.train.inputs())
-    return View(
-        features=_features(model, data.train),
+    ids = f"{seed} {data.task}"
+    known = View(
+        **_seen(model, data),
         labels=data.train.labels,
         own_features=_features(target.model, data.train),
-        probabilities=logits.double().softmax(dim=1),
-        held_out=_features(model, data.validation),
         held_out_labels=data.validation.labels,
         drawn=drawn,
         mutated=after,
         accuracy=candidate.accuracy,
+        shuffled=(),
+        seed=zlib.crc32(ids.encode()),
     )
+    draws = [f"{ids} {candidate.data.task} {draw}" for draw in range(DRAWS)]
+    others = [replace(known, **_seen(_without_knowledge(model, draw), data)) for draw in draws]
+    return replace(known, shuffled=tuple(others))
 
 
 def objective(start: Sequence[Array], now: Sequence[Array]) -> float:
@@ -114,6 +119,35 @@ def _behind(target: TaskModel, candidate: TaskModel) -> TaskModel:
     kinds = [(each.spec.modality, each.spec.channels) for each in (target, candidate)]
     eyes = candidate.input if kinds[0] == kinds[1] else target.input
     return TaskModel(candidate.spec, eyes, candidate.body, candidate.head)
+
+
+def _seen(model: TaskModel, data: TaskData) -> dict[str, Any]:
+    """What a view has of the candidate; the state after a block is caught where the next reads."""
+    read = model.input(*data.train.inputs())
+    blocks, body = [], model.body
+    hooks = [
+        each.register_forward_pre_hook(lambda _, given: blocks.append(given[1]))
+        for each in (*body.attentions[1:], body.decoder)
+    ]
+    body(read)
+    for hook in hooks:
+        hook.remove()
+    return {
+        "features": _features(model, data.train),
+        "probabilities": model(*data.train.inputs()).double().softmax(dim=1),
+        "held_out": _features(model, data.validation),
+        "blocks": tuple(state.double().mean(dim=1) for state in blocks),
+    }
+
+
+def _without_knowledge(model: TaskModel, draw: str) -> TaskModel:
+    """The same input and head around a body whose parameters are shuffled."""
+    random = torch.Generator().manual_seed(zlib.crc32(draw.encode()))
+    body = deepcopy(model.body)
+    for parameter in body.parameters():
+        order = torch.randperm(parameter.numel(), generator=random)
+        parameter.copy_(parameter.flatten()[order].reshape(parameter.shape))
+    return TaskModel(model.spec, model.input, body, model.head)
 
 
 def _features(model: TaskModel, split: Split) -> Tensor:

@@ -306,9 +306,11 @@ def test_probing_is_what_similarities_depend_on(config: Config) -> None:
 def test_settings_are_read_without_heavy_libraries() -> None:
     """Snakemake has pandas and NumPy loaded anyway; torch takes two seconds in each of its jobs."""
     code = (
-        "import sys, yaml; from crossback_core.config import load_settings;"
+        "import sys, yaml, crossback_core.records;"
+        "from crossback_core.config import load_settings;"
         f"load_settings(yaml.safe_load(open({str(CONFIG)!r})));"
-        "print(sorted({'torch', 'scipy', 'transformers', 'matplotlib'} & set(sys.modules)))"
+        "heavy = {'torch', 'scipy', 'sklearn', 'transformers', 'matplotlib'};"
+        "print(sorted(heavy & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

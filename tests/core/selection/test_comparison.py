@@ -14,11 +14,12 @@ from crossback_core.learning.kv_swap import reconstruct
 from crossback_core.learning.settings import SwapSettings
 from crossback_core.model.network import Network, TaskModel
 from crossback_core.selection.comparison import Target, Trained
-from crossback_core.selection.scores import SCORES
+from crossback_core.selection.scores import SCORES, columns
 from crossback_core.selection.settings import ProbeSettings
 
 DDVS = ("ddv_euclidean", "ddv_cosine")
 PROBING = ProbeSettings(probes=8, mutations=20, mutation_step=0.1)
+SEEDS = range(20)
 AS_DRAWN = ProbeSettings(probes=8, mutations=0, mutation_step=0.1)
 
 
@@ -113,7 +114,7 @@ def test_every_candidate_gets_every_score_and_none_depends_on_the_others(models)
     together = Target(models[0], PROBING, seed=1)
     for candidate in models[1:]:
         found = together.scores(candidate)
-        assert tuple(found) == tuple(SCORES)
+        assert tuple(found) == columns()
         assert found == scores(models[0], candidate, PROBING)
         assert found["ddv_distance"] == -found["ddv_cosine"]
         assert found["classes"] == len(candidate.data.classes) and found["accuracy"] == 0.75
@@ -154,3 +155,24 @@ def test_the_test_split_is_never_read(models):
     other = replace(models[0].data, test=tiny.task_data("9", "image").test)
     found = scores(replace(models[0], data=other), models[1], PROBING)
     assert found == scores(*models[:2], PROBING)
+
+
+def test_a_network_that_learned_nothing_is_as_good_as_its_shuffled_self():
+    """Each parameter was drawn alike, in any order, so that none of the five stands out."""
+    data = tiny.task_data("1", "image", train=30)
+    target = Target(Trained(network_of(data).settled("1"), data, 0.75), AS_DRAWN, seed=1)
+    views = [target.view(Trained(untrained(data, seed).settled("1"), data, 0.5)) for seed in SEEDS]
+    for name in ("label_cka", "logme", "loo_ridge", "nleep", "knn"):
+        excess = torch.tensor([SCORES[f"{name}_excess"].compute(view) for view in views])
+        assert abs(excess.mean()) < 2 * excess.std() / len(views) ** 0.5
+        assert excess.std() > 0.001
+
+
+def untrained(data: TaskData, seed: int) -> Network:
+    """A network of random weights, norms and latents."""
+    network = tiny.network(data)
+    torch.manual_seed(seed)
+    with torch.no_grad():
+        for parameter in network.trainable_parameters():
+            parameter += torch.randn_like(parameter)
+    return network

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import product
 
@@ -15,6 +16,7 @@ from scipy.spatial import distance
 
 from crossback_core.selection import scores
 from crossback_core.selection.ddv import decision_distances, similarity
+from crossback_core.selection.moments import ledoit_wolf
 from crossback_core.selection.scores import SCORES
 from crossback_core.selection.view import View
 
@@ -40,8 +42,21 @@ def view(features: torch.Tensor | None = None, **changes: object) -> View:
         drawn=(normal(8, 3, seed=5), normal(8, 4, seed=6)),
         mutated=(normal(8, 3, seed=7), normal(8, 4, seed=8)),
         accuracy=0.75,
+        blocks=(features.roll(1, 0), normal(len(features), 3, seed=9)),
+        shuffled=(),
+        seed=1,
     )
-    return replace(made, **changes)
+    made = replace(made, **changes)
+    return made if "shuffled" in changes else replace(made, shuffled=tuple(unlike(made)))
+
+
+def unlike(known: View) -> Iterator[View]:
+    """The views of three bodies whose features are noise."""
+    for seed in (10, 20, 30):
+        noise, held_out = (
+            normal(*each.shape, seed=seed) for each in (known.features, known.held_out)
+        )
+        yield replace(known, features=noise, held_out=held_out, blocks=(noise, noise))
 
 
 def informative(spread: float) -> View:
@@ -59,7 +74,7 @@ def test_a_score_is_a_finite_number_and_leaves_its_view_alone(name):
     seen, same = view(), view()
     score = SCORES[name].compute(seen)
     assert type(score) is float and math.isfinite(score)
-    assert score == SCORES[name].compute(seen)
+    assert score == SCORES[name].compute(same)
     for name in ("features", "labels", "own_features", "probabilities", "held_out"):
         assert torch.equal(getattr(seen, name), getattr(same, name))
 
@@ -219,7 +234,7 @@ def plain_shrinkage(features: np.ndarray) -> tuple[np.ndarray, float]:
 def test_shrinkage_by_loops(dim):
     features = normal(SAMPLES, dim, seed=1) * torch.linspace(0.1, 2, dim).double()
     centred = features - features.mean(dim=0)
-    covariance, shrinkage = scores.ledoit_wolf(centred)
+    covariance, shrinkage = ledoit_wolf(centred)
     if dim == 1:  # nothing to shrink towards but itself
         assert covariance.item() == pytest.approx(centred.square().mean().item())
         return

@@ -29,15 +29,16 @@ from crossback_core.learning import training
 from crossback_core.records import (
     PairRecord,
     SelectionRecord,
+    StackingRecord,
     read_record,
     to_values,
     write_record,
 )
 from crossback_core.selection.comparison import Target
-from crossback_core.selection.scores import SCORES
+from crossback_core.selection.scores import SCORES, columns
 from crossback_core.selection.settings import ProbeSettings
 from crossback_core.stages import backbone, baseline, report, similarity, target
-from crossback_core.stages.common import IDS
+from crossback_core.stages.common import IDS, record_of
 from crossback_core.storage.files import read_csv, read_json, sha256, write_json
 from crossback_core.storage.resume import ResumeFile
 
@@ -497,7 +498,7 @@ def test_similarities_and_the_choice(chain):
     assert rows["modality"].item() == chain.source.modality
     assert rows["target_modality"].item() == chain.target.modality
     assert chain.json("selection_1.json")["similarity"] == rows["ddv_cosine"].item()
-    assert list(rows.columns)[4:] == [*SCORES, "made_from"] and rows.notna().all(axis=None)
+    assert list(rows.columns)[4:] == [*columns(), "made_from"] and rows.notna().all(axis=None)
     assert rows["classes"].item() == 3
     assert rows["accuracy"].item() == chain.json("baseline_2.json")["validation_accuracy"]
     similarity.collect_similarity(
@@ -558,6 +559,27 @@ def test_a_candidate_whose_files_changed_is_scored_again(crossing, added, scored
     _, *others = crossing.measure(candidates, table)
     assert others[0] == first and others[1] != rows[1]
     assert scored == ["2", "10", "10", "10"]
+
+
+def test_candidates_are_stacked(crossing, added, tmp_path):
+    """The target itself is listed, and so is one that is none for it."""
+    known = {name: crossing.path(f"baseline_{name}.pt") for name in ("1", "2")}
+    crossing.measure(known | {"10": added}, tmp_path / "similarity.csv")
+    made = {}
+    for name, excluded in (("both", ()), ("one", ("2",))):
+        similarity.stack_candidates(
+            target_data=crossing.path("task_1.pt"),
+            target_baseline=crossing.path("baseline_1.pt"),
+            candidates=tmp_path / "candidates.csv",
+            stacking=tmp_path / name / "target_1.json",
+            excluded=excluded,
+            seed=3,
+        )
+        made[name] = record_of(StackingRecord, tmp_path / name / "target_1.json")
+    assert {*made["both"].order, made["both"].second} == {"2", "10"}
+    assert 0 < made["both"].p_value <= 1 and made["both"].samples == 12
+    assert (made["one"].order, made["one"].second) == (("10",), None)
+    assert set(made["one"].parents) == {"target", "baseline", "candidates"}
 
 
 @pytest.mark.parametrize("name", ["task_1.pt", "baseline_1.pt"])
