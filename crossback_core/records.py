@@ -21,6 +21,7 @@ from crossback_core.lazy import Lazy
 from crossback_core.learning.verdict import Comparison, Outcomes, Verdict
 from crossback_core.section import STRICT, Distinct, Text, keys_of, shown, worded
 from crossback_core.selection.choice import Choice
+from crossback_core.selection.stacking import Stack
 from crossback_core.storage.files import read_json, sha256, write_json
 from crossback_core.study.settings import Start
 from crossback_core.version import NUMERICS, __version__
@@ -113,6 +114,14 @@ class PruningRecord(Record):
 @dataclass(frozen=True, kw_only=True, config=STRICT)
 class SelectionRecord(Choice, Record):
     """The candidate chosen as a target's backbone, or that none knows enough."""
+
+
+@dataclass(frozen=True, kw_only=True, config=STRICT)
+class StackingRecord(Stack, Record):
+    """Whether two candidates of a target know more than one."""
+
+    target: Text
+    samples: Whole
 
 
 @dataclass(frozen=True, kw_only=True, config=STRICT)

@@ -11,17 +11,20 @@ from typing import Any
 import pandas as pd
 import torch
 
+from crossback_core.learning.evaluation import split_features
 from crossback_core.records import (
     BaselineRecord,
     SelectionRecord,
+    StackingRecord,
     from_values,
     origin,
     write_record,
 )
 from crossback_core.selection.choice import choose_backbone
-from crossback_core.selection.comparison import Target, Trained
-from crossback_core.selection.scores import SCORES
+from crossback_core.selection.comparison import Target, Trained, as_read_by, stream
+from crossback_core.selection.scores import columns
 from crossback_core.selection.settings import Candidates, ProbeSettings
+from crossback_core.selection.stacking import stack
 from crossback_core.stages.common import (
     IDS,
     StrPath,
@@ -69,10 +72,9 @@ def measure_similarity(
 
     Rows that are there already and were made from the same files and settings are kept.
     """
-    listed = read_csv(candidates, as_text=True)
-    listed = listed[~listed["candidate"].isin(excluded)]
+    listed = _listed(candidates, excluded)
     own = (
-        *(sha256(target_data), sha256(target_baseline), probing, seed, tuple(SCORES)),
+        *(sha256(target_data), sha256(target_baseline), probing, seed, columns()),
         *(NUMERICS, torch.__version__, torch.get_num_threads()),
     )
     made_of = zip(listed["candidate"], listed["contents"], strict=True)
@@ -85,6 +87,39 @@ def measure_similarity(
     ]
     logger.info("%d candidates, %d of them scored earlier", len(rows), len(set(keys) & set(kept)))
     write_csv(pd.DataFrame(rows), similarity)
+
+
+def stack_candidates(
+    *,
+    target_data: StrPath,
+    target_baseline: StrPath,
+    candidates: StrPath,
+    stacking: StrPath,
+    excluded: Sequence[str],
+    seed: int,
+) -> None:
+    """Say whether two candidates of a target know more than one (rule stack_candidates)."""
+    target = _trained(target_baseline, target_data)
+    listed = _listed(candidates, (*excluded, target.data.task))
+    features = {row["candidate"]: _features(target, row) for row in listed.to_dict("records")}
+    found = stack(features, target.data.train.labels, seed=stream(f"{seed} {target.data.task}"))
+    logger.info("target %s: %s", target.data.task, found)
+    files = {"target": target_data, "baseline": target_baseline, "candidates": candidates}
+    made_of = origin(settings={"seed": seed, "excluded": list(excluded)}, parents=files)
+    id_, samples = target.data.task, len(target.data.train)
+    write_record(StackingRecord(**vars(found), target=id_, samples=samples, **made_of), stacking)
+
+
+def _features(target: Trained, listed: Mapping[Any, str]) -> torch.Tensor:
+    """Compute a listed candidate's features of a target's training samples."""
+    candidate = _trained(listed["baseline"], listed["task_file"])
+    return split_features(as_read_by(target.model, candidate.model), target.data.train).double()
+
+
+def _listed(candidates: StrPath, excluded: Sequence[str]) -> pd.DataFrame:
+    """Read the list of candidates without those that are none for a target."""
+    listed = read_csv(candidates, as_text=True)
+    return listed[~listed["candidate"].isin(excluded)]
 
 
 def _kept_rows(similarity: StrPath) -> dict[str, Mapping[Any, Any]]:
