@@ -31,7 +31,7 @@ from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.network import Network, TaskSpec
 from crossback_core.records import BaselineRecord, origin, to_values
 from crossback_core.selection.comparison import Trained
-from crossback_core.selection.scores import SCORES
+from crossback_core.selection.scores import columns
 from crossback_core.stages.common import circumstances
 from crossback_core.stages.similarity import list_candidates, measure_similarity
 
@@ -129,7 +129,7 @@ def shipped(folder: Path, candidates: Sequence[int], preset: Preset) -> pd.DataF
         excluded=(),
         seed=SEED,
     )
-    return pd.read_csv(folder / "similarity.csv")[list(SCORES)]
+    return pd.read_csv(folder / "similarity.csv")[list(columns())]
 
 
 def plain(folder: Path, candidates: Sequence[int], preset: Preset) -> pd.DataFrame:
