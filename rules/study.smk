@@ -168,6 +168,7 @@ rule summarize_study:
         summary=update(f"{STUDY}summary.csv"),
         gains=update(f"{STUDY}gains.csv"),
         candidates=update(f"{STUDY}candidates.csv"),
+        signs=update(f"{STUDY}signs.csv"),
         figures=update(expand(f"{STUDY}{{figure}}.png", figure=STUDY_FIGURES, allow_missing=True)),
     log:
         "logs/summarize_study/{dataset}.log",

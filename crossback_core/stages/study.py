@@ -37,11 +37,12 @@ from crossback_core.storage.resume import ResumeFile
 from crossback_core.study.analysis import (
     gains_by_candidate,
     gains_by_group,
-    judge_scores,
     with_gains,
 )
 from crossback_core.study.figures import draw_all
-from crossback_core.study.settings import Start
+from crossback_core.study.judging import judge_scores, scored_trainings
+from crossback_core.study.settings import Start, as_candidate
+from crossback_core.study.signs import judge_signs
 from crossback_core.study.starts import begin
 
 PLACE = re.compile(r"size_(all|\d+)/seed_(\d+)/target_([^/]+)")
@@ -140,7 +141,9 @@ def collect_study(
     ]
     table = pd.DataFrame(rows)[list(TRAINING_COLUMNS)]
     table = table.astype({"classes": "Int64"})
-    sparsities = table[table["start"] == "backbone"].groupby("candidate")["sparsity"].first()
+    pairs_alone = table[table["candidate"].notna()]
+    names = map(as_candidate, pairs_alone["start"], pairs_alone["candidate"])
+    sparsities = pairs_alone.groupby(list(names))["sparsity"].first()
     scored = pd.concat([scores_of(path).assign(**_place(path)) for path in scores])
     write_csv(table, trainings)
     write_csv(scored.assign(sparsity=scored["candidate"].map(sparsities)), score_table)
@@ -203,6 +206,7 @@ def summarize_study(
     summary: StrPath,
     gains: StrPath,
     candidates: StrPath,
+    signs: StrPath,
     figures: Sequence[StrPath],
     joint: Sequence[str],
 ) -> None:
@@ -216,4 +220,5 @@ def summarize_study(
     write_csv(judged, summary)
     write_csv(grouped, gains)
     write_csv(gains_by_candidate(table), candidates)
-    draw_all(table, judged, grouped, figures)
+    write_csv(judge_signs(table, scores), signs)
+    draw_all(scored_trainings(table, scores), judged, grouped, figures)

@@ -21,7 +21,7 @@ from crossback_core.stages.baseline import train_baseline
 from crossback_core.stages.common import IDS
 from crossback_core.stages.similarity import list_candidates, measure_similarity
 from crossback_core.storage.files import read_csv, read_json
-from crossback_core.study.analysis import ORACLE, RANDOM
+from crossback_core.study.judging import ORACLE, RANDOM
 from crossback_core.study.settings import Start
 
 RUN: dict[str, Any] = {"device": "cpu", "seed": 1}
@@ -119,6 +119,7 @@ class Study:
             summary=self.folder / "summary.csv",
             gains=self.folder / "gains.csv",
             candidates=self.folder / "candidates.csv",
+            signs=self.folder / "signs.csv",
             figures=[self.folder / f"{figure}.png" for figure in FIGURES],
             joint=["8"],
         )
