@@ -10,13 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.stats import t as student
 
 from crossback_core.data.names import numbers_first
+from crossback_core.lazy import Lazy
 from crossback_core.study.settings import Start
+
+if TYPE_CHECKING:
+    from scipy import stats
+else:
+    stats = Lazy("scipy.stats")  # a second for each training, which needs none of it
 
 CELL = ["size", "target", "seed"]
 
@@ -52,7 +58,7 @@ def interval(values: pd.DataFrame, column: str) -> Interval:
     mean = float(means.mean())
     if len(means) == 1:
         return Interval(mean, np.nan, np.nan)
-    reach = float(student.ppf(0.975, len(means) - 1) * means.std(ddof=1) / len(means) ** 0.5)
+    reach = float(stats.t.ppf(0.975, len(means) - 1) * means.std(ddof=1) / len(means) ** 0.5)
     return Interval(mean, mean - reach, mean + reach)
 
 

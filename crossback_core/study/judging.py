@@ -7,16 +7,21 @@ not decide: what it is worth is then their mean.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.stats import rankdata, weightedtau
 
 from crossback_core.data.names import numbers_first
+from crossback_core.lazy import Lazy
 from crossback_core.study.analysis import CELL, by_size, interval
 from crossback_core.study.settings import as_candidate
+
+if TYPE_CHECKING:
+    from scipy import stats
+else:
+    stats = Lazy("scipy.stats")  # a second for each training, which needs none of it
 
 RANDOM = "random"
 RANDOM_SAME = "random_same_modality"
@@ -218,7 +223,7 @@ def _worth(part: pd.DataFrame, left: Left) -> dict[str, float]:
         "kept_gain": part["kept_gain"][left].mean(),
         "regret": accuracies.max() - accuracy,
         "tau": _tau(left.astype(float), accuracies),
-        "rank": rankdata(-accuracies)[left].mean(),
+        "rank": stats.rankdata(-accuracies)[left].mean(),
     }
 
 
@@ -226,4 +231,4 @@ def _tau(score: Floats, accuracies: Floats) -> float:
     """Return Kendall's weighted tau; 0 for a flat score, NaN where there is nothing to rank."""
     if np.ptp(accuracies) == 0:
         return np.nan
-    return 0.0 if np.ptp(score) == 0 else float(weightedtau(score, accuracies).statistic)
+    return 0.0 if np.ptp(score) == 0 else float(stats.weightedtau(score, accuracies).statistic)

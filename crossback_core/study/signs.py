@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from scipy.stats import mannwhitneyu
 
+from crossback_core.lazy import Lazy
 from crossback_core.study.analysis import by_size, interval
 from crossback_core.study.judging import score_columns, scored_trainings
+
+if TYPE_CHECKING:
+    from scipy import stats
+else:
+    stats = Lazy("scipy.stats")  # a second for each training, which needs none of it
 
 ALL = "all"
 GROUP = ("size", "score", "target_modality", "modality")
@@ -70,5 +76,5 @@ def _area(score: pd.Series[float], helped: pd.Series[bool]) -> float:
     """Return the probability that a helping candidate scores above one that does not help."""
     if helped.all() or not helped.any():
         return np.nan
-    wins = mannwhitneyu(score[helped], score[~helped]).statistic  # ties count half
+    wins = stats.mannwhitneyu(score[helped], score[~helped]).statistic  # ties count half
     return float(wins) / (int(helped.sum()) * int((~helped).sum()))
