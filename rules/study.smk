@@ -98,6 +98,7 @@ use rule measure_similarity as score_study_candidates with:
             seed=study_seed,
             probing="preset.selection.probing",
             excluded=excluded,
+            shuffled=shuffled_candidates,
         ),
     message:
         "Score the candidates of target {wildcards.target} of {wildcards.dataset} for the study"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict
@@ -43,7 +42,7 @@ from crossback_core.study.figures import draw_all
 from crossback_core.study.judging import judge_scores, scored_trainings
 from crossback_core.study.settings import Start, as_candidate
 from crossback_core.study.signs import judge_signs
-from crossback_core.study.starts import begin
+from crossback_core.study.starts import begin, stream_of
 
 PLACE = re.compile(r"size_(all|\d+)/seed_(\d+)/target_([^/]+)")
 
@@ -73,8 +72,7 @@ def train_pair(
     sparsity = network.ownership.weights.sparsity()
     own = network_of(baseline, data)
     apart = own.stored_values() + network.stored_values()
-    # a stream per training: a control that comes out odd by chance must not do so for all targets
-    torch.manual_seed(zlib.crc32(f"{seed} {data.task} {start} {source.task}".encode()))
+    torch.manual_seed(stream_of(seed=seed, target=data.task, start=start, candidate=source.task))
     made = begin(network, own, start=start, swapping=target.swapping)
     target = target.training.at_rate_for(continued=made.continued)
     files = {"task_file": task_file, "backbone": backbone, "baseline": baseline}

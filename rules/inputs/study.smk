@@ -28,6 +28,13 @@ def study_seed(wildcards: Wildcards) -> int:
     return int(wildcards.seed)
 
 
+def shuffled_candidates(wildcards: Wildcards) -> tuple[str, ...]:
+    """Return the candidates that are scored once more with their weights shuffled."""
+    study = experiment_of(wildcards).study
+    plan = study.sizes.get(wildcards.size) if study else None
+    return plan.shuffled_candidates if plan else ()
+
+
 def target_alone(wildcards: Wildcards) -> tuple[str, ...]:
     """Return the tasks that a target of a study consists of: itself."""
     return (target_id(wildcards),)
