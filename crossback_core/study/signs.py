@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crossback_core.lazy import Lazy
+from crossback_core.selection.scores import SCORES
 from crossback_core.study.analysis import by_size, interval
 from crossback_core.study.judging import score_columns, scored_trainings
 
@@ -19,7 +20,6 @@ else:
 
 ALL = "all"
 GROUP = ("size", "score", "target_modality", "modality")
-_ZEROS = ("loo_ridge",)  # what has a zero beside all that ends in _excess
 _MEASURED = ("over_mean", "gain", "helped")
 
 
@@ -41,7 +41,7 @@ def judge_signs(trainings: pd.DataFrame, scores: pd.DataFrame) -> pd.DataFrame:
     pairs = scored_trainings(trainings, scores)
     both = (pairs["gain"] + pairs["over_baseline"]) / 2
     pairs = pairs.assign(over_mean=both, helped=(both > 0).astype(float))
-    names = [name for name in score_columns(scores) if name.endswith("_excess") or name in _ZEROS]
+    names = [name for name in score_columns(scores) if name in SCORES and SCORES[name].has_zero]
     rows = [
         {**dict(zip(GROUP, (size, name, *modalities), strict=True)), **_signs(part, name)}
         for size, of_size in pairs.groupby("size")
