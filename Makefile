@@ -26,7 +26,7 @@ install: $(RUNTIME) ## make the virtual environment .venv
 demo: $(RUNTIME) ## run the whole method on the embedded icons data set
 	$(BIN)/snakemake --cores all
 
-study: $(RUNTIME) ## judge the selection: about seven processor hours; brings docs/study.md up to date
+study: $(RUNTIME) ## judge the selection: about four processor hours; brings docs/study.md up to date
 	$(BIN)/snakemake --cores all study
 	$(BIN)/python tools/update_study.py
 

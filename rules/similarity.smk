@@ -46,7 +46,12 @@ rule measure_similarity:
         mem_mb=grows(2000),
         runtime=grows(60),
     params:
-        **computed(score_names, probing="preset.selection.probing", excluded=excluded),
+        **computed(
+            score_names,
+            probing="preset.selection.probing",
+            excluded=excluded,
+            shuffled=none_shuffled,
+        ),
     message:
         "Score the candidates of target {wildcards.target} of {wildcards.dataset}"
     script:

@@ -98,6 +98,7 @@ use rule measure_similarity as score_study_candidates with:
             seed=study_seed,
             probing="preset.selection.probing",
             excluded=excluded,
+            shuffled=shuffled_candidates,
         ),
     message:
         "Score the candidates of target {wildcards.target} of {wildcards.dataset} for the study"
@@ -168,6 +169,7 @@ rule summarize_study:
         summary=update(f"{STUDY}summary.csv"),
         gains=update(f"{STUDY}gains.csv"),
         candidates=update(f"{STUDY}candidates.csv"),
+        signs=update(f"{STUDY}signs.csv"),
         figures=update(expand(f"{STUDY}{{figure}}.png", figure=STUDY_FIGURES, allow_missing=True)),
     log:
         "logs/summarize_study/{dataset}.log",

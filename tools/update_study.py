@@ -1,8 +1,9 @@
 """Bring docs/study.md and docs/study up to date with what `snakemake study` made.
 
-`make study` runs the study and then this. Tables and figures are copied to docs/study; the tables
-between two marks in docs/study.md are replaced. `--check` only compares the page with the
-tables in docs/study.
+`make study` runs the studies and then this. Tables and figures are copied to docs/study, those of
+the second set of candidates to docs/study/families; the tables between two marks in docs/study.md
+are replaced. A mark names a kind of table, after the folder of docs/study that it is made from,
+if any: scores, families/scores. `--check` only compares the page with the tables in docs/study.
 """
 
 from __future__ import annotations
@@ -22,18 +23,21 @@ from crossback_core.study.analysis import by_size
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs" / "study.md"
 KEPT = ROOT / "docs" / "study"
-MARKS = re.compile(r"(<!-- table: (\w+) -->\n)(?:.*?\n)??(<!-- end -->)", re.DOTALL)
+MARKS = re.compile(r"(<!-- table: (?:(\w+)/)?(\w+) -->\n)(?:.*?\n)??(<!-- end -->)", re.DOTALL)
+STUDIES = {"icons_study": KEPT, "icons_families": KEPT / "families"}
 
 
 def main() -> None:
     """Update the page, or compare it."""
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    parser.add_argument("--study", type=Path, default=ROOT / "results" / "icons_study" / "study")
+    parser.add_argument("--results", type=Path, default=ROOT / "results")
     parser.add_argument("--check", action="store_true", help="change nothing; fail if it is old")
     arguments = parser.parse_args()
     if not arguments.check:
-        for path in sorted(arguments.study.glob("*.*")):
-            shutil.copyfile(path, KEPT / path.name)
+        for study, kept in STUDIES.items():
+            kept.mkdir(exist_ok=True)
+            for path in sorted((arguments.results / study / "study").glob("*.*")):
+                shutil.copyfile(path, kept / path.name)
     text = PAGE.read_text(encoding="utf-8")
     current = with_tables(text, KEPT)
     if current == text:
@@ -45,19 +49,11 @@ def main() -> None:
 
 def with_tables(text: str, folder: Path) -> str:
     """Return a page with each marked table made from the tables in a folder."""
-    summary = read_csv(folder / "summary.csv")
-    gains = read_csv(folder / "gains.csv")
-    candidates = read_csv(folder / "candidates.csv")
-    tables: dict[str, Callable[[], pd.DataFrame]] = {
-        "scores": lambda: scores_table(summary),
-        "gains": lambda: gains_table(gains),
-        "joint": lambda: joint_table(candidates),
-        "baselines": lambda: baselines_table(gains),
-    }
 
     def written(mark: re.Match[str]) -> str:
-        table = tables[mark[2]]().to_markdown(index=False, disable_numparse=True)
-        return f"{mark[1]}{table}\n{mark[3]}"
+        source, table = TABLES[mark[3]]
+        rows = table(read_csv(folder / (mark[2] or "") / source))
+        return f"{mark[1]}{rows.to_markdown(index=False, disable_numparse=True)}\n{mark[4]}"
 
     return MARKS.sub(written, text)
 
@@ -79,6 +75,38 @@ def scores_table(summary: pd.DataFrame) -> pd.DataFrame:
             "worst target": [f"{100 * worst:+.1f}" for worst in ordered["worst_kept_gain"]],
         }
     )
+
+
+def static_table(summary: pd.DataFrame) -> pd.DataFrame:
+    """One row a way to pick, the least regret first: what it is worth over the static rules."""
+    ordered = by_size(summary[summary["candidates"] > 2].sort_values("regret"))
+    return pd.DataFrame(
+        {
+            "samples per class": ordered["size"],
+            "picked by": ordered["picked_by"],
+            "regret": _intervals(ordered, "regret", sign=""),
+            "over the static rule": _intervals(ordered, "over_static"),
+            "over random": _intervals(ordered, "over_random"),
+            "gain": _intervals(ordered, "gain"),
+        }
+    )
+
+
+def signs_table(signs: pd.DataFrame) -> pd.DataFrame:
+    """One row a score with a zero, modality of the target and of the candidate."""
+    table = {
+        "samples per class": signs["size"],
+        "score": signs["score"],
+        "target": signs["target_modality"],
+        "candidate": signs["modality"],
+    }
+    for side, title in (("above", "above zero"), ("not_above", "not above")):
+        table[title] = signs[side]
+        table[f"{title}: gain over both"] = _intervals(signs, f"{side}_over_mean")
+        table[f"{title}: over the longer"] = _intervals(signs, f"{side}_gain")
+        table[f"{title}: share that gains"] = _intervals(signs, f"{side}_helped", sign="", digits=0)
+    table["area under the curve"] = [f"{area:.2f}" for area in signs["auc"]]
+    return pd.DataFrame(table)
 
 
 def gains_table(gains: pd.DataFrame) -> pd.DataFrame:
@@ -134,6 +162,17 @@ def baselines_table(gains: pd.DataFrame) -> pd.DataFrame:
             "validation at 1/4, 1/2": _on_the_way(rows),
         }
     )
+
+
+# by kind of table: the file that it is made from, and how
+TABLES: dict[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
+    "scores": ("summary.csv", scores_table),
+    "static": ("summary.csv", static_table),
+    "signs": ("signs.csv", signs_table),
+    "gains": ("gains.csv", gains_table),
+    "joint": ("candidates.csv", joint_table),
+    "baselines": ("gains.csv", baselines_table),
+}
 
 
 def _percent(values: pd.Series[float]) -> list[str]:

@@ -61,6 +61,13 @@ class SizePlan:
         dict[Start, IdsOrAll],
         Field(description="of shuffled, fresh, unpicked: candidates that each is trained from"),
     ] = field(default_factory=dict)
+    shuffled_candidates: Annotated[
+        IdsOrAll,
+        Field(
+            description="candidates once more with their weights shuffled: scored, trained and"
+            " judged so"
+        ),
+    ] = ()
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -119,10 +119,11 @@ def _size(
         return None
     own = roles.candidates if plan.candidates is None else plan.candidates
     controlled = {name: own if ids is None else ids for name, ids in plan.controls.items()}
-    lists = {"candidates": (own, roles.candidates)}
+    shuffled = own if plan.shuffled_candidates is None else plan.shuffled_candidates
+    lists = {"candidates": (own, roles.candidates), "shuffled_candidates": (shuffled, own)}
     lists |= {f"controls.{name}": (ids, own) for name, ids in controlled.items()}
     for key, (ids, known) in lists.items():
         for candidate in missing(ids, known):
             problems.append(f"{path}.{key}: {unknown('candidate', candidate, known)}")
     problems += _unserved(f"{path}.candidates", own, roles)
-    return StudySize(own, controlled)
+    return StudySize(own, controlled, shuffled)

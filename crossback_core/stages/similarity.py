@@ -33,6 +33,8 @@ from crossback_core.stages.common import (
     task_of,
 )
 from crossback_core.storage.files import read_csv, sha256, write_csv
+from crossback_core.study.settings import as_candidate
+from crossback_core.study.starts import shuffled_candidate
 from crossback_core.version import NUMERICS
 
 logger = logging.getLogger(__name__)
@@ -67,12 +69,14 @@ def measure_similarity(
     probing: ProbeSettings,
     excluded: Sequence[str],
     seed: int,
+    shuffled: Sequence[str] = (),
 ) -> None:
     """Score every candidate for a target by every score (rule measure_similarity).
 
-    Rows that are there already and were made from the same files and settings are kept.
+    Rows that are there already and were made from the same files and settings are kept. Those
+    whose ids are in `shuffled` are candidates once more with their weights shuffled.
     """
-    listed = _listed(candidates, excluded)
+    listed = _listed(candidates, excluded, shuffled)
     own = (
         *(sha256(target_data), sha256(target_baseline), probing, seed, columns()),
         *(NUMERICS, torch.__version__, torch.get_num_threads()),
@@ -116,10 +120,15 @@ def _features(target: Trained, listed: Mapping[Any, str]) -> torch.Tensor:
     return split_features(as_read_by(target.model, candidate.model), target.data.train).double()
 
 
-def _listed(candidates: StrPath, excluded: Sequence[str]) -> pd.DataFrame:
-    """Read the list of candidates without those that are none for a target."""
+def _listed(
+    candidates: StrPath, excluded: Sequence[str], shuffled: Sequence[str] = ()
+) -> pd.DataFrame:
+    """Read the list of candidates without those that are none for a target, each with its start."""
     listed = read_csv(candidates, as_text=True)
-    return listed[~listed["candidate"].isin(excluded)]
+    listed = listed[~listed["candidate"].isin(excluded)].assign(start="backbone")
+    again = listed[listed["candidate"].isin(shuffled)]
+    names = [as_candidate("shuffled", candidate) for candidate in again["candidate"]]
+    return pd.concat([listed, again.assign(start="shuffled", candidate=names)])
 
 
 def _kept_rows(similarity: StrPath) -> dict[str, Mapping[Any, Any]]:
@@ -138,15 +147,17 @@ def _kept_rows(similarity: StrPath) -> dict[str, Mapping[Any, Any]]:
 
 def _row(target: Target, listed: Mapping[Any, str], *, made_from: str) -> dict[str, Any]:
     candidate = _trained(listed["baseline"], listed["task_file"])
+    if listed["start"] == "shuffled":
+        candidate = shuffled_candidate(candidate, target=target.data.task, seed=target.seed)
     row = {
         "target": target.data.task,
         "target_modality": target.data.modality,
-        "candidate": candidate.data.task,
+        "candidate": listed["candidate"],
         "modality": candidate.data.modality,
         **target.scores(candidate),
         "made_from": made_from,
     }
-    logger.info("candidate %s: %s", candidate.data.task, row)
+    logger.info("candidate %s: %s", row["candidate"], row)
     return row
 
 

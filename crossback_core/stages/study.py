@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import asdict
@@ -37,12 +36,13 @@ from crossback_core.storage.resume import ResumeFile
 from crossback_core.study.analysis import (
     gains_by_candidate,
     gains_by_group,
-    judge_scores,
     with_gains,
 )
 from crossback_core.study.figures import draw_all
-from crossback_core.study.settings import Start
-from crossback_core.study.starts import begin
+from crossback_core.study.judging import judge_scores, scored_trainings
+from crossback_core.study.settings import Start, as_candidate
+from crossback_core.study.signs import judge_signs
+from crossback_core.study.starts import begin, stream_of
 
 PLACE = re.compile(r"size_(all|\d+)/seed_(\d+)/target_([^/]+)")
 
@@ -72,8 +72,7 @@ def train_pair(
     sparsity = network.ownership.weights.sparsity()
     own = network_of(baseline, data)
     apart = own.stored_values() + network.stored_values()
-    # a stream per training: a control that comes out odd by chance must not do so for all targets
-    torch.manual_seed(zlib.crc32(f"{seed} {data.task} {start} {source.task}".encode()))
+    torch.manual_seed(stream_of(seed=seed, target=data.task, start=start, candidate=source.task))
     made = begin(network, own, start=start, swapping=target.swapping)
     target = target.training.at_rate_for(continued=made.continued)
     files = {"task_file": task_file, "backbone": backbone, "baseline": baseline}
@@ -140,7 +139,9 @@ def collect_study(
     ]
     table = pd.DataFrame(rows)[list(TRAINING_COLUMNS)]
     table = table.astype({"classes": "Int64"})
-    sparsities = table[table["start"] == "backbone"].groupby("candidate")["sparsity"].first()
+    pairs_alone = table[table["candidate"].notna()]
+    names = map(as_candidate, pairs_alone["start"], pairs_alone["candidate"])
+    sparsities = pairs_alone.groupby(list(names))["sparsity"].first()
     scored = pd.concat([scores_of(path).assign(**_place(path)) for path in scores])
     write_csv(table, trainings)
     write_csv(scored.assign(sparsity=scored["candidate"].map(sparsities)), score_table)
@@ -203,6 +204,7 @@ def summarize_study(
     summary: StrPath,
     gains: StrPath,
     candidates: StrPath,
+    signs: StrPath,
     figures: Sequence[StrPath],
     joint: Sequence[str],
 ) -> None:
@@ -216,4 +218,5 @@ def summarize_study(
     write_csv(judged, summary)
     write_csv(grouped, gains)
     write_csv(gains_by_candidate(table), candidates)
-    draw_all(table, judged, grouped, figures)
+    write_csv(judge_signs(table, scores), signs)
+    draw_all(scored_trainings(table, scores), judged, grouped, figures)

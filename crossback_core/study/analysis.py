@@ -1,4 +1,4 @@
-"""What the trainings of a study say of the scores, and of where gains come from.
+"""What the trainings of a study say of where gains come from.
 
 A *cell* is a target with a number of training samples per class (the column `size`, "all" for all
 that there are) and a seed. All accuracies reported are of the test split. Gains are over the
@@ -8,28 +8,23 @@ its baseline and the target take together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
-from scipy.stats import rankdata, weightedtau
-from scipy.stats import t as student
 
 from crossback_core.data.names import numbers_first
-from crossback_core.selection.scores import SCORES
+from crossback_core.lazy import Lazy
 from crossback_core.study.settings import Start
 
-CELL = ["size", "target", "seed"]
-COLUMNS = (*SCORES, "sparsity")
-RANDOM = "random"
-VALIDATION = "validation"
-OTHER_SEEDS = "other_seeds"
-ORACLE = "oracle"
+if TYPE_CHECKING:
+    from scipy import stats
+else:
+    stats = Lazy("scipy.stats")  # a second for each training, which needs none of it
 
-Floats = npt.NDArray[np.float64]
+CELL = ["size", "target", "seed"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +58,7 @@ def interval(values: pd.DataFrame, column: str) -> Interval:
     mean = float(means.mean())
     if len(means) == 1:
         return Interval(mean, np.nan, np.nan)
-    reach = float(student.ppf(0.975, len(means) - 1) * means.std(ddof=1) / len(means) ** 0.5)
+    reach = float(stats.t.ppf(0.975, len(means) - 1) * means.std(ddof=1) / len(means) ** 0.5)
     return Interval(mean, mean - reach, mean + reach)
 
 
@@ -105,148 +100,6 @@ def by_size(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.sort_values(
         "size", key=lambda sizes: pd.to_numeric(sizes, errors="coerce"), kind="stable"
     )
-
-
-def judge_scores(
-    trainings: pd.DataFrame, scores: pd.DataFrame, *, joint: Sequence[str]
-) -> pd.DataFrame:
-    """Judge each score by the backbones that it picks, beside picks at random and by training all.
-
-    Three ways to pick train from all: "validation" takes the best by validation, "oracle" the best
-    on test, which is too good to be true, and "other_seeds" the best on test with the other seeds
-    (given several): an oracle without the luck of the training that is reported, though with that
-    of the test samples, which are the same for all seeds.
-
-    Args:
-        trainings: As of `with_gains`.
-        scores: As of `collect_study`: a row per target and candidate, a column per score.
-        joint: Candidates trained on many classes; the same-modality ones are the planted useful
-            backbones.
-
-    Returns:
-        A row for each size and score, with the numbers of cells and of candidates that were
-        trained from, and means with intervals: accuracy of the pick, its gain over the longer
-        baseline and over a candidate drawn at random, its regret (the best candidate's accuracy
-        minus the pick's), Kendall's weighted tau of score and accuracy (Vigna, WWW 2015), the rank
-        of the pick (1 is best; equals share a rank), and the gain where the baseline is kept unless
-        the pick reaches it by validation, also for the worst target. All of this is among the
-        candidates that were trained from. `planted` is the share of cells in which the pick among
-        all scored candidates is a planted one.
-    """
-    picks = pd.DataFrame(list(_picks(trainings, scores, joint)))
-    rows = []
-    for (size, picked_by), part in picks.groupby(["size", "picked_by"], sort=False):
-        row: dict[str, Any] = {"size": size, "picked_by": picked_by, "cells": len(part)}
-        row["candidates"] = part["candidates"].max()
-        for column in _JUDGED:
-            row |= interval(part, column).named(column)
-        row["worst_kept_gain"] = part.groupby("target")["kept_gain"].mean().min()
-        rows.append(row)
-    return by_size(pd.DataFrame(rows))
-
-
-_JUDGED = ("accuracy", "gain", "over_random", "regret", "tau", "rank", "planted", "kept_gain")
-
-
-def _picks(
-    trainings: pd.DataFrame, scores: pd.DataFrame, joint: Sequence[str]
-) -> Iterator[dict[str, Any]]:
-    """Yield one row for each cell and score, or other way to pick."""
-    tried = trainings[trainings["start"] == "backbone"]
-    columns = [name for name in COLUMNS if name in scores]
-    joined = tried.drop(columns=columns, errors="ignore").merge(
-        scores[[*CELL, "candidate", *columns]], on=[*CELL, "candidate"], validate="one_to_one"
-    )
-    joined = joined.assign(
-        kept_gain=_gain_of_the_better(joined), in_other_seeds=_accuracy_in_other_seeds(joined)
-    )
-    useful = scores["candidate"].isin(joint) & (scores["modality"] == scores["target_modality"])
-    joined, every_score = (
-        frame.sort_values("candidate", key=numbers_first)
-        for frame in (joined, scores.assign(useful=useful))
-    )
-    scored = dict(list(every_score.groupby(CELL)))
-    for cell, part in joined.groupby(CELL):
-        place = dict(zip(CELL, cell, strict=True)) | {"candidates": len(part)}
-        every = scored[cell]
-        yield place | {"picked_by": RANDOM, "planted": every["useful"].mean()} | _random_pick(part)
-        for name in columns:
-            score = part[name].to_numpy(float)
-            planted = {"picked_by": name, "planted": _is_useful(every, name)}
-            yield place | planted | _pick(part, score)
-        for name, column in _PICKS_AFTER_TRAINING.items():
-            if part[column].notna().any():
-                yield place | {"picked_by": name} | _pick(part, part[column].to_numpy(float))
-
-
-_PICKS_AFTER_TRAINING = {
-    VALIDATION: "validation_accuracy",
-    OTHER_SEEDS: "in_other_seeds",
-    ORACLE: "test_accuracy",
-}
-
-
-def _accuracy_in_other_seeds(trainings: pd.DataFrame) -> pd.Series[float]:
-    """Return the mean test accuracy of the same pair over the other seeds; NaN without any."""
-    seeds = trainings.groupby(["size", "target", "candidate"])["test_accuracy"]
-    others = seeds.transform("size") - 1
-    left = seeds.transform("sum") - trainings["test_accuracy"]
-    return (left / others.where(others > 0)).round(9)  # equal accuracies stay equal
-
-
-def _is_useful(scored: pd.DataFrame, name: str) -> float:
-    """Return 1 where the pick among all candidates is a planted one; NaN where one has no score."""
-    score = scored[name].to_numpy(float)
-    return np.nan if np.isnan(score).any() else float(scored["useful"].iloc[_best(score)])
-
-
-def _best(score: Floats) -> int:
-    """Return the place of the highest score that is finite, the first among equals."""
-    return int(np.argmax(np.where(np.isfinite(score), score, -np.inf)))
-
-
-def _gain_of_the_better(trainings: pd.DataFrame) -> pd.Series[float]:
-    """Return the gain where the baseline is kept unless the target reaches it by validation."""
-    kept = trainings["validation_accuracy"] < trainings["baseline_validation_accuracy"]
-    product = trainings["test_accuracy"].mask(kept, trainings["baseline_test_accuracy"])
-    return product - trainings["longer_test_accuracy"]
-
-
-def _pick(part: pd.DataFrame, score: Floats) -> dict[str, float]:
-    """Return what the candidate of the highest score is worth; the lowest id among equals."""
-    accuracies = part["test_accuracy"].to_numpy(float)
-    best = _best(score)
-    row = part.iloc[best]
-    return {
-        "accuracy": row["test_accuracy"],
-        "gain": row["gain"],
-        "over_random": accuracies[best] - accuracies.mean(),
-        "kept_gain": row["kept_gain"],
-        "regret": accuracies.max() - accuracies[best],
-        "tau": _tau(score, accuracies),
-        "rank": float(rankdata(-accuracies)[best]),
-    }
-
-
-def _tau(score: Floats, accuracies: Floats) -> float:
-    """Return Kendall's weighted tau; 0 for a flat score, NaN where there is nothing to rank."""
-    if np.ptp(accuracies) == 0:
-        return np.nan
-    return 0.0 if np.ptp(score) == 0 else float(weightedtau(score, accuracies).statistic)
-
-
-def _random_pick(part: pd.DataFrame) -> dict[str, float]:
-    """Return what a candidate drawn at random is worth on average."""
-    accuracies = part["test_accuracy"]
-    return {
-        "accuracy": accuracies.mean(),
-        "gain": part["gain"].mean(),
-        "over_random": 0.0,
-        "kept_gain": part["kept_gain"].mean(),
-        "regret": accuracies.max() - accuracies.mean(),
-        "tau": np.nan if accuracies.nunique() == 1 else 0.0,
-        "rank": (len(part) + 1) / 2,
-    }
 
 
 def gains_by_group(trainings: pd.DataFrame) -> pd.DataFrame:

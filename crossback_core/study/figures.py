@@ -13,7 +13,16 @@ from crossback_core.data.names import numbers_first, with_modality
 from crossback_core.drawing import STYLE, new_figure, panels, percent, write_cells
 from crossback_core.section import ALL
 from crossback_core.storage.files import atomic_write
-from crossback_core.study.analysis import ORACLE, OTHER_SEEDS, RANDOM, VALIDATION, by_size
+from crossback_core.study.analysis import by_size
+from crossback_core.study.judging import (
+    ACCURACY_SAME,
+    MOST_CLASSES,
+    ORACLE,
+    OTHER_SEEDS,
+    RANDOM,
+    RANDOM_SAME,
+    VALIDATION,
+)
 from crossback_core.study.settings import STARTS
 
 if TYPE_CHECKING:
@@ -36,7 +45,7 @@ def draw_all(
 ) -> None:
     """Draw regret.png, transfer.png, gains.png and sizes.png to paths that end so.
 
-    `trainings` are as of `with_gains`.
+    `trainings` are as of `scored_trainings`.
     """
     figures: dict[str, Callable[[], Figure]] = {
         "regret.png": lambda: draw_regret(summary),
@@ -55,6 +64,9 @@ def _save(draw: Callable[[], Figure], path: Path) -> None:
         draw().savefig(file, format="png")
 
 
+_NO_SCORES = (RANDOM, RANDOM_SAME, ACCURACY_SAME, MOST_CLASSES, VALIDATION, OTHER_SEEDS)
+
+
 def draw_regret(summary: pd.DataFrame) -> Figure:
     """Draw the regret of each score's picks, the lowest on top, a panel for each size."""
     sizes = _sizes(summary)
@@ -63,7 +75,7 @@ def draw_regret(summary: pd.DataFrame) -> Figure:
     for axes, size in zip(charts, sizes, strict=True):
         part = summary[(summary["size"] == size) & (summary["picked_by"] != ORACLE)]
         part = part.sort_values("regret", ascending=False)
-        others = part["picked_by"].isin([RANDOM, VALIDATION, OTHER_SEEDS])
+        others = part["picked_by"].isin(_NO_SCORES)
         colours = np.where(others, QUIET, ACCENT)
         _draw_intervals(axes, part, "regret", colours, part["picked_by"].tolist())
         axes.set_title(_size_name(size))
@@ -74,7 +86,7 @@ def draw_regret(summary: pd.DataFrame) -> Figure:
 
 def draw_transfer(trainings: pd.DataFrame) -> Figure:
     """Draw the mean gain of each target from each candidate, a panel for each size."""
-    maps = _gain_maps(trainings[trainings["start"] == "backbone"])
+    maps = _gain_maps(trainings)
     widths = [cells.shape[1] for cells in maps.values()]
     height = 1.4 + 0.25 * len(next(iter(maps.values())))
     figure = new_figure((2.2 + 0.8 * len(maps) + 0.4 * sum(widths), height))

@@ -16,6 +16,14 @@ STARTS: tuple[Start, ...] = get_args(Start)
 CONTROLS = STARTS[1:]
 
 
+def as_candidate(start: Start, candidate: str) -> str:
+    """Return what tables of scores call a candidate, or one with its weights shuffled.
+
+    Ids have no blanks, so no candidate has another's name.
+    """
+    return candidate if start == "backbone" else f"{candidate} {start}"
+
+
 @dataclass(frozen=True, config=STRICT)
 class StudySize:
     """What targets of a number of training samples are trained from in a study.
@@ -23,16 +31,24 @@ class StudySize:
     Attributes:
         candidates: Those whose backbones targets are trained from; scored are all.
         controls: For each control (see study/starts.py) the candidates that it is trained from.
+        shuffled_candidates: Those that are candidates once more with their weights shuffled:
+            scored, trained and judged so.
     """
 
     candidates: tuple[str, ...]
     controls: Mapping[Start, tuple[str, ...]]
+    shuffled_candidates: tuple[str, ...] = ()
 
     @property
     def pairs(self) -> tuple[tuple[Start, str], ...]:
-        """Return what targets are trained from: starts with their candidates."""
-        starts: dict[Start, tuple[str, ...]] = {"backbone": self.candidates, **self.controls}
-        return tuple((start, each) for start, candidates in starts.items() for each in candidates)
+        """Return what targets are trained from: starts with their candidates, each once."""
+        starts: list[tuple[Start, tuple[str, ...]]] = [
+            ("backbone", self.candidates),
+            *self.controls.items(),
+            ("shuffled", self.shuffled_candidates),
+        ]
+        pairs = ((start, each) for start, candidates in starts for each in candidates)
+        return tuple(dict.fromkeys(pairs))
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -6,15 +6,20 @@ from nothing but more training. Each control takes one explanation away.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
+from crossback_core.learning.evaluation import split_accuracy
 from crossback_core.learning.kv_swap import Reconstruction, reconstruct
 from crossback_core.learning.settings import SwapSettings
 from crossback_core.model.network import Network
 from crossback_core.model.shuffling import shuffled
+from crossback_core.selection.comparison import Trained
 from crossback_core.study.settings import Start
 
 
@@ -36,6 +41,40 @@ def begin(
     if start != "backbone":
         _CONTROLS[start](backbone, made)
     return made
+
+
+def stream_of(*, seed: int, target: str, start: Start, candidate: str) -> int:
+    """Return the seed of what a start draws for a target: one stream for each training.
+
+    A control that comes out odd by chance must not do so for all targets.
+    """
+    return zlib.crc32(f"{seed} {target} {start} {candidate}".encode())
+
+
+def shuffled_candidate(candidate: Trained, *, target: str, seed: int) -> Trained:
+    """Return a candidate without its knowledge, to be scored as the one that it is.
+
+    All that it has learned is shuffled tensor by tensor: what start "shuffled" does to all that a
+    target takes of its backbone. The orders are others, as candidates are scored before they are
+    pruned, and targets start from pruned ones.
+
+    Args:
+        candidate: Stays as it is.
+        target: Whose candidate it is.
+        seed: Of the study.
+
+    Returns:
+        It has the accuracy that the shuffled network has on its own task.
+    """
+    stream = stream_of(seed=seed, target=target, start="shuffled", candidate=candidate.data.task)
+    random = torch.Generator().manual_seed(stream)
+    model = deepcopy(candidate.model)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.copy_(shuffled(parameter, random))
+    return replace(
+        candidate, model=model, accuracy=split_accuracy(model, candidate.data.validation)
+    )
 
 
 def _shuffle(network: Network, made: Reconstruction) -> None:

@@ -30,3 +30,8 @@ def of_candidates(pattern: str) -> Callable[[Wildcards], list[str]]:
 def excluded(wildcards: Wildcards) -> tuple[str, ...]:
     """Return the candidates of a data set that are none for a job's target."""
     return experiment_of(wildcards).excluded_for(target_id(wildcards))
+
+
+def none_shuffled(wildcards: Wildcards) -> tuple[str, ...]:
+    """Return the candidates that are scored with their weights shuffled, too: a study has some."""
+    return ()

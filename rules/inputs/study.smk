@@ -12,7 +12,7 @@ STUDY_FIGURES = ("regret", "transfer", "gains", "sizes")
 
 def requested_studies(wildcards: Wildcards) -> list[str]:
     """List what `snakemake study` makes: the study of each data set that has one."""
-    files = ("summary.csv", "gains.csv", "candidates.csv")
+    files = ("summary.csv", "gains.csv", "candidates.csv", "signs.csv")
     files += tuple(f"{figure}.png" for figure in STUDY_FIGURES)
     studied = [name for name, experiment in SETTINGS.datasets.items() if experiment.study]
     return [f"results/{name}/study/{file}" for name in studied for file in files]
@@ -26,6 +26,13 @@ def study_size(wildcards: Wildcards) -> int | None:
 def study_seed(wildcards: Wildcards) -> int:
     """Return the seed of a job of a study."""
     return int(wildcards.seed)
+
+
+def shuffled_candidates(wildcards: Wildcards) -> tuple[str, ...]:
+    """Return the candidates that are scored once more with their weights shuffled."""
+    study = experiment_of(wildcards).study
+    plan = study.sizes.get(wildcards.size) if study else None
+    return plan.shuffled_candidates if plan else ()
 
 
 def target_alone(wildcards: Wildcards) -> tuple[str, ...]:

@@ -6,6 +6,8 @@ import re
 import sys
 from pathlib import Path
 
+import pandas as pd
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
 import update_study
@@ -18,7 +20,45 @@ def test_the_page_is_what_its_tables_make_it() -> None:
 
 
 def test_every_table_of_the_page_is_filled_and_every_figure_there() -> None:
-    filled = set(re.findall(r"<!-- table: (\w+) -->\n\| ", TEXT))
+    filled = set(re.findall(r"<!-- table: ([\w/]+) -->\n\| ", TEXT))
     assert filled == {"scores", "gains", "joint", "baselines"}
     linked = re.findall(r"\]\((study/[\w.]+)\)", TEXT)
     assert linked and all((update_study.PAGE.parent / path).is_file() for path in linked)
+
+
+def with_interval(name: str, value: float) -> dict[str, float]:
+    """A mean and its interval of two points to either side."""
+    return {name: value, f"{name}_low": value - 0.02, f"{name}_high": value + 0.02}
+
+
+def test_a_mark_may_name_the_folder_of_another_study(tmp_path: Path) -> None:
+    """The least regret is first, and a choice of two is left out."""
+    rows = [
+        {"size": 10, "picked_by": name, "candidates": count}
+        | with_interval("over_static", over)
+        | with_interval("regret", 0.05 - over)
+        | with_interval("over_random", 0.0)
+        | with_interval("gain", 0.1)
+        for name, count, over in (("knn", 4, 0.01), ("leep", 4, 0.03), ("cka", 2, 0.0))
+    ]
+    (tmp_path / "families").mkdir()
+    pd.DataFrame(rows).to_csv(tmp_path / "families" / "summary.csv", index=False)
+    page = "before\n<!-- table: families/static -->\nold\n<!-- end -->\nafter\n"
+    made = update_study.with_tables(page, tmp_path).splitlines()
+    assert (made[0], made[-2], made[-1]) == ("before", "<!-- end -->", "after")
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in made[4:-2]]
+    assert [row[1] for row in cells] == ["leep", "knn"]
+    assert cells[1][2:4] == ["4.0 (2.0 to 6.0)", "+1.0 (-1.0 to +3.0)"]
+
+
+def test_the_table_of_signs_says_what_each_side_gains(tmp_path: Path) -> None:
+    row = {"size": 10, "score": "knn_excess", "target_modality": "text", "modality": "other"}
+    row |= {"above": 12, "not_above": 0, "auc": float("nan")}
+    for name, value in (("over_mean", 0.062), ("gain", 0.05), ("helped", 0.75)):
+        row |= with_interval(f"above_{name}", value)
+        row |= {f"not_above_{name}{end}": float("nan") for end in ("", "_low", "_high")}
+    pd.DataFrame([row]).to_csv(tmp_path / "signs.csv", index=False)
+    made = update_study.with_tables("<!-- table: signs -->\n<!-- end -->", tmp_path)
+    cells = [cell.strip() for cell in made.splitlines()[3].split("|")[1:-1]]
+    assert cells[:6] == ["10", "knn_excess", "text", "other", "12", "+6.2 (+4.2 to +8.2)"]
+    assert cells[7:10] == ["75 (73 to 77)", "0", "-"]

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,18 @@ def test_the_shipped_configuration_is_the_experiment_it_promises(shipped: Config
     assert icons.train_per_class == 10
     assert icons.downloads == ()
     assert icons.dataset == IconsSettings(kind="icons", raw="data/icons")
+
+
+def test_networks_of_families_differ_in_nothing_but_what_they_know_of(shipped: Config) -> None:
+    """Else a static rule could win: the most classes, or the network of the target itself."""
+    families = load_settings(shipped).datasets["icons_families"]
+    members = [task for network in families.joint.values() for task in network.tasks]
+    assert len(set(members)) == len(members)
+    assert not set(members) & set(families.targets)
+    assert {len(network.tasks) for network in families.joint.values()} == {3}
+    images = {*ids(1, 14), *ids(29, 38)}
+    of_images = [len(images & {*network.tasks}) for network in families.joint.values()]
+    assert Counter(of_images) == {3: 6, 0: 6}
 
 
 @pytest.mark.parametrize(
@@ -229,6 +242,19 @@ def test_a_study_is_read_with_plain_numbers(config: Config) -> None:
     assert icons.study == StudySettings((11,), {"5": few, "all": StudySize(icons.candidates, {})})
     assert repr(icons.study.seeds) == "(11,)"
     assert few.pairs == (("backbone", "1"), ("backbone", "101"), ("shuffled", "101"))
+
+
+def test_shuffled_candidates_are_trained_shuffled_each_once(config: Config) -> None:
+    size = {"candidates": [1, 17, 101], "controls": {"shuffled": [101]}}
+    sizes = {
+        5: size | {"shuffled_candidates": [17, 101]},
+        10: size | {"shuffled_candidates": "all"},
+    }
+    config["datasets"]["icons"]["study"] = {"seeds": [11], "sizes": sizes}
+    study = icons_of(config).study
+    assert study is not None
+    assert study.sizes["5"].pairs[3:] == (("shuffled", "101"), ("shuffled", "17"))
+    assert study.sizes["10"].shuffled_candidates == ("1", "17", "101")
 
 
 def test_a_key_of_the_command_line_replaces_that_of_the_file(config: Config) -> None:

@@ -181,6 +181,8 @@ datasets.icons.study: {seeds: [1], sizes: {5: {candidates: [1-2, 101]}}}
     datasets.icons.study.sizes.5.candidates: unknown candidate '2'; known: 1, 17, 101, 102
 datasets.icons.study: {seeds: [1], sizes: {all: {candidates: [1], controls: {fresh: [17]}}}}
     datasets.icons.study.sizes.all.controls.fresh: unknown candidate '17'; known: 1
+datasets.icons.study: {seeds: [1], sizes: {5: {candidates: [1], shuffled_candidates: [17]}}}
+    datasets.icons.study.sizes.5.shuffled_candidates: unknown candidate '17'; known: 1
 datasets.icons.study: {seeds: [1], sizes: {5: {candidates: [1], controls: {random: [1]}}}}
     datasets.icons.study.sizes.5.controls.random: unknown key 'random'; known: shuffled, fresh...
 datasets.icons.study: {seeds: [1], sizes: {5: {candidates: 3-1}}}

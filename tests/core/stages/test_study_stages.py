@@ -21,7 +21,7 @@ from crossback_core.stages.baseline import train_baseline
 from crossback_core.stages.common import IDS
 from crossback_core.stages.similarity import list_candidates, measure_similarity
 from crossback_core.storage.files import read_csv, read_json
-from crossback_core.study.analysis import ORACLE, RANDOM
+from crossback_core.study.judging import ORACLE, RANDOM
 from crossback_core.study.settings import Start
 
 RUN: dict[str, Any] = {"device": "cpu", "seed": 1}
@@ -78,6 +78,7 @@ class Study:
             probing=ProbeSettings(probes=4, mutations=2, mutation_step=0.1),
             excluded=(),
             seed=1,
+            shuffled=CANDIDATES[:1],
         )
         for candidate in CANDIDATES:
             self.pair(data.task, "backbone", candidate)
@@ -119,6 +120,7 @@ class Study:
             summary=self.folder / "summary.csv",
             gains=self.folder / "gains.csv",
             candidates=self.folder / "candidates.csv",
+            signs=self.folder / "signs.csv",
             figures=[self.folder / f"{figure}.png" for figure in FIGURES],
             joint=["8"],
         )
@@ -280,8 +282,22 @@ def test_a_record_in_the_place_of_another_training_is_refused(
 
 def test_tables_read_back_as_they_were_judged(done: Study) -> None:
     table = read_csv(done.folder / "scores.csv", names=IDS)
-    assert list(table["candidate"]) == [*CANDIDATES, *CANDIDATES]
+    assert list(table["candidate"]) == [*CANDIDATES, "8 shuffled", *CANDIDATES, "8 shuffled"]
     assert table["sparsity"].notna().all()
+
+
+def test_a_shuffled_candidate_is_scored_trained_and_judged(done: Study) -> None:
+    """Its scores are of another network than the candidate's, and it is one that may be picked."""
+    table = read_csv(done.folder / "scores.csv", names=IDS).set_index(["target", "candidate"])
+    plain, shuffled = (table.loc[("1", name)] for name in ("8", "8 shuffled"))
+    assert shuffled["classes"] == plain["classes"]
+    assert shuffled["label_cka"] != pytest.approx(plain["label_cka"])
+    assert shuffled["made_from"] != plain["made_from"]
+    summary = read_csv(done.folder / "summary.csv").set_index("picked_by")
+    assert summary["candidates"].eq(3).all()
+    trained = read_csv(done.folder / "trainings.csv", names=IDS)
+    trained = trained[trained["candidate"].notna()]
+    assert summary.loc[RANDOM, "accuracy"] == pytest.approx(trained["test_accuracy"].mean())
 
 
 def test_gains_by_candidate_are_kept_as_a_table(done: Study) -> None:

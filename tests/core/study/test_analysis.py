@@ -10,17 +10,23 @@ import pytest
 from scipy.stats import ttest_1samp
 
 from crossback_core.study.analysis import (
-    ORACLE,
-    OTHER_SEEDS,
-    RANDOM,
-    VALIDATION,
     by_size,
     gains_by_candidate,
     gains_by_group,
     interval,
-    judge_scores,
     with_gains,
 )
+from crossback_core.study.judging import (
+    ACCURACY_SAME,
+    MOST_CLASSES,
+    ORACLE,
+    OTHER_SEEDS,
+    RANDOM,
+    RANDOM_SAME,
+    VALIDATION,
+    judge_scores,
+)
+from crossback_core.study.signs import judge_signs
 
 JOINT = ("100",)
 
@@ -126,7 +132,8 @@ def test_a_score_that_is_not_finite_is_never_picked(
 def test_ranks_taus_and_planted_picks(trainings: pd.DataFrame, scores: pd.DataFrame) -> None:
     table = judged(trainings, scores)
     assert table["rank"].to_dict() == {
-        RANDOM: 2, "classes": 2, "cka": 3, "knn": 1, "accuracy": 2, VALIDATION: 2, ORACLE: 1
+        RANDOM: 2, RANDOM_SAME: 2, ACCURACY_SAME: 2, MOST_CLASSES: 2,
+        "classes": 2, "cka": 3, "knn": 1, "accuracy": 2, VALIDATION: 2, ORACLE: 1
     }  # fmt: skip
     assert table["tau"]["knn"] == pytest.approx(1)
     assert table["tau"]["cka"] == pytest.approx(-1)
@@ -177,6 +184,112 @@ def test_the_better_of_target_and_baseline_is_chosen_by_validation(
     assert table["kept_gain"]["knn"] == pytest.approx(0.8 - 0.6)
     assert table["kept_gain"]["cka"] == pytest.approx(0.55 - 0.6)  # 3 is worse: the baseline stays
     assert table["gain"]["cka"] == pytest.approx(0.4 - 0.6)
+
+
+def with_other_candidate(trainings: pd.DataFrame, scores: pd.DataFrame) -> list[pd.DataFrame]:
+    """Add a text candidate of many classes, accurate and useless; 3 and 100 have most of the image.
+
+    Test accuracies: 2 (5 classes) .65, 3 .4, 100 .8 (both 50 classes), 9 of texts .2.
+    """
+    trained = training("1", 1, "backbone", "9", 0.3, 0.2) | {"modality": "text"}
+    listed = scores.iloc[0].to_dict() | {"candidate": "9", "modality": "text"}
+    both = [
+        pd.concat([trainings, pd.DataFrame([trained])]),
+        pd.concat([scores, pd.DataFrame([listed])]),
+    ]
+    both[1] = both[1].assign(
+        classes=both[1]["candidate"].map({"2": 5, "3": 50, "100": 50, "9": 90}),
+        accuracy=both[1]["candidate"].map({"2": 0.7, "3": 0.6, "100": 0.5, "9": 0.9}),
+    )
+    return both
+
+
+def test_static_rules_look_at_the_targets_modality_and_share_what_is_equal(
+    trainings: pd.DataFrame, scores: pd.DataFrame
+) -> None:
+    table = judged(*with_other_candidate(trainings, scores))
+    accuracies = table["accuracy"]
+    assert accuracies[MOST_CLASSES] == pytest.approx((0.4 + 0.8) / 2)
+    assert accuracies[ACCURACY_SAME] == pytest.approx(0.65)
+    assert accuracies[RANDOM_SAME] == pytest.approx((0.65 + 0.4 + 0.8) / 3)
+    assert accuracies["classes"] == pytest.approx(0.2)
+    assert table["regret"][MOST_CLASSES] == pytest.approx(0.8 - 0.6)
+    assert table["rank"][MOST_CLASSES] == pytest.approx((1 + 3) / 2)
+    assert table["planted"][MOST_CLASSES] == pytest.approx(1 / 2)
+    assert table["planted"][RANDOM_SAME] == pytest.approx(1 / 3)
+
+
+def test_picks_are_compared_with_the_static_rule_cell_by_cell(
+    trainings: pd.DataFrame, scores: pd.DataFrame
+) -> None:
+    """Target 1 has a rule worth .6, target 2 none: no candidate of its modality."""
+    trained, listed = with_other_candidate(trainings, scores)
+    others = [frame.assign(target="2", target_modality="sound") for frame in (trained, listed)]
+    table = judged(pd.concat([trained, others[0]]), pd.concat([listed, others[1]]))
+    assert table["over_static"]["knn"] == pytest.approx(0.8 - 0.6)
+    assert table["over_static"][MOST_CLASSES] == 0
+    assert table["cells"][MOST_CLASSES] == 1 and table["cells"]["knn"] == 2
+
+
+def test_every_column_of_scores_is_judged_but_not_how_far_its_draws_differ(
+    trainings: pd.DataFrame, scores: pd.DataFrame
+) -> None:
+    more = scores.assign(knn_excess=-scores["knn"], cka_blocks=scores["knn"], knn_excess_spread=1.0)
+    table = judged(trainings, more)
+    assert table["accuracy"]["knn_excess"] == pytest.approx(0.4)
+    assert table["accuracy"]["cka_blocks"] == pytest.approx(0.8)
+    assert "knn_excess_spread" not in table.index
+
+
+def shuffled_scored(scores: pd.DataFrame) -> pd.DataFrame:
+    """Score candidate 100 shuffled too: best by one score, worst by the other."""
+    row = scores.iloc[2].to_dict() | {"candidate": "100 shuffled", "knn": 0.0, "cka": 1.0}
+    return pd.concat([scores, pd.DataFrame([row])], ignore_index=True)
+
+
+def test_a_shuffled_candidate_that_is_scored_is_a_candidate(
+    trainings: pd.DataFrame, scores: pd.DataFrame
+) -> None:
+    table = judged(trainings, shuffled_scored(scores))
+    assert table["accuracy"]["cka"] == pytest.approx(0.5)
+    assert table["accuracy"][RANDOM] == pytest.approx((0.65 + 0.4 + 0.8 + 0.5) / 4)
+    assert table["planted"]["knn"] == 1 and table["planted"]["cka"] == 0
+    assert judged(trainings, scores)["candidates"].eq(3).all()
+
+
+def test_none_is_planted_where_all_candidates_are_joint(
+    trainings: pd.DataFrame, scores: pd.DataFrame
+) -> None:
+    joint = ("2", "3", "100")
+    gains = with_gains(trainings, joint=joint)
+    for listed in (scores, shuffled_scored(scores)):
+        assert judge_scores(gains, listed, joint=joint)["planted"].isna().all()
+
+
+def test_signs_split_gains_at_zero(trainings: pd.DataFrame, scores: pd.DataFrame) -> None:
+    """Baselines .55 and .6: 2 gains .075, 3 loses .175, 100 gains .225; the zero parts 2 and 3."""
+    listed = scores.assign(knn_excess=[0.0, 0.1, 0.2], knn_excess_spread=1.0)
+    table = judge_signs(with_gains(trainings, joint=JOINT), listed)
+    assert set(table["score"]) == {"knn_excess"}
+    row = table.set_index(["target_modality", "modality"]).loc[("image", "same")]
+    assert (row["above"], row["not_above"], row["targets"]) == (2, 1, 1)
+    assert row["above_over_mean"] == pytest.approx((-0.175 + 0.225) / 2)
+    assert row["not_above_over_mean"] == pytest.approx(0.075)
+    assert row["above_gain"] == pytest.approx((-0.2 + 0.2) / 2)
+    assert row["above_helped"] == pytest.approx(0.5) and row["not_above_helped"] == 1
+    assert row["auc"] == pytest.approx(0.5)  # 100 is above 3, 2 is not
+
+
+def test_signs_are_of_every_scored_candidate_and_area_needs_both_outcomes(
+    trainings: pd.DataFrame, scores: pd.DataFrame
+) -> None:
+    listed = shuffled_scored(scores.assign(loo_ridge=[0.2, -0.1, 0.2])).fillna({"loo_ridge": -0.2})
+    listed.loc[listed["candidate"] == "100 shuffled", "loo_ridge"] = -0.2
+    table = judge_signs(with_gains(trainings, joint=JOINT), listed)
+    row = table.set_index(["target_modality", "modality"]).loc[("all", "all")]
+    assert (row["above"], row["not_above"], row["auc"]) == (2, 2, 1)
+    alone = judge_signs(with_gains(trainings, joint=JOINT), listed[listed["loo_ridge"] > 0])
+    assert alone["auc"].isna().all() and alone["not_above_gain"].isna().all()
 
 
 def test_gains_are_over_the_longer_baseline(trainings: pd.DataFrame) -> None:

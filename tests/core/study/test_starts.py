@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from crossback_core.data.task_file import TaskData
+from crossback_core.learning.evaluation import split_accuracy
 from crossback_core.model.network import Network
+from crossback_core.selection.comparison import Trained
 from crossback_core.study.settings import STARTS, Start
-from crossback_core.study.starts import begin
+from crossback_core.study.starts import begin, shuffled_candidate
 
 
 def started(source: TaskData, target: TaskData, start: Start) -> tuple[Network, Network]:
@@ -126,3 +128,28 @@ def test_a_fresh_projection_fits_a_grown_backbone(images: TaskData) -> None:
     begin(network, tiny.network(data), start="fresh", swapping=tiny.TARGET.swapping)
     fresh, grown = (network.input(task).key.weight for task in (data.task, images.task))
     assert fresh.shape == grown.shape and not torch.equal(fresh, grown)
+
+
+def test_a_shuffled_candidate_has_its_values_in_other_places(images: TaskData) -> None:
+    network = tiny.network(images)
+    tiny.disturb(network)
+    candidate = Trained(network.settled(images.task), images, accuracy=0.75)
+    before = tiny.snapshot(candidate.model)
+    made = shuffled_candidate(candidate, target="9", seed=3)
+    assert tiny.same_state(before, tiny.snapshot(candidate.model))
+    for (name, plain), shuffled in zip(
+        candidate.model.named_parameters(), made.model.parameters(), strict=True
+    ):
+        assert torch.equal(plain.flatten().sort().values, shuffled.flatten().sort().values), name
+        assert plain.numel() < 4 or not torch.equal(plain, shuffled), name
+    plain_buffers, buffers = (dict(each.model.named_buffers()) for each in (candidate, made))
+    assert all(torch.equal(plain_buffers[name], buffer) for name, buffer in buffers.items())
+    assert made.accuracy == split_accuracy(made.model, images.validation)
+
+
+def test_a_candidate_is_shuffled_otherwise_for_each_target_and_seed(images: TaskData) -> None:
+    candidate = Trained(tiny.network(images).settled(images.task), images, accuracy=0.75)
+    given = [("8", 1), ("8", 1), ("9", 1), ("8", 2)]
+    made = [shuffled_candidate(candidate, target=target, seed=seed) for target, seed in given]
+    first, *others = (tiny.snapshot(each.model) for each in made)
+    assert [tiny.same_state(first, other) for other in others] == [True, False, False]
