@@ -28,7 +28,6 @@ def test_the_default_plan_covers_every_step(project: Project) -> None:
         "measure_similarity": targets,
         "collect_similarity": 1,
         "select_backbone": targets,
-        "swap_kv": targets,
         "train_target": targets,
         "summarize": 1,
         "all": 1,
@@ -52,7 +51,6 @@ def test_one_target_plans_only_itself(tiny: Project) -> None:
         "list_candidates": 1,
         "measure_similarity": 1,
         "select_backbone": 1,
-        "swap_kv": 1,
         "train_target": 1,
     }
 
@@ -68,7 +66,6 @@ def test_one_command_plans_a_target_of_a_published_data_set_from_nothing(project
         "list_candidates": 1,
         "measure_similarity": 1,
         "select_backbone": 1,
-        "swap_kv": 1,
         "train_target": 1,
     }
 
