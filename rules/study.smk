@@ -170,6 +170,7 @@ rule summarize_study:
         gains=update(f"{STUDY}gains.csv"),
         candidates=update(f"{STUDY}candidates.csv"),
         signs=update(f"{STUDY}signs.csv"),
+        verdicts=update(f"{STUDY}verdicts.csv"),
         figures=update(expand(f"{STUDY}{{figure}}.png", figure=STUDY_FIGURES, allow_missing=True)),
     log:
         "logs/summarize_study/{dataset}.log",

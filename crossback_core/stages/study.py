@@ -43,6 +43,7 @@ from crossback_core.study.judging import judge_scores, scored_trainings
 from crossback_core.study.settings import Start, as_candidate
 from crossback_core.study.signs import judge_signs
 from crossback_core.study.starts import begin, stream_of
+from crossback_core.study.verdicts import judge_verdicts
 
 PLACE = re.compile(r"size_(all|\d+)/seed_(\d+)/target_([^/]+)")
 
@@ -147,10 +148,12 @@ def collect_study(
     write_csv(scored.assign(sparsity=scored["candidate"].map(sparsities)), score_table)
 
 
+OUTCOMES = ("validation_outcomes", "test_outcomes")  # texts, which may look like numbers
 TRAINING_COLUMNS = (
     *("size", "seed", "target", "target_modality", "start", "candidate", "modality", "classes"),
     *("sparsity", "validation_accuracy", "test_accuracy", "quarter_validation_accuracy"),
     *("half_validation_accuracy", "weights", "test_samples", "seconds"),
+    *OUTCOMES,
 )
 
 
@@ -194,6 +197,7 @@ def _baseline_row(metrics: StrPath, history: StrPath, start: str) -> dict[str, A
         "classes": None,
         "sparsity": None,
         "weights": None,
+        **dict.fromkeys(OUTCOMES),
     }
 
 
@@ -205,12 +209,13 @@ def summarize_study(
     gains: StrPath,
     candidates: StrPath,
     signs: StrPath,
+    verdicts: StrPath,
     figures: Sequence[StrPath],
     joint: Sequence[str],
 ) -> None:
     """Judge the scores and the controls of a study, and draw them (rule summarize_study)."""
     # without "all" among them, sizes are read as numbers
-    tables = [read_csv(path, names=IDS) for path in (trainings, score_table)]
+    tables = [read_csv(path, names=(*IDS, *OUTCOMES)) for path in (trainings, score_table)]
     rows, scores = (table.astype({"size": str}) for table in tables)
     table = with_gains(rows, joint=joint)
     judged = judge_scores(table, scores, joint=joint)
@@ -219,4 +224,5 @@ def summarize_study(
     write_csv(grouped, gains)
     write_csv(gains_by_candidate(table), candidates)
     write_csv(judge_signs(table, scores), signs)
+    write_csv(judge_verdicts(table), verdicts)
     draw_all(scored_trainings(table, scores), judged, grouped, figures)

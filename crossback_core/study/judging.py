@@ -15,6 +15,7 @@ import pandas as pd
 
 from crossback_core.data.names import numbers_first
 from crossback_core.lazy import Lazy
+from crossback_core.learning.verdict import gain_over_draws
 from crossback_core.study.analysis import CELL, by_size, interval
 from crossback_core.study.settings import as_candidate
 
@@ -93,7 +94,7 @@ def judge_scores(
         baseline, over a candidate drawn at random and over the static rule "most classes in the
         target's modality", its regret (the best candidate's accuracy minus the pick's), Kendall's
         weighted tau of score and accuracy (Vigna, WWW 2015), the rank of the pick (1 is best;
-        equals share a rank), and the gain where the baseline is kept unless the pick reaches it by
+        equals share a rank), and the gain where the baseline is kept if the pick hurts by
         validation, also for the worst target. All of this is among the candidates that were
         trained from. `planted` is the share of cells in which the pick among all scored candidates
         is a planted one.
@@ -200,8 +201,9 @@ def _best(score: Floats) -> int:
 
 
 def _gain_of_the_better(trainings: pd.DataFrame) -> pd.Series[float]:
-    """Return the gain where the baseline is kept unless the target reaches it by validation."""
-    kept = trainings["validation_accuracy"] < trainings["baseline_validation_accuracy"]
+    """Return the gain where the baseline is kept if the verdict is that the backbone hurts."""
+    verdicts = [gain_over_draws([run]).verdict for run in trainings["validation_outcomes"]]
+    kept = pd.Series(verdicts, index=trainings.index) == "hurts"
     product = trainings["test_accuracy"].mask(kept, trainings["baseline_test_accuracy"])
     return product - trainings["longer_test_accuracy"]
 

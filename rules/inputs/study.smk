@@ -12,7 +12,7 @@ STUDY_FIGURES = ("regret", "transfer", "gains", "sizes")
 
 def requested_studies(wildcards: Wildcards) -> list[str]:
     """List what `snakemake study` makes: the study of each data set that has one."""
-    files = ("summary.csv", "gains.csv", "candidates.csv", "signs.csv")
+    files = ("summary.csv", "gains.csv", "candidates.csv", "signs.csv", "verdicts.csv")
     files += tuple(f"{figure}.png" for figure in STUDY_FIGURES)
     studied = [name for name, experiment in SETTINGS.datasets.items() if experiment.study]
     return [f"results/{name}/study/{file}" for name in studied for file in files]

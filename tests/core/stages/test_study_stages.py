@@ -121,6 +121,7 @@ class Study:
             gains=self.folder / "gains.csv",
             candidates=self.folder / "candidates.csv",
             signs=self.folder / "signs.csv",
+            verdicts=self.folder / "verdicts.csv",
             figures=[self.folder / f"{figure}.png" for figure in FIGURES],
             joint=["8"],
         )

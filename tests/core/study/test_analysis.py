@@ -27,6 +27,7 @@ from crossback_core.study.judging import (
     judge_scores,
 )
 from crossback_core.study.signs import judge_signs
+from crossback_core.study.verdicts import judge_verdicts
 
 JOINT = ("100",)
 
@@ -50,7 +51,15 @@ def training(
         "quarter_validation_accuracy": validation / 2,
         "half_validation_accuracy": validation,
         "weights": 0.6,
+        "validation_outcomes": None if candidate is None else signs(validation - 0.5),
+        "test_outcomes": None if candidate is None else signs(test - 0.55),
     }
+
+
+def signs(gain: float) -> str:
+    """Return the signs of twenty samples, with that gain."""
+    count = round(20 * abs(gain))
+    return ("+" if gain > 0 else "-") * count + "0" * (20 - count)
 
 
 @pytest.fixture
@@ -60,7 +69,7 @@ def trainings() -> pd.DataFrame:
         training("1", 1, "baseline", None, 0.50, 0.55),
         training("1", 1, "longer", None, 0.50, 0.60),
         training("1", 1, "backbone", "2", 0.70, 0.65),
-        training("1", 1, "backbone", "3", 0.40, 0.40),
+        training("1", 1, "backbone", "3", 0.20, 0.40),
         training("1", 1, "backbone", "100", 0.60, 0.80),
         training("1", 1, "shuffled", "100", 0.50, 0.50),
     ]
@@ -177,12 +186,12 @@ def test_a_score_that_some_candidates_lack_says_nothing_of_the_planted_one(
     assert np.isnan(table["planted"]["knn"]) and table["planted"]["cka"] == 0
 
 
-def test_the_better_of_target_and_baseline_is_chosen_by_validation(
+def test_the_baseline_stays_where_the_verdict_is_that_the_pick_hurts(
     trainings: pd.DataFrame, scores: pd.DataFrame
 ) -> None:
     table = judged(trainings, scores)
     assert table["kept_gain"]["knn"] == pytest.approx(0.8 - 0.6)
-    assert table["kept_gain"]["cka"] == pytest.approx(0.55 - 0.6)  # 3 is worse: the baseline stays
+    assert table["kept_gain"]["cka"] == pytest.approx(0.55 - 0.6)  # 3 hurts: the baseline stays
     assert table["gain"]["cka"] == pytest.approx(0.4 - 0.6)
 
 
@@ -369,3 +378,21 @@ def test_the_interval_of_five_targets_covers_the_truth_as_often_as_it_says() -> 
 
 def test_nothing_to_average_is_no_number() -> None:
     assert np.isnan(interval(cells({(1, 1): np.nan}), "x").mean)
+
+
+def test_a_verdict_is_held_against_the_gain_on_test(trainings: pd.DataFrame) -> None:
+    """Pairs of seed 1, by validation: 2 gains .2, 3 loses .3, 100 gains .1, its shuffled 0."""
+    table = judge_verdicts(trainings).set_index("verdict")
+    assert set(table["runs"]) == {1}
+    assert table["verdicts"].to_dict() == {"helps": 1, "undecided": 2, "hurts": 1}
+    assert table["gain"].to_dict() == pytest.approx(
+        {"helps": 0.1, "undecided": (0.25 - 0.05) / 2, "hurts": -0.15}
+    )
+    assert table["better"].to_dict() == {"helps": 0, "undecided": 1, "hurts": 0}
+    assert table["worse"].sum() == 0  # of twenty, three more or less are within the interval
+
+
+def test_seeds_of_one_pair_make_a_verdict_together(trainings: pd.DataFrame) -> None:
+    both = pd.concat([trainings, trainings.assign(seed=2)])
+    table = judge_verdicts(both).set_index(["runs", "verdict"])["verdicts"]
+    assert (table[1].sum(), table[2].sum()) == (8, 4)
