@@ -10,6 +10,7 @@ rule summarize:
         histories=of_targets("results/{dataset}/target_{target}.csv"),
         selections=of_targets("results/{dataset}/selection/target_{target}.json"),
         matrix="results/{dataset}/similarity.csv",
+        stacks=of_targets("results/{dataset}/stacking/target_{target}.json"),
         tables=of_backbones("results/{dataset}/backbone/task_{task}/pruning.csv"),
         choices=of_backbones("results/{dataset}/backbone/task_{task}/choice.json"),
     output:

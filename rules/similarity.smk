@@ -35,6 +35,7 @@ rule measure_similarity:
         candidates="results/{dataset}/candidates.csv",
     output:
         similarity=update("results/{dataset}/similarity/target_{target}.csv"),
+        stacking=update("results/{dataset}/stacking/target_{target}.json"),
     log:
         "logs/measure_similarity/{dataset}/{target}.log",
     benchmark:
@@ -56,31 +57,6 @@ rule measure_similarity:
         "Score the candidates of target {wildcards.target} of {wildcards.dataset}"
     script:
         "../workflow_scripts/measure_similarity.py"
-
-
-rule stack_candidates:
-    input:
-        target_data="results/{dataset}/data/task_{target}.pt",
-        target_baseline="results/{dataset}/baseline/task_{target}.pt",
-        candidates="results/{dataset}/candidates.csv",
-    output:
-        stacking=update("results/{dataset}/stacking/target_{target}.json"),
-    log:
-        "logs/stack_candidates/{dataset}/{target}.log",
-    benchmark:
-        "benchmarks/stack_candidates/{dataset}/{target}.tsv"
-    conda:
-        "../envs/crossback.yaml"
-    threads: 1
-    resources:
-        mem_mb=grows(2000),
-        runtime=grows(60),
-    params:
-        **computed(excluded=excluded),
-    message:
-        "Stack the candidates of target {wildcards.target} of {wildcards.dataset}"
-    script:
-        "../workflow_scripts/stack_candidates.py"
 
 
 rule collect_similarity:

@@ -88,6 +88,7 @@ use rule measure_similarity as score_study_candidates with:
         candidates="results/{dataset}/candidates.csv",
     output:
         similarity=update(f"{STUDIED}scores.csv"),
+        stacking=update(f"{STUDIED}stacking.json"),
     log:
         "logs/score_study_candidates/{dataset}/{size}_{seed}_{target}.log",
     benchmark:

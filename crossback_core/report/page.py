@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from crossback_core.data.names import by_number
-from crossback_core.records import TargetRecord, to_values
+from crossback_core.records import StackingRecord, TargetRecord, to_values
 from crossback_core.report.figures import (
     PruningCurve,
     TrainingCurve,
@@ -19,7 +19,7 @@ from crossback_core.report.figures import (
     draw_matrix,
     svg,
 )
-from crossback_core.report.table import readable, tasks_sentence, verdict_sentence
+from crossback_core.report.table import readable, stacks_sentence, tasks_sentence, verdict_sentence
 from crossback_core.storage.files import write_text
 
 
@@ -34,6 +34,7 @@ class ReportInputs:
         joint: Names of the joint networks, by id.
         matrix: One row per pair: target, target_modality, candidate, modality (the candidate's),
             similarity, selected (bool).
+        stacks: Whether two candidates know more than one, for each target.
         pruning: Ladder of each pruned backbone.
         histories: Training curves by title, such as "target 3".
     """
@@ -43,6 +44,7 @@ class ReportInputs:
     summary: pd.DataFrame
     joint: Mapping[str, str]
     matrix: pd.DataFrame
+    stacks: Sequence[StackingRecord]
     pruning: Mapping[str, PruningCurve]
     histories: Mapping[str, TrainingCurve]
 
@@ -64,7 +66,11 @@ def write_report(inputs: ReportInputs, path: str | Path) -> None:
     )
     page = environment.get_template("report.html").render(
         dataset=inputs.dataset,
-        sentences=[verdict_sentence(inputs.summary), tasks_sentence(inputs.summary, inputs.joint)],
+        sentences=[
+            verdict_sentence(inputs.summary),
+            tasks_sentence(inputs.summary, inputs.joint),
+            stacks_sentence(inputs.stacks),
+        ],
         table=readable(inputs.summary),
         sections=_sections(inputs),
         records=[

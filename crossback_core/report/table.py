@@ -10,10 +10,11 @@ import pandas as pd
 
 from crossback_core.data.names import by_number, numbers_first, with_modality
 from crossback_core.learning.verdict import Gain, Verdict
-from crossback_core.records import TargetRecord
+from crossback_core.records import StackingRecord, TargetRecord
 
 _TEXT_WIDTH = 120
 _SHOWN = 3  # classes of a task
+_CHANCE = 0.05  # a second candidate that luck beats more often does not count
 _SAME = 0.02  # what accuracies may differ by for being means over classes of nearly one size
 _LISTS = ("classes", "backbone_classes")
 
@@ -147,6 +148,20 @@ def tasks_sentence(frame: pd.DataFrame, joint: Mapping[str, str]) -> str:
     told = {id_: joint.get(id_) or _first_of(known[id_]) for id_ in known if not pd.isna(id_)}
     names = "; ".join(f"{id_}: {told[id_]}" for id_ in sorted(told, key=by_number))
     return f"What they are about: {names}."
+
+
+def stacks_sentence(stacks: Sequence[StackingRecord]) -> str:
+    """Say for which targets two candidates together know more than one."""
+    more = [
+        f"{each.target}: {each.order[0]} and {each.second} "
+        f"(R² {each.gain:+.2f}, p = {each.p_value:.2f})"
+        for each in sorted(stacks, key=lambda each: by_number(each.target))
+        if len(each.order) > 1 and each.p_value is not None and each.p_value <= _CHANCE
+    ]
+    told = "Do two candidates know more than one? By the leave-one-out error of their features"
+    if not more:
+        return f"{told} of no target."
+    return f"{told} they do of target {'; '.join(more)}."
 
 
 def _first_of(names: Sequence[str]) -> str:

@@ -9,7 +9,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from crossback_core.records import PruningRecord, SelectionRecord, TargetRecord, Tried
+from crossback_core.records import (
+    PruningRecord,
+    SelectionRecord,
+    StackingRecord,
+    TargetRecord,
+    Tried,
+)
 from crossback_core.report.figures import PruningCurve, TrainingCurve
 from crossback_core.report.page import ReportInputs, write_report
 from crossback_core.report.table import as_text, format_table, summary_table
@@ -23,6 +29,7 @@ def summarize(
     histories: Sequence[StrPath],
     selections: Sequence[StrPath],
     matrix: StrPath,
+    stacks: Sequence[StrPath],
     tables: Sequence[StrPath],
     choices: Sequence[StrPath],
     summary: StrPath,
@@ -45,6 +52,7 @@ def summarize(
         records=records,
         summary=frame,
         joint=joint,
+        stacks=[record_of(StackingRecord, path) for path in stacks],
         matrix=_scored_matrix(read_csv(matrix, names=IDS), records),
         pruning=dict(map(_pruning_curve, tables, choices)),
         histories={

@@ -24,7 +24,7 @@ from crossback_core.selection.choice import choose_backbone
 from crossback_core.selection.comparison import Target, Trained, as_read_by, stream
 from crossback_core.selection.scores import columns
 from crossback_core.selection.settings import Candidates, ProbeSettings
-from crossback_core.selection.stacking import stack
+from crossback_core.selection.stacking import Stack, stack
 from crossback_core.stages.common import (
     IDS,
     StrPath,
@@ -66,12 +66,13 @@ def measure_similarity(
     target_baseline: StrPath,
     candidates: StrPath,
     similarity: StrPath,
+    stacking: StrPath,
     probing: ProbeSettings,
     excluded: Sequence[str],
     seed: int,
     shuffled: Sequence[str] = (),
 ) -> None:
-    """Score every candidate for a target by every score (rule measure_similarity).
+    """Score every candidate for a target by every score, and stack them (rule measure_similarity).
 
     Rows that are there already and were made from the same files and settings are kept. Those
     whose ids are in `shuffled` are candidates once more with their weights shuffled.
@@ -84,34 +85,31 @@ def measure_similarity(
     made_of = zip(listed["candidate"], listed["contents"], strict=True)
     keys = [_short_hash(repr((*own, *each))) for each in made_of]
     kept = _kept_rows(similarity)
-    target = Target(_trained(target_baseline, target_data), probing, seed=seed)
+    trained = _trained(target_baseline, target_data)
+    target = Target(trained, probing, seed=seed)
     rows = [
         kept[key] if key in kept else _row(target, candidate, made_from=key)
         for key, candidate in zip(keys, listed.to_dict("records"), strict=True)
     ]
     logger.info("%d candidates, %d of them scored earlier", len(rows), len(set(keys) & set(kept)))
+    files = {"target": target_data, "baseline": target_baseline, "candidates": candidates}
+    record = StackingRecord(
+        **vars(_stacked(trained, listed, seed)),
+        target=trained.data.task,
+        samples=len(trained.data.train),
+        **origin(settings={"seed": seed, "excluded": list(excluded)}, parents=files),
+    )
+    write_record(record, stacking)
     write_csv(pd.DataFrame(rows), similarity)
 
 
-def stack_candidates(
-    *,
-    target_data: StrPath,
-    target_baseline: StrPath,
-    candidates: StrPath,
-    stacking: StrPath,
-    excluded: Sequence[str],
-    seed: int,
-) -> None:
-    """Say whether two candidates of a target know more than one (rule stack_candidates)."""
-    target = _trained(target_baseline, target_data)
-    listed = _listed(candidates, (*excluded, target.data.task))
-    features = {row["candidate"]: _features(target, row) for row in listed.to_dict("records")}
+def _stacked(target: Trained, listed: pd.DataFrame, seed: int) -> Stack:
+    """Stack what the candidates make of a target's training samples; its own network is none."""
+    others = listed[(listed["start"] == "backbone") & (listed["candidate"] != target.data.task)]
+    features = {row["candidate"]: _features(target, row) for row in others.to_dict("records")}
     found = stack(features, target.data.train.labels, seed=stream(f"{seed} {target.data.task}"))
     logger.info("target %s: %s", target.data.task, found)
-    files = {"target": target_data, "baseline": target_baseline, "candidates": candidates}
-    made_of = origin(settings={"seed": seed, "excluded": list(excluded)}, parents=files)
-    id_, samples = target.data.task, len(target.data.train)
-    write_record(StackingRecord(**vars(found), target=id_, samples=samples, **made_of), stacking)
+    return found
 
 
 def _features(target: Trained, listed: Mapping[Any, str]) -> torch.Tensor:

@@ -6,7 +6,14 @@ from dataclasses import replace
 from typing import Any
 
 from crossback_core.learning.verdict import Comparison, Gain
-from crossback_core.records import BaselineRecord, EarlierTask, PairRecord, TargetRecord, Tried
+from crossback_core.records import (
+    BaselineRecord,
+    EarlierTask,
+    PairRecord,
+    StackingRecord,
+    TargetRecord,
+    Tried,
+)
 
 _TRAINED: dict[str, Any] = {
     "settings": {"training": {"epochs": 3}},
@@ -114,5 +121,20 @@ def pair(id_: str, **changes: Any) -> PairRecord:
         quarter_validation_accuracy=0.4,
         half_validation_accuracy=0.5,
         weights=0.6,
+    )
+    return replace(record, **changes)
+
+
+def stacking(id_: str, **changes: Any) -> StackingRecord:
+    """Return the record of a target of which 29 and 16 know more than 29."""
+    record = StackingRecord(
+        **{name: _TRAINED[name] for name in ("settings", "versions", "parents")},
+        target=id_,
+        samples=50,
+        order=("29", "16"),
+        r2=(0.30, 0.34),
+        second="16",
+        gain=0.04,
+        p_value=0.02,
     )
     return replace(record, **changes)

@@ -21,6 +21,7 @@ from crossback_core.report.table import (
     as_text,
     format_table,
     readable,
+    stacks_sentence,
     summary_table,
     tasks_sentence,
     verdict_sentence,
@@ -66,6 +67,7 @@ def inputs(**changes):
         "dataset": "icons",
         "records": [KEPT, recorded.target("3")],
         "matrix": matrix,
+        "stacks": [recorded.stacking("3")],
         "pruning": {"29": PruningCurve(levels, baseline=0.78, allowed_loss=0.03, chosen=0.7)},
         "histories": {
             "target 3": TrainingCurve(curve(), 0.6),
@@ -201,6 +203,19 @@ def test_accuracies_are_means_over_all_trainings_of_the_comparison():
     assert row["product_test_accuracy"] == 0.65
     assert "by validation samples and 3 trainings of each network" in verdict_sentence(frame)
     assert "+10.0 ± 4.0" in readable(frame)["gain"].tolist()
+
+
+def test_two_candidates_that_know_more_than_one_are_told():
+    lucky = recorded.stacking("5", p_value=0.3)
+    sentence = stacks_sentence([lucky, recorded.stacking("10"), recorded.stacking("3")])
+    told = [
+        "they do of target 3: 29 and 16 (R² +0.04, p = 0.02)",
+        "10: 29 and 16 (R² +0.04, p = 0.02).",
+    ]
+    assert sentence.endswith("; ".join(told))
+    assert stacks_sentence([lucky]).endswith("features of no target.")
+    alone = recorded.stacking("3", order=("29",), r2=(0.3,), second=None, gain=None, p_value=None)
+    assert stacks_sentence([alone]).endswith("of no target.")
 
 
 def test_classes_of_unequal_size_have_a_column():

@@ -103,6 +103,7 @@ class Chain:
             target_baseline=self.path("baseline_1.pt"),
             candidates=table.with_name("candidates.csv"),
             similarity=table,
+            stacking=table.with_name("stacking_1.json"),
             probing=ProbeSettings(probes=6, mutations=6, mutation_step=0.1),
             excluded=excluded,
             seed=seed,
@@ -563,23 +564,16 @@ def test_a_candidate_whose_files_changed_is_scored_again(crossing, added, scored
 
 def test_candidates_are_stacked(crossing, added, tmp_path):
     """The target itself is listed, and so is one that is none for it."""
-    known = {name: crossing.path(f"baseline_{name}.pt") for name in ("1", "2")}
-    crossing.measure(known | {"10": added}, tmp_path / "similarity.csv")
-    made = {}
-    for name, excluded in (("both", ()), ("one", ("2",))):
-        similarity.stack_candidates(
-            target_data=crossing.path("task_1.pt"),
-            target_baseline=crossing.path("baseline_1.pt"),
-            candidates=tmp_path / "candidates.csv",
-            stacking=tmp_path / name / "target_1.json",
-            excluded=excluded,
-            seed=3,
-        )
-        made[name] = record_of(StackingRecord, tmp_path / name / "target_1.json")
-    assert {*made["both"].order, made["both"].second} == {"2", "10"}
-    assert 0 < made["both"].p_value <= 1 and made["both"].samples == 12
-    assert (made["one"].order, made["one"].second) == (("10",), None)
-    assert set(made["one"].parents) == {"target", "baseline", "candidates"}
+    known = {name: crossing.path(f"baseline_{name}.pt") for name in ("1", "2")} | {"10": added}
+    made = []
+    for excluded in ((), ("2",)):
+        crossing.measure(known, tmp_path / "similarity_1.csv", excluded=excluded)
+        made.append(record_of(StackingRecord, tmp_path / "stacking_1.json"))
+    both, one = made
+    assert {*both.order, both.second} == {"2", "10"}
+    assert 0 < both.p_value <= 1 and both.samples == 12
+    assert (one.order, one.second) == (("10",), None)
+    assert set(one.parents) == {"target", "baseline", "candidates"}
 
 
 @pytest.mark.parametrize("name", ["task_1.pt", "baseline_1.pt"])
@@ -731,6 +725,7 @@ def summarize(chain: Chain, **changed: Any) -> None:
         "selections": [chain.path("selection_1.json")],
         "histories": [chain.path("target_1.csv")],
         "matrix": chain.path("all.csv"),
+        "stacks": [chain.path("stacking_1.json")],
         "tables": [chain.path("pruning.csv")],
         "choices": [chain.path("choice.json")],
         "joint": {"2": "many texts"},

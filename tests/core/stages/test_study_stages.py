@@ -75,6 +75,7 @@ class Study:
             target_baseline=folder / "baseline.pt",
             candidates=self.folder / "listed.csv",
             similarity=folder / "scores.csv",
+            stacking=folder / "stacking.json",
             probing=ProbeSettings(probes=4, mutations=2, mutation_step=0.1),
             excluded=(),
             seed=1,
