@@ -12,9 +12,11 @@ from typing import Any
 import pandas as pd
 import torch
 
+from crossback_core.data.task_file import TaskData
 from crossback_core.learning.evaluation import split_accuracy
 from crossback_core.learning.settings import TargetSettings, TrainingSettings
-from crossback_core.learning.target import pick_and_grow
+from crossback_core.learning.target import Outcome, pick_and_grow
+from crossback_core.model.network import Network
 from crossback_core.records import BaselineRecord, PairRecord, origin, write_record
 from crossback_core.runtime.device import resolve_device
 from crossback_core.stages.common import (
@@ -87,8 +89,6 @@ def train_pair(
         seed=seed,
         resume=lambda width: ResumeFile(Path(resume) / f"width_{width:g}.pt", (*key, width)),
     )
-    trained = outcome.kept
-    run = run_of(trained.network.cpu(), own, data)
     record = PairRecord(
         target=data.task,
         target_modality=data.modality,
@@ -98,18 +98,27 @@ def train_pair(
         classes=len(source.classes),
         sparsity=sparsity,
         **vars(made),
-        width=trained.width,
-        **accuracies_of(trained.network, data),
-        validation_outcomes=run.validation,
-        test_outcomes=run.test,
-        **_on_the_way([float(row["validation_accuracy"]) for row in trained.rows]),
-        weights=trained.network.stored_values() / apart,
-        seconds=seconds_of([row for attempt in outcome.tried for row in attempt.rows]),
+        **_reached(outcome, own, data),
+        weights=outcome.kept.network.stored_values() / apart,
         **circumstances(data, seed=seed, device=where),
         **origin(settings={"target": target, "training": training}, parents=files),
     )
     write_record(record, metrics)
     forget(resume)
+
+
+def _reached(outcome: Outcome, own: Network, data: TaskData) -> dict[str, Any]:
+    """Return what a training came to, and sample by sample beside the target's baseline."""
+    trained = outcome.kept
+    run = run_of(trained.network.cpu(), own, data)
+    return {
+        "width": trained.width,
+        **accuracies_of(trained.network, data),
+        "validation_outcomes": run.validation,
+        "test_outcomes": run.test,
+        **_on_the_way([float(row["validation_accuracy"]) for row in trained.rows]),
+        "seconds": seconds_of([row for attempt in outcome.tried for row in attempt.rows]),
+    }
 
 
 def _on_the_way(accuracies: Sequence[float]) -> dict[str, Any]:
