@@ -92,7 +92,7 @@ def svg(draw: Callable[[], Figure], *, salt: str) -> str:
 
 def draw_accuracies(summary: pd.DataFrame) -> Figure:
     """Draw the test accuracies of each target and its baseline."""
-    figure, (axes,) = panels(1, size=(max(6.0, 1.5 + 1.1 * len(summary)), 3.4))
+    figure, (axes,) = panels(1, size=(max(6.5, 1.5 + 1.4 * len(summary)), 3.6))
     places = np.arange(len(summary))
     kinds = [("baseline_test_accuracy", "baseline", _QUIET), ("test_accuracy", "target", _ACCENT)]
     for offset, (column, label, colour) in zip((-0.2, 0.2), kinds, strict=True):
@@ -121,7 +121,7 @@ def draw_accuracies(summary: pd.DataFrame) -> Figure:
     axes.set_xlim(-0.6, len(summary) - 0.4)
     axes.set_ylim(0, 1)
     axes.yaxis.set_major_formatter(percent())
-    axes.legend(ncols=4, loc="lower left", bbox_to_anchor=(0, 1.0))
+    axes.legend(ncols=2, loc="lower left", bbox_to_anchor=(0, 1.0))
     return figure
 
 
