@@ -32,7 +32,7 @@ NO_CANDIDATE: Verdict = "no candidate"  # none knows enough to be tried
 BOTH, FIRST, SECOND, NEITHER = "1+-0"
 Outcomes = Annotated[str, Field(pattern=r"^[01+-]+$")]
 LEVEL = 0.95  # of an interval
-Share = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(ge=0, le=1)]  # of samples that are right; of all weights
 
 _SIGNS = {(True, True): BOTH, (True, False): FIRST, (False, True): SECOND, (False, False): NEITHER}
 _WORTH = {BOTH: 0.0, FIRST: 1.0, SECOND: -1.0, NEITHER: 0.0}
@@ -90,6 +90,11 @@ class Comparison:
     test_accuracy: Share
     baseline_test_accuracy: Share
     test_gain: Gain
+
+    @property
+    def trainings(self) -> int:
+        """Trainings of both that the test split was answered after."""
+        return 1 if self.judged_by == "folds" else self.runs
 
 
 def compare(own: Run, others: Sequence[Run], *, judged_by: JudgedBy) -> Comparison:

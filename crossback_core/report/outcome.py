@@ -15,10 +15,12 @@ def outcome_line(record: TargetRecord, *, dataset: str) -> str:
     if record.comparison is None or record.tried is None:
         return f"{reached}, its own baseline: no candidate has a score above the minimum"
     gain = points_of(record.comparison.test_gain)
+    trainings = record.comparison.trainings
+    over = f" over {trainings} trainings" if trainings > 1 else ""  # the accuracies are of one
     if record.backbone is None:
-        tried = f"network {record.tried.backbone} hurts (on test {gain} points)"
+        tried = f"network {record.tried.backbone} hurts (on test {gain} points{over})"
         return f"{reached}, its own baseline, kept as {tried}"
-    own = f"own baseline {record.baseline_test_accuracy:.1%}, gain {gain}"
+    own = f"own baseline {record.baseline_test_accuracy:.1%}, gain {gain}{over}"
     return f"{reached} ({own}), built on network {record.backbone}; verdict: {record.verdict}"
 
 

@@ -70,7 +70,7 @@ def _accuracies(record: TargetRecord) -> dict[str, Any]:
         "product_test_accuracy": record.test_accuracy,
         "baseline_test_balanced_accuracy": record.baseline_test_balanced_accuracy,
         "test_balanced_accuracy": record.test_balanced_accuracy,
-        "trainings": made.runs if made and made.judged_by == "validation" else 1,
+        "trainings": made.trainings if made else 1,
         "gain": gain.mean,
         "gain_error": gain.error,
         "gain_low": gain.low,
@@ -159,9 +159,7 @@ def stacks_sentence(stacks: Sequence[StackingRecord]) -> str:
         if len(each.order) > 1 and each.p_value is not None and each.p_value <= _CHANCE
     ]
     told = "Do two candidates know more than one? By the leave-one-out error of their features"
-    if not more:
-        return f"{told} of no target."
-    return f"{told} they do of target {'; '.join(more)}."
+    return f"{told} they do of {'target ' + '; '.join(more) if more else 'no target'}."
 
 
 def _first_of(names: Sequence[str]) -> str:

@@ -1,6 +1,7 @@
 """What a run tells at the screen."""
 
 import os
+from dataclasses import replace
 
 import pytest
 import recorded
@@ -10,6 +11,7 @@ from crossback_core.report.outcome import end_of_run, outcome_line
 from crossback_core.report.table import format_table, summary_table
 
 STARTED = 1_000_000.0
+THREE = replace(recorded.target("3").comparison, runs=3)
 
 
 @pytest.mark.parametrize(
@@ -17,6 +19,16 @@ STARTED = 1_000_000.0
     [
         (
             recorded.target("3", baseline_validation_accuracy=0.5),
+            "target 3 of icons: 65.0% (own baseline 60.0%, gain +5.0 ± 8.0), built on network 29;"
+            " verdict: helps",
+        ),
+        (
+            recorded.target("3", comparison=THREE),
+            "target 3 of icons: 65.0% (own baseline 60.0%, gain +5.0 ± 8.0 over 3 trainings), built"
+            " on network 29; verdict: helps",
+        ),
+        (
+            recorded.target("3", comparison=replace(THREE, judged_by="folds")),
             "target 3 of icons: 65.0% (own baseline 60.0%, gain +5.0 ± 8.0), built on network 29;"
             " verdict: helps",
         ),
@@ -31,7 +43,7 @@ STARTED = 1_000_000.0
             " minimum",
         ),
     ],
-    ids=["built", "kept", "no candidate"],
+    ids=["built", "of three", "by folds", "kept", "no candidate"],
 )
 def test_a_finished_target_is_one_line(record, words):
     assert outcome_line(record, dataset="icons") == words

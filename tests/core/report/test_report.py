@@ -213,9 +213,9 @@ def test_two_candidates_that_know_more_than_one_are_told():
         "10: 29 and 16 (R² +0.04, p = 0.02).",
     ]
     assert sentence.endswith("; ".join(told))
-    assert stacks_sentence([lucky]).endswith("features of no target.")
+    assert stacks_sentence([lucky]).endswith("features they do of no target.")
     alone = recorded.stacking("3", order=("29",), r2=(0.3,), second=None, gain=None, p_value=None)
-    assert stacks_sentence([alone]).endswith("of no target.")
+    assert stacks_sentence([alone]).endswith("they do of no target.")
 
 
 def test_classes_of_unequal_size_have_a_column():
