@@ -18,7 +18,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from crossback_core.lazy import Lazy
-from crossback_core.learning.verdict import Comparison, Outcomes, Verdict
+from crossback_core.learning.verdict import Comparison, Outcomes, Share, Verdict
 from crossback_core.section import STRICT, Distinct, Text, keys_of, shown, worded
 from crossback_core.selection.choice import Choice
 from crossback_core.selection.stacking import Stack
@@ -31,7 +31,6 @@ torch = Lazy("torch")
 
 RECORD_FORMAT = 3  # raised whenever a key of any record is added, renamed or removed
 
-Share = Annotated[float, Field(ge=0, le=1)]  # a sparsity, a part of all weights
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Width = Annotated[float, Field(ge=1, allow_inf_nan=False)]

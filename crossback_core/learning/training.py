@@ -64,9 +64,9 @@ def fit(
 
     Returns:
         One row per epoch: epoch, loss, learning_rate, train_accuracy, validation_accuracy, seconds.
-        Where an epoch has fewer than `EVERY` steps, the validation accuracy is measured when at
-        least that many are done since the last time, and after the first and the last epoch; the
-        rows between repeat it.
+        Where an epoch has fewer than `EVERY` steps, the validation accuracy is measured after the
+        epochs in which their number passes a multiple of that, and after the first and the last
+        one; the rows between repeat it.
 
     Raises:
         ValueError: The data is not the newest task's, or the loss is no longer finite.

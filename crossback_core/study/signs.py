@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from crossback_core.lazy import Lazy
+from crossback_core.section import ALL
 from crossback_core.selection.scores import SCORES
 from crossback_core.study.analysis import by_size, interval
 from crossback_core.study.judging import score_columns, scored_trainings
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 else:
     stats = Lazy("scipy.stats")  # a second for each training, which needs none of it
 
-ALL = "all"
 GROUP = ("size", "score", "target_modality", "modality")
 _MEASURED = ("over_mean", "gain", "helped")
 
