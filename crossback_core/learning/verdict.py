@@ -37,6 +37,8 @@ Share = Annotated[float, Field(ge=0, le=1)]  # of samples that are right; of all
 _SIGNS = {(True, True): BOTH, (True, False): FIRST, (False, True): SECOND, (False, False): NEITHER}
 _WORTH = {BOTH: 0.0, FIRST: 1.0, SECOND: -1.0, NEITHER: 0.0}
 
+_ROUNDING = 1e-9  # an error below this is none
+
 Floats = npt.NDArray[np.float64]
 Bound = Annotated[float, Field(allow_inf_nan=False)]
 
@@ -182,10 +184,10 @@ def gain_over_draws(runs: Sequence[Outcomes]) -> Gain:
     parts = [(by_sample, samples - 1), (by_run, count - 1), (rest, (count - 1) * (samples - 1))]
     squares = [max(0.0, total) / free if free else 0.0 for total, free in parts]
     if squares[1] <= squares[2]:  # runs differ no more than their samples would have them
-        return _interval(mean, squares[0] / table.size, samples - 1)
+        return _interval(mean, squares[0] / table.size, samples - 1, samples)
     whole = squares[0] + squares[1] - squares[2]
     spread = sum(each**2 / free for each, (_, free) in zip(squares, parts, strict=True) if free)
-    return _interval(mean, whole / table.size, whole**2 / spread)
+    return _interval(mean, whole / table.size, whole**2 / spread, samples)
 
 
 def gain_over_folds(runs: Sequence[Outcomes]) -> Gain:
@@ -209,16 +211,23 @@ def gain_over_folds(runs: Sequence[Outcomes]) -> Gain:
     free = len(every) - len(parts)
     within = sum(((part - part.mean()) ** 2).sum() for part in parts) / free if free else 0.0
     if between > within:
-        return _interval(mean, between / len(every), len(parts) - 1)
-    return _interval(mean, within / len(every), free)
+        return _interval(mean, between / len(every), len(parts) - 1, len(every))
+    return _interval(mean, within / len(every), free, len(every))
 
 
 def _differences(run: Outcomes) -> Floats:
     return np.array([_WORTH[sign] for sign in run])
 
 
-def _interval(mean: float, variance: float, free: float) -> Gain:
-    """Return Student's interval; where nothing varies it is the mean alone."""
+def _interval(mean: float, variance: float, free: float, samples: int) -> Gain:
+    """Return Student's interval; where all samples differ alike, what their number alone says.
+
+    That is the exact interval of as many successes as samples (Clopper and Pearson, 1934), a
+    success being a difference of that sign: five samples decide nothing, six do.
+    """
     error = variance**0.5
-    reach = float(stats.t.ppf((1 + LEVEL) / 2, free)) * error if error else 0.0
-    return Gain(mean, error, mean - reach, mean + reach)
+    if error > _ROUNDING:
+        reach = float(stats.t.ppf((1 + LEVEL) / 2, free)) * error
+        return Gain(mean, error, mean - reach, mean + reach)
+    reach = 2 * abs(mean) * (1 - ((1 - LEVEL) / 2) ** (1 / samples))
+    return Gain(mean, 0.0, mean - reach, mean + reach)

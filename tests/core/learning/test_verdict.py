@@ -93,6 +93,24 @@ def test_where_both_answer_alike_nothing_is_decided():
     assert gain_over_draws(["1100"]).verdict == "undecided"
 
 
+@pytest.mark.parametrize("count", [1, 4, 5, 6, 30])
+def test_samples_that_all_differ_alike_decide_by_their_number(count):
+    """As they do in a sign test; one sample that is answered better says nothing."""
+    known = stats.binomtest(count, count)
+    gain = gain_over_draws(["+" * count])
+    assert gain.low == pytest.approx(2 * known.proportion_ci(0.95).low - 1)
+    decided = known.pvalue < 0.05
+    assert gain.verdict == ("helps" if decided else "undecided")
+    assert gain_over_draws(["-" * count]).verdict == ("hurts" if decided else "undecided")
+
+
+def test_runs_that_contradict_each_other_decide_nothing():
+    """Every sample has the same mean, of opposite answers."""
+    assert gain_over_draws(["+0", "0+"]).verdict == "undecided"
+    assert gain_over_draws(["+00", "0+0", "00+"]).verdict == "undecided"
+    assert gain_over_folds(["+", "+"]).verdict == "undecided"
+
+
 def test_by_validation_all_runs_decide_and_are_reported():
     made = compare(Run("++00", "11"), [Run("+000", "+1")], judged_by="validation")
     assert (made.runs, made.samples) == (2, 4)
