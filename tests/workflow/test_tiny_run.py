@@ -181,6 +181,12 @@ def test_more_trainings_are_those_that_lack_and_the_target(run: Run) -> None:
     }
 
 
+def test_folds_are_trained_without_each_part_in_turn(run: Run) -> None:
+    folds = {"hold_out_fold": 6, "train_trial_baseline": 6, "train_trial": 6}
+    plan = run.plan("{target: {judged_by: folds, repeats: 3, max_width: 1}}")
+    assert plan == folds | {"train_target": 2, "summarize": 1, "all": 1}
+
+
 def test_a_second_run_has_nothing_to_do(run: Run) -> None:
     again = run.project.snakemake("--cores", "2")
     assert again.code == 0

@@ -5,10 +5,13 @@ from dataclasses import replace
 import pytest
 import tiny
 import torch
+from sklearn import metrics
 
 from crossback_core.learning import evaluation
 from crossback_core.learning.evaluation import (
     accuracy,
+    balanced_accuracy,
+    confusion,
     predict_logits,
     split_features,
     split_logits,
@@ -82,3 +85,12 @@ def test_several_bodies_share_one_reading(data, request, monkeypatch):
     assert len(reads) == 3
     for (features, *_), model in zip(found, others, strict=True):
         assert torch.equal(features, split_features(model, data.train))
+
+
+def test_rows_are_true_classes_and_classes_weigh_alike():
+    """Ten of one class, two of another, none of the third, as which one is taken."""
+    labels = torch.tensor([0] * 10 + [1] * 2)
+    taken = torch.tensor([0] * 9 + [1, 1, 2])
+    counts = confusion(torch.eye(3)[taken], labels)
+    assert counts.tolist() == metrics.confusion_matrix(labels, taken, labels=[0, 1, 2]).tolist()
+    assert balanced_accuracy(counts) == pytest.approx((9 / 10 + 1 / 2) / 2)
