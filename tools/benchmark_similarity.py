@@ -125,6 +125,7 @@ def shipped(folder: Path, candidates: Sequence[int], preset: Preset) -> pd.DataF
         target_baseline=folder / f"baseline_{TARGET}.pt",
         candidates=folder / "candidates.csv",
         similarity=folder / "similarity.csv",
+        stacking=folder / "stacking.json",
         probing=preset.selection.probing,
         excluded=(),
         seed=SEED,
