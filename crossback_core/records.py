@@ -155,7 +155,8 @@ class ProductRecord(TrainingRecord):
         classes: Of each task that the product serves, the target's last.
         test_balanced_accuracy: Mean over the classes of the part of each that is right.
         test_confusion: Test samples of each class (first key) that were taken for another (second).
-        majority_test_accuracy: Of always guessing the class of the most training samples.
+        majority_test_accuracy: Of always guessing the class of the most training samples;
+            the mean over several with as many.
         score: Name of the score that chose the backbone.
         similarity: The backbone's, by that score.
         sparsity: Of the pruned backbone.

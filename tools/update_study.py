@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from crossback_core.storage.files import read_csv, write_text
+from crossback_core.storage.files import read_csv, write_csv, write_text
 from crossback_core.study.analysis import by_size
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -37,7 +37,7 @@ def main() -> None:
         for study, kept in STUDIES.items():
             kept.mkdir(exist_ok=True)
             for path in sorted((arguments.results / study / "study").glob("*.*")):
-                shutil.copyfile(path, kept / path.name)
+                keep(path, kept / path.name)
     text = PAGE.read_text(encoding="utf-8")
     current = with_tables(text, KEPT)
     if current == text:
@@ -45,6 +45,23 @@ def main() -> None:
     if arguments.check:
         raise SystemExit("docs/study.md is older than docs/study: run tools/update_study.py")
     write_text(current, PAGE)
+
+
+def keep(path: Path, kept: Path) -> None:
+    """Copy a result; of the scores what the pages are made of, in few digits: there are many."""
+    if path.name != "scores.csv":
+        shutil.copyfile(path, kept)
+        return
+    scores = read_csv(path, as_text=True)
+    scores = scores[[name for name in scores if not name.endswith(("_spread", "made_from"))]]
+    write_csv(scores.map(_shortened), kept)
+
+
+def _shortened(text: str) -> str:
+    try:
+        return text if text.lstrip("-").isdigit() else f"{float(text):.4g}"
+    except ValueError:
+        return text
 
 
 def with_tables(text: str, folder: Path) -> str:
@@ -109,6 +126,22 @@ def signs_table(signs: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
+def verdicts_table(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """One row a number of trainings and verdict."""
+    return pd.DataFrame(
+        {
+            "samples per class": verdicts["size"],
+            "trainings": verdicts["runs"],
+            "verdict": verdicts["verdict"],
+            "said of": verdicts["verdicts"],
+            "targets": verdicts["targets"],
+            "gain on test over the baseline": _intervals(verdicts, "gain"),
+            "better by more than its interval": verdicts["better"],
+            "worse by more than its interval": verdicts["worse"],
+        }
+    )
+
+
 def gains_table(gains: pd.DataFrame) -> pd.DataFrame:
     """One row a direction and start."""
     tried = gains[gains["kind"].notna()]
@@ -169,6 +202,7 @@ TABLES: dict[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
     "scores": ("summary.csv", scores_table),
     "static": ("summary.csv", static_table),
     "signs": ("signs.csv", signs_table),
+    "verdicts": ("verdicts.csv", verdicts_table),
     "gains": ("gains.csv", gains_table),
     "joint": ("candidates.csv", joint_table),
     "baselines": ("gains.csv", baselines_table),

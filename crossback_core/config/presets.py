@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, get_type_hints
 
 from crossback_core.config.experiment import Preset
+from crossback_core.learning.settings import TargetSettings
 from crossback_core.section import KEYS, build, refused, unknown
+from crossback_core.selection.scores import SCORES
+from crossback_core.selection.settings import SelectionSettings
 
 BASED_ON = "based_on"
 SECTIONS: dict[str, type[Any]] = get_type_hints(Preset)
@@ -148,4 +151,30 @@ def _contradictions(path: str, preset: Preset) -> Iterator[str]:
         yield (
             f"{path}.pruning.ramp_epochs: {pruning.ramp_epochs} is not allowed; it must be at most"
             f" pruning.epochs = {pruning.epochs}"
+        )
+    yield from _verdict_contradictions(f"{path}.target", target)
+    yield from _minimum_contradictions(f"{path}.selection", preset.selection)
+
+
+def _verdict_contradictions(path: str, target: TargetSettings) -> Iterator[str]:
+    if target.judged_by != "folds":
+        return
+    if target.repeats < 2:
+        yield (
+            f"{path}.repeats: {target.repeats} is not allowed with judged_by = folds; it must be 2"
+            " or more: as many parts of the training samples are held out in turn"
+        )
+    if target.max_width > 1:
+        yield (
+            f"{path}.max_width: {target.max_width:g} is not allowed with judged_by = folds, which"
+            " leave nothing that could decide how far a target grows; it must be 1"
+        )
+
+
+def _minimum_contradictions(path: str, selection: SelectionSettings) -> Iterator[str]:
+    if selection.minimum is not None and not SCORES[selection.score].may_decline:
+        yield (
+            f"{path}.minimum: {selection.minimum:g} is not allowed with score = {selection.score},"
+            " which has no zero whose sign says that a candidate knows something; set minimum to"
+            " null, or take a score that has one, such as label_cka_excess"
         )

@@ -130,6 +130,16 @@ def balanced_accuracy(counts: Tensor) -> float:
     return float(parts[samples > 0].mean())
 
 
+def majority_accuracy(data: TaskData) -> float:
+    """Return the test accuracy of always guessing the class of the most training samples.
+
+    Of several classes with as many it is the mean.
+    """
+    samples = torch.bincount(data.train.labels, minlength=len(data.classes))
+    shares = torch.bincount(data.test.labels, minlength=len(data.classes)) / len(data.test)
+    return float(shares[samples == samples.max()].double().mean())
+
+
 def split_accuracy(model: TaskModel, split: Split) -> float:
     """Return the accuracy on a split."""
     return accuracy(split_logits(model, split), split.labels)

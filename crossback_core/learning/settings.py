@@ -175,15 +175,6 @@ class TargetSettings:
         Field(description="the product is the baseline where the verdict is hurts"),
     ]
 
-    def __post_init__(self) -> None:
-        """Refuse folds that decide less than they should."""
-        if self.judged_by == "folds" and self.repeats < 2:
-            raise ValueError("folds need repeats of 2 or more: as many parts are held out in turn")
-        if self.judged_by == "folds" and self.max_width > 1:
-            raise ValueError(
-                "folds leave nothing that could decide how far a target grows: set max_width to 1"
-            )
-
     @property
     def training(self) -> TargetSettings:
         """The part that a training depends on: the rest only judges it."""

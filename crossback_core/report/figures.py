@@ -94,7 +94,8 @@ def draw_accuracies(summary: pd.DataFrame) -> Figure:
     """Draw the test accuracies of each target and its baseline."""
     figure, (axes,) = panels(1, size=(max(6.5, 1.5 + 1.4 * len(summary)), 3.6))
     places = np.arange(len(summary))
-    kinds = [("baseline_test_accuracy", "baseline", _QUIET), ("test_accuracy", "target", _ACCENT)]
+    kinds = [("mean_baseline_test_accuracy", "baseline", _QUIET)]
+    kinds += [("mean_test_accuracy", "target", _ACCENT)]
     for offset, (column, label, colour) in zip((-0.2, 0.2), kinds, strict=True):
         axes.bar(
             places + offset,
@@ -105,7 +106,7 @@ def draw_accuracies(summary: pd.DataFrame) -> Figure:
         )
     axes.errorbar(
         places + 0.2,
-        summary["test_accuracy"],
+        summary["mean_test_accuracy"],
         yerr=summary["gain_high"] - summary["gain"],
         fmt="none",
         ecolor=_INK,

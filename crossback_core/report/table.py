@@ -60,14 +60,15 @@ def _summary_row(record: TargetRecord) -> dict[str, Any]:
 
 
 def _accuracies(record: TargetRecord) -> dict[str, Any]:
-    """Return accuracies, means over all trainings, and the gain: none where the baseline stays."""
+    """Return the product's accuracies, means over all trainings, and the gain, if there is one."""
     made = record.comparison
     own = made.baseline_test_accuracy if made else record.baseline_test_accuracy
     gain = made.test_gain if made and record.backbone is not None else Gain(0.0, 0.0, 0.0, 0.0)
     return {
-        "baseline_test_accuracy": own,
-        "test_accuracy": own + gain.mean,
-        "product_test_accuracy": record.test_accuracy,
+        "mean_baseline_test_accuracy": own,
+        "mean_test_accuracy": own + gain.mean,
+        "baseline_test_accuracy": record.baseline_test_accuracy,
+        "test_accuracy": record.test_accuracy,
         "baseline_test_balanced_accuracy": record.baseline_test_balanced_accuracy,
         "test_balanced_accuracy": record.test_balanced_accuracy,
         "trainings": made.trainings if made else 1,
@@ -178,8 +179,8 @@ def readable(frame: pd.DataFrame) -> pd.DataFrame:
             ],
             "similarity": frame["similarity"].map(_or_dash("{:.3f}".format)),
             "majority": frame["majority_test_accuracy"].map("{:.1%}".format),
-            "baseline": frame["baseline_test_accuracy"].map(_or_dash("{:.1%}".format)),
-            "accuracy": frame["test_accuracy"].map(_or_dash("{:.1%}".format)),
+            "baseline": frame["mean_baseline_test_accuracy"].map(_or_dash("{:.1%}".format)),
+            "accuracy": frame["mean_test_accuracy"].map(_or_dash("{:.1%}".format)),
             **_balanced(frame),
             "gain": [
                 _with_reach(gain, high - gain)
@@ -205,7 +206,7 @@ def readable(frame: pd.DataFrame) -> pd.DataFrame:
 def _balanced(frame: pd.DataFrame) -> dict[str, pd.Series[str]]:
     """Return the mean accuracy over classes, where that is another than over samples."""
     balanced = frame["test_balanced_accuracy"]
-    if ((balanced - frame["product_test_accuracy"]).abs() < _SAME).all():
+    if ((balanced - frame["test_accuracy"]).abs() < _SAME).all():
         return {}
     return {"balanced": balanced.map("{:.1%}".format)}
 

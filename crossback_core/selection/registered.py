@@ -30,6 +30,7 @@ class Score:
         null: Computes the values that candidates without knowledge have, before their mean was
             taken away from the score; None for a score without a zero.
         variants: Names of the scores that follow from it.
+        tells: Whether its sign says that a candidate knows something, if it has a zero.
     """
 
     compute: Compute
@@ -37,11 +38,17 @@ class Score:
     source: str = ""
     null: Null | None = None
     variants: tuple[str, ...] = ()
+    tells: bool = True
 
     @property
     def has_zero(self) -> bool:
-        """Say whether a candidate above zero knows something, and one below nothing of use."""
+        """Say whether zero is what candidates without knowledge have on average."""
         return self.null is not None
+
+    @property
+    def may_decline(self) -> bool:
+        """Say whether a candidate that is not above zero may be declined."""
+        return self.has_zero and self.tells
 
 
 SCORES: dict[str, Score] = {}  # in the order of their columns
@@ -54,6 +61,7 @@ def score(
     null: Null | None = None,
     excess: bool = False,
     blocks: bool = False,
+    tells: bool = True,
 ) -> Callable[[Compute], Compute]:
     """Register a score under the name of its function (a decorator).
 
@@ -64,6 +72,7 @@ def score(
         excess: Register `NAME_excess` as well.
         blocks: Register `NAME_blocks` as well; the score must need the features of the training
             samples alone.
+        tells: As of `Score`, also of what follows from it.
     """
 
     def register(compute: Compute) -> Compute:
@@ -72,7 +81,7 @@ def score(
         made = {f"{name}_blocks": _over_blocks(name, own)} if blocks else {}
         known = {name: own, **made}
         if excess:
-            made |= {f"{each}_excess": _beyond_shuffled(each, known[each]) for each in known}
+            made |= {f"{each}_excess": _beyond_shuffled(each, known[each], tells) for each in known}
         SCORES[name] = Score(own.compute, formula, source, null, tuple(made))
         SCORES.update(made)
         return compute
@@ -126,7 +135,7 @@ def _over_blocks(name: str, own: Score) -> Score:
     )
 
 
-def _beyond_shuffled(name: str, own: Score) -> Score:
+def _beyond_shuffled(name: str, own: Score, tells: bool) -> Score:
     def null(view: View) -> list[float]:
         return [own.compute(each) for each in view.shuffled]
 
@@ -134,4 +143,4 @@ def _beyond_shuffled(name: str, own: Score) -> Score:
         return own.compute(view) - fmean(null(view))
 
     formula = f"`{name}` minus its mean over the same candidate with shuffled weights"
-    return Score(compute, formula, null=null)
+    return Score(compute, formula, null=null, tells=tells)

@@ -189,6 +189,7 @@ def _highest(function: Callable[[Tensor], Tensor], middle: Tensor) -> Tensor:
     "mean log Σ_z P(y given z) θ(x)_z, with P counted from θ and y",
     "[Nguyen et al., ICML 2020](https://arxiv.org/abs/2002.12462)",
     excess=True,
+    tells=False,  # its head was trained on what the body made before it was shuffled
 )
 def leep(view: View) -> float:
     """Return the mean log likelihood of the target's classes given the candidate's, at most 0.

@@ -49,15 +49,6 @@ class SelectionSettings:
         Positive, Field(description="change of one coordinate of one probe in a round")
     ]
 
-    def __post_init__(self) -> None:
-        """Refuse a minimum of a score whose values mean nothing by themselves."""
-        if self.minimum is not None and not SCORES[self.score].has_zero:
-            raise ValueError(
-                f"score {self.score} has no zero, so no minimum says that a candidate knows"
-                " something: set minimum to null, or take a score that has one, such as"
-                " label_cka_excess"
-            )
-
     @property
     def probing(self) -> ProbeSettings:
         """The part that similarities depend on; the rest only picks among them."""

@@ -18,6 +18,7 @@ from crossback_core.learning.evaluation import (
     accuracy,
     balanced_accuracy,
     confusion,
+    majority_accuracy,
     split_logits,
 )
 from crossback_core.learning.kv_swap import reconstruct
@@ -187,15 +188,26 @@ def _train(
 
 
 def _runs_of(trials: Sequence[StrPath], job: _Job) -> list[Run]:
-    """Read what further trainings answered, of the same target and backbone."""
+    """Read what further trainings answered: of the same target and backbone, each of its own."""
     records = [record_of(PairRecord, path) for path in trials]
+    seeds = [job.seed]
     for path, record in zip(trials, records, strict=True):
-        if record.candidate != job.choice.backbone:
-            raise ValueError(
-                f"{path} is a training from {record.candidate}, but {job.choice.backbone} was"
-                " chosen: remove it and run again"
-            )
+        problem = _problem(record, job, seeds)
+        if problem:
+            raise ValueError(f"{path} {problem}: remove it and run again")
+        seeds.append(record.seed)
     return [Run(record.validation_outcomes, record.test_outcomes) for record in records]
+
+
+def _problem(trial: PairRecord, job: _Job, seeds: Sequence[int]) -> str:
+    """Say why a training has no part in the verdict, or nothing."""
+    if trial.candidate != job.choice.backbone:
+        return f"is a training from {trial.candidate}, but {job.choice.backbone} was chosen"
+    if trial.seed in seeds:
+        return f"is a training of seed {trial.seed}, as another of them is"
+    if len(trial.test_outcomes) != len(job.data.test):
+        return f"has answers to {len(trial.test_outcomes)} test samples, not {len(job.data.test)}"
+    return ""
 
 
 def _result(job: _Job, reached: _OnBackbone | None) -> tuple[Network, dict[str, Any]]:
@@ -238,11 +250,10 @@ def _by_class(network: Network, data: TaskData) -> dict[str, Any]:
         name: {other: count for other, count in zip(data.classes, row, strict=True) if count}
         for name, row in zip(data.classes, counts.tolist(), strict=True)
     }
-    most_frequent = int(torch.bincount(data.train.labels).argmax())
     return {
         "test_balanced_accuracy": balanced_accuracy(counts),
         "test_confusion": taken,
-        "majority_test_accuracy": float((data.test.labels == most_frequent).double().mean()),
+        "majority_test_accuracy": majority_accuracy(data),
     }
 
 

@@ -62,3 +62,13 @@ def test_the_table_of_signs_says_what_each_side_gains(tmp_path: Path) -> None:
     cells = [cell.strip() for cell in made.splitlines()[3].split("|")[1:-1]]
     assert cells[:6] == ["10", "knn_excess", "text", "other", "12", "+6.2 (+4.2 to +8.2)"]
     assert cells[7:10] == ["75 (73 to 77)", "0", "-"]
+
+
+def test_of_the_scores_what_is_kept_is_short(tmp_path: Path) -> None:
+    head = "size,seed,target,candidate,knn,knn_excess_spread,made_from"
+    text = f"{head}\nall,11,3,202 shuffled,0.123456,0.1,ab\n"
+    (tmp_path / "scores.csv").write_text(text)
+    (tmp_path / "kept").mkdir()
+    update_study.keep(tmp_path / "scores.csv", tmp_path / "kept" / "scores.csv")
+    kept = (tmp_path / "kept" / "scores.csv").read_text()
+    assert kept == "size,seed,target,candidate,knn\nall,11,3,202 shuffled,0.1235\n"

@@ -12,6 +12,7 @@ from crossback_core.learning.evaluation import (
     accuracy,
     balanced_accuracy,
     confusion,
+    majority_accuracy,
     predict_logits,
     split_features,
     split_logits,
@@ -94,3 +95,16 @@ def test_rows_are_true_classes_and_classes_weigh_alike():
     counts = confusion(torch.eye(3)[taken], labels)
     assert counts.tolist() == metrics.confusion_matrix(labels, taken, labels=[0, 1, 2]).tolist()
     assert balanced_accuracy(counts) == pytest.approx((9 / 10 + 1 / 2) / 2)
+
+
+def test_the_most_frequent_class_is_guessed_and_equals_are_averaged():
+    """Training samples 5, 5 and 2 of three classes; test samples 3, 1 and 2."""
+    data = tiny.task_data("1", "image", classes=3, train=12, held_out=6)
+    samples = torch.tensor([0] * 5 + [1] * 5 + [2] * 2)
+    tested = torch.tensor([0, 0, 0, 1, 2, 2])
+    uneven = replace(
+        data, train=replace(data.train, labels=samples), test=replace(data.test, labels=tested)
+    )
+    assert majority_accuracy(uneven) == pytest.approx((3 / 6 + 1 / 6) / 2)
+    alone = replace(uneven, train=replace(data.train, labels=samples.clamp(max=1)))
+    assert majority_accuracy(alone) == pytest.approx(1 / 6)

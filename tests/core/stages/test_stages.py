@@ -194,7 +194,9 @@ class Chain:
         """Write folds of which that came out; return how a target is judged by them."""
         record = recorded.pair("1", candidate="2", target_modality=self.target.modality)
         for number, signs in enumerate(validation, start=1):
-            fold = replace(record, validation_outcomes=signs, test_outcomes="1" * 6)
+            fold = replace(
+                record, validation_outcomes=signs, test_outcomes="1" * 6, seed=10 + number
+            )
             write_record(fold, self.path(f"fold_{number}.json"))
         trials = [f"fold_{number}.json" for number in range(1, len(validation) + 1)]
         return {"trials": trials, "judged_by": "folds", "repeats": len(validation)}
@@ -455,11 +457,19 @@ def test_the_backbone_is_kept_where_nothing_is_decided(crossing):
     assert metrics["earlier_tasks"][0]["logits_identical"] is True
 
 
-def test_a_trial_of_another_backbone_is_refused(copied):
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"candidate": "3"}, "is a training from 3, but 2 was chosen"),
+        ({"seed": 11}, "is a training of seed 11, as another of them is"),
+        ({"test_outcomes": "1"}, "has answers to 1 test samples, not 6"),
+    ],
+)
+def test_a_trial_that_is_none_of_the_target_is_refused(copied, change, words):
     folds = copied.with_folds_at(*HURTS)
     record = read_record(PairRecord, copied.path("fold_2.json"))
-    write_record(replace(record, candidate="3"), copied.path("fold_2.json"))
-    with pytest.raises(ValueError, match=r"fold_2\.json is a training from 3, but 2 was chosen"):
+    write_record(replace(record, **change), copied.path("fold_2.json"))
+    with pytest.raises(ValueError, match=rf"fold_2\.json {words}: remove it"):
         copied.train_target("kept", **folds)
 
 
