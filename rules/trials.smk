@@ -92,6 +92,11 @@ use rule train_pair as train_trial with:
         "logs/train_trial/{dataset}/{target}_{trial}.log",
     benchmark:
         "benchmarks/train_trial/{dataset}/{target}_{trial}.tsv"
+    resources:  # as its target, which may grow: a pair of a study does not
+        mem_mb=grows(TRAINING_MB),
+        runtime=grows(480),
+        gpu=GPUS,
+        device=SETTINGS.device,
     params:
         **computed(
             rounding, seed=trial_seed, target="preset.target.training", training="preset.training"

@@ -1,13 +1,22 @@
 """Inputs of the rules for targets."""
 
+from functools import cache
+
 from crossback_core.records import SelectionRecord, read_record
 
 
 def selected_backbone(dataset: str, target: str) -> str | None:
     """Read which backbone was selected for a target, once it has been; None where none was."""
     found = checkpoints.select_backbone.get(dataset=dataset, target=target)
+    path = Path(found.output.selection)
+    return backbone_in(path, path.stat().st_mtime_ns)
+
+
+@cache
+def backbone_in(path: Path, changed: int) -> str | None:
+    """Read a file once for all jobs that ask for it, and again when it has changed."""
     try:
-        return read_record(SelectionRecord, found.output.selection).backbone
+        return read_record(SelectionRecord, path).backbone
     except ValueError as error:
         raise refused_within(str(error)) from None
 

@@ -33,7 +33,7 @@ def test_the_profile_is_found_and_rules_that_follow_each_other_share_a_job(tmp_p
     assert "Using profiles slurm and workflow specific profile profiles/default" in planned.output
     groups = re.findall(r"Group job (\w+) .*\n\n((?: {4}.*\n)+)", planned.output)
     wanted = [("baseline", task) for task in ("1", "3", "19", "101")]
-    wanted += [(step, target) for step in ("similarity", "target") for target in ("3", "19")]
+    wanted += [("similarity", target) for target in ("3", "19")]
     found = Counter(
         (name, id_)
         for name, group in groups

@@ -60,6 +60,8 @@ def test_slurm_ran_every_step_under_a_name_that_tells_it(run: Run) -> None:
             "rule_collect_similarity_wildcards_icons",
             *["rule_backbone_choose_sparsity_prune_backbone"] * len(backbones),
             *["rule_target_swap_kv_train_target"] * len(TARGETS),
+            *["rule_trial_prepare_repeat_train_trial_baseline"] * len(TARGETS),
+            *(f"rule_train_trial_wildcards_icons_{target}_repeat_2" for target in TARGETS),
             "rule_summarize_wildcards_icons",
         ]
     )
@@ -83,6 +85,8 @@ def test_every_job_ended_well_on_a_node_of_the_partition(run: Run) -> None:
         ("rule_similarity", "2000M", "01:05:00"),
         ("rule_collect_similarity", "1000M", "00:05:00"),
         ("rule_target", "2000M", "08:05:00"),
+        ("rule_trial", "4000M", "04:30:00"),
+        ("rule_train_trial", "2000M", "08:00:00"),
         ("rule_summarize", "1000M", "00:10:00"),
     ],
 )

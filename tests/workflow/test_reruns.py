@@ -1,6 +1,8 @@
 """What runs again, and what stays: a folder of own data, a finished run, and what comes after."""
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -19,9 +21,14 @@ CONFIG = """\
 run: [mine]
 datasets:
   mine: {kind: folder, raw: raw, encoder: encoder, image_size: 32, preset: tiny}
+presets: # all know five classes, so the first candidate by name is chosen, by any numbers
+  tiny: {selection: {score: classes}}
 """
+CHOICES = ("image-transport", "image-animals", "image-animals")  # of the targets below
 TARGETS = ("image-animals", "image-transport", "text-kitchen")
 OWN = ["prepare_index", "prepare_task", "train_baseline"]  # what each new task needs
+TRIAL = ["prepare_repeat", "train_trial_baseline", "train_trial"]  # and each trial of a target
+ON_BACKBONE = ["swap_kv", "train_trial", "train_target"]
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +43,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     project = Project(folder, ("--configfile", "tests/tiny.yaml", "mine.yaml"))
     done = project.snakemake("--cores", "2")
     assert done.code == 0, done.output
+    assert choices(project) == dict(zip(TARGETS, CHOICES, strict=True))
     return project
 
 
@@ -69,10 +77,23 @@ def products(project: Project) -> dict[str, str]:
     results = project.folder / "results" / "mine"
     files = [
         *results.glob("target_*.*"),
+        *results.glob("trials/*/*/*.*"),
         *results.glob("baseline/*.pt"),
         *results.glob("data/*.pt"),
     ]
     return {str(path.relative_to(results)): sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def of_target(made: dict[str, str], target: str) -> dict[str, str]:
+    """Return the product of a target and its trials, out of all files."""
+    return {name: it for name, it in made.items() if f"target_{target}" in re.split(r"[/.]", name)}
+
+
+def choices(project: Project) -> dict[str, str | None]:
+    """Return the backbone of each target."""
+    records = (project.folder / "results" / "mine" / "selection").glob("*.json")
+    read = [json.loads(path.read_text()) for path in sorted(records)]
+    return {record["target"]: record["backbone"] for record in read}
 
 
 def scores(project: Project, target: str) -> pd.DataFrame:
@@ -131,48 +152,67 @@ def test_a_new_task_costs_what_it_needs_itself(week_later: Project) -> None:
     before = products(week_later)
     task = add_task(week_later, "beasts")  # sorts between others
     target = f"results/mine/target_{task}.pt"
-    own = [*OWN, "list_candidates", "measure_similarity", "select_backbone"]
-    own += ["swap_kv", "train_target"]
+    own = [*OWN, "list_candidates", "measure_similarity", "select_backbone", "train_target"]
     assert sorted(plan(week_later, target)) == sorted(own)
-    done = ran(run(week_later, target))
-    pruned = ["prune_backbone", "choose_sparsity"] if "prune_backbone" in done else []
-    assert done == sorted(own + pruned)
+    own += [*TRIAL, "swap_kv"]  # known once the backbone is, which has been pruned
+    assert ran(run(week_later, target)) == sorted(own)
     assert before.items() <= products(week_later).items()
 
-    # The others look at the new candidate; none of them is trained again.
+    # The others look at the new candidate. Who chooses it is trained again, by its own samples.
     old = {target: scores(week_later, target) for target in TARGETS}
     more = ran(run(week_later))
-    trained = {"train_target", "swap_kv"} & set(more)
     for target in TARGETS:
         table = scores(week_later, target)
         kept = table[table["candidate"] != task]
         assert kept.reset_index(drop=True).equals(old[target])
         assert len(table) == len(old[target]) + 1
-    if not trained:
-        assert before.items() <= products(week_later).items()
-    assert not set(OWN) & set(more)
+    moved, *stay = TARGETS
+    assert choices(week_later)[moved] == task
+    assert [more.count(rule) for rule in ON_BACKBONE] == [1, 1, 1]
+    assert not {*OWN, *TRIAL[:2]} & set(more)
+    after = products(week_later)
+    for target in stay:
+        assert len(of_target(before, target)) == 9
+        assert of_target(after, target) == of_target(before, target)
     assert more.count("measure_similarity") == len(TARGETS)
     assert plan(week_later) == {}
+
+
+def test_a_target_without_a_candidate_stays_as_long_as_none_comes(week_later: Project) -> None:
+    none = ("--config", "presets={tiny: {selection: {minimum: 5}}}")
+    done = ran(run(week_later, *none))
+    assert done.count("train_target") == len(TARGETS) and not {"swap_kv", *TRIAL} & set(done)
+    assert set(choices(week_later).values()) == {None}
+    before = products(week_later)
+    add_task(week_later, "beasts")
+    done = ran(run(week_later, *none))
+    assert done.count("train_target") == 1 and not {"swap_kv", *TRIAL} & set(done)
+    assert before.items() <= products(week_later).items()
+    assert plan(week_later, *none) == {}
 
 
 def test_more_samples_concern_their_task_and_what_is_built_on_it(week_later: Project) -> None:
     before = products(week_later)
     index = week_later.folder / "results" / "mine" / "data" / "index.csv"
     old = pd.read_csv(index)
-    for number, path in enumerate(pictures(week_later)[:3]):
-        data = pictures(week_later, "transport")[number].read_bytes()
+    for number, path in enumerate(pictures(week_later, "transport")[:3]):
+        data = pictures(week_later)[number].read_bytes()
         path.with_name(f"new-{number}.png").write_bytes(data + b"more")
     done = ran(run(week_later))
-    assert [done.count(rule) for rule in OWN] == [1, 1, 1]
+    assert [done.count(rule) for rule in (*OWN, *TRIAL[:2])] == [1, 1, 1, 1, 1]
+    assert [done.count(rule) for rule in ON_BACKBONE] == [2, 2, 2]
     joined = old.merge(pd.read_csv(index), on="id")
     assert len(joined) == len(old)
     assert (joined["split_x"] == joined["split_y"]).all()
     after = products(week_later)
-    same = {name for name in before if before[name] == after[name]}
-    assert {f"data/task_{task}.pt" for task in TARGETS[1:]} <= same
-    assert {f"baseline/task_{task}.pt" for task in TARGETS[1:]} <= same
-    assert "data/task_image-animals.pt" not in same
-    assert "target_image-animals.pt" not in same
+    changed = {name for name in before if before[name] != after[name]}
+    of_transport = {name for name in before if "image-transport" in name}
+    of_its_target = {*of_target(before, "image-animals")} - {
+        name for name in before if "repeat_2/baseline" in name or "repeat_2/task" in name
+    }
+    assert changed <= of_transport | of_its_target
+    assert {"data/task_image-transport.pt", "target_image-transport.pt"} <= changed
+    assert {f"trials/target_{task}/repeat_2/target.json" for task in TARGETS[:2]} <= changed
     assert plan(week_later) == {}
 
 

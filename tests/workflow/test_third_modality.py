@@ -41,7 +41,8 @@ presets:
       cross_head_dim: 16
     training: {epochs: 30, min_steps: 0, batch_size: 8}
     pruning: {sparsities: [0.5], epochs: 2, ramp_epochs: 1, allowed_loss: 0.2}
-    selection: {probes: 4, mutations: 4}
+    selection: {score: label_cka, minimum: null, probes: 4, mutations: 4}
+    target: {repeats: 1}
 """
 
 

@@ -1,10 +1,12 @@
 """docs/tutorial.md: every command is run, in order, and plans what the page says.
 
-With TUTORIAL_PRESET=demo it runs as written; with pytest's option -s it prints what the page shows.
+With TUTORIAL_PRESET=demo it runs as written; with pytest's option -s it prints what the page shows,
+and what each command took.
 """
 
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -61,6 +63,7 @@ def run(block: Block, folder: Path) -> str:
     text = block.text.replace("preset: demo", f"preset: {PRESET}")
     program = ["python"] if block.language == "python" else ["bash", "-euo", "pipefail"]
     paths = os.pathsep.join([str(folder.parent / "bin"), os.environ["PATH"]])
+    before = processor_minutes()
     done = subprocess.run(
         [*program, "-c", text],
         cwd=folder,
@@ -71,9 +74,16 @@ def run(block: Block, folder: Path) -> str:
         text=True,
         timeout=1800,
     )
-    print(f"$ {text}{done.stdout}")
+    minutes = processor_minutes() - before
+    print(f"$ {text}{done.stdout}({minutes:.1f} minutes of a processor)\n", flush=True)
     assert done.returncode == 0, f"{text}\nends with {done.returncode}:\n{done.stdout}"
     return done.stdout
+
+
+def processor_minutes() -> float:
+    """Return what all commands that were run so far took of a processor."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (used.ru_utime + used.ru_stime) / 60
 
 
 def plan(text: str) -> dict[str, int]:
