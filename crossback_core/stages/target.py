@@ -87,7 +87,7 @@ class _Job:
 
     data: TaskData
     choice: SelectionRecord
-    own: BaselineRecord
+    alone: BaselineRecord
     baseline: Network
     target: TargetSettings
     training: TrainingSettings
@@ -173,7 +173,7 @@ def _train(
     outcome = pick_and_grow(
         lambda: deepcopy(start.network).to(job.device),
         job.data,
-        goal=job.own.validation_accuracy,
+        goal=job.alone.validation_accuracy,
         target=settings,
         training=job.training,
         seed=job.seed,
@@ -216,7 +216,7 @@ def _result(job: _Job, reached: _OnBackbone | None) -> tuple[Network, dict[str, 
     keeps = reached is None or (job.target.keep_better and verdict == "hurts")
     product = job.baseline if reached is None or keeps else reached.outcome.kept.network
     attempts = reached.outcome.tried if reached else ()
-    chosen = job.own if reached is None or keeps else reached.tried
+    chosen = job.alone if reached is None or keeps else reached.tried
     own_logits = split_logits(job.baseline.settled(job.data.task), job.data.test)
     return product, {
         **_backbone_of(None if keeps else job.choice),
@@ -229,8 +229,8 @@ def _result(job: _Job, reached: _OnBackbone | None) -> tuple[Network, dict[str, 
         "validation_accuracy": chosen.validation_accuracy,
         "test_accuracy": chosen.test_accuracy,
         **_by_class(product, job.data),
-        "baseline_validation_accuracy": job.own.validation_accuracy,
-        "baseline_test_accuracy": job.own.test_accuracy,
+        "baseline_validation_accuracy": job.alone.validation_accuracy,
+        "baseline_test_accuracy": job.alone.test_accuracy,
         "baseline_test_balanced_accuracy": balanced_accuracy(
             confusion(own_logits, job.data.test.labels)
         ),

@@ -255,7 +255,7 @@ def test_damaged_data_ends_with_one_message_and_leaves_what_there_was(run: Run) 
 
 
 def test_below_the_minimum_the_baseline_is_the_product(run: Run) -> None:
-    config = "presets={tiny: {selection: {minimum: 1.5}}}"
+    config = "presets={tiny: {selection: {score: label_cka_excess, minimum: 1.5}}}"
     done = run.project.snakemake("results/icons/target_3.pt", "--cores", "2", "--config", config)
     assert done.code == 0, done.output
     assert "its own baseline: no candidate has a score above the minimum" in done.output
