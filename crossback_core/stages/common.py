@@ -23,7 +23,7 @@ from crossback_core.learning.evaluation import (
 from crossback_core.learning.resuming import Row
 from crossback_core.learning.verdict import Run, outcomes
 from crossback_core.model.network import Network
-from crossback_core.records import Record, read_record
+from crossback_core.records import PairRecord, Record, read_record
 from crossback_core.storage.files import read_csv, sha256
 from crossback_core.version import NUMERICS
 
@@ -146,6 +146,36 @@ def run_of(network: Network, baseline: Network, data: TaskData) -> Run:
         for split in (data.validation, data.test)
     )
     return Run(*signs)
+
+
+def runs_of(trials: Sequence[StrPath], *, candidate: str, seed: int, tested: int) -> list[Run]:
+    """Read what further trainings of a target answered: each one of its own.
+
+    Args:
+        trials: Their records.
+        candidate: The backbone that they have to be from.
+        seed: Of the target's own training: none of them may have it.
+        tested: Number of test samples.
+    """
+    records = [record_of(PairRecord, path) for path in trials]
+    seeds = [seed]
+    for path, record in zip(trials, records, strict=True):
+        problem = _problem(record, candidate, seeds, tested)
+        if problem:
+            raise ValueError(f"{path} {problem}: remove it and run again")
+        seeds.append(record.seed)
+    return [Run(record.validation_outcomes, record.test_outcomes) for record in records]
+
+
+def _problem(trial: PairRecord, candidate: str, seeds: Sequence[int], tested: int) -> str:
+    """Say why a training has no part in the verdict, or nothing."""
+    if trial.candidate != candidate:
+        return f"is a training from {trial.candidate}, but {candidate} was chosen"
+    if trial.seed in seeds:
+        return f"is a training of seed {trial.seed}, as another of them is"
+    if len(trial.test_outcomes) != tested:
+        return f"has answers to {len(trial.test_outcomes)} test samples, not {tested}"
+    return ""
 
 
 def circumstances(data: TaskData, *, seed: int, device: torch.device) -> dict[str, Any]:

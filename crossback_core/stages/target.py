@@ -29,7 +29,6 @@ from crossback_core.model.network import Network
 from crossback_core.records import (
     BaselineRecord,
     EarlierTask,
-    PairRecord,
     ProductRecord,
     SelectionRecord,
     StartRecord,
@@ -51,6 +50,7 @@ from crossback_core.stages.common import (
     network_of,
     record_of,
     run_of,
+    runs_of,
     seconds_of,
     task_of,
     training_key,
@@ -140,7 +140,8 @@ def train_target(
     reached = None
     if choice.backbone is not None:
         made_of |= {"backbone": backbone[0], "initial": initial[0]}
-        reached = _train(job, task_file, initial[0], _runs_of(trials, job), selection=selection)
+        runs = runs_of(trials, candidate=choice.backbone, seed=seed, tested=len(data.test))
+        reached = _train(job, task_file, initial[0], runs, selection=selection)
     made_of |= {f"trial_{number}": path for number, path in enumerate(trials, start=1)}
     product, result = _result(job, reached)
     on_backbone = product is not job.baseline
@@ -185,29 +186,6 @@ def _train(
         _tried(outcome, job, made),
         compare(run, others, judged_by=job.target.judged_by),
     )
-
-
-def _runs_of(trials: Sequence[StrPath], job: _Job) -> list[Run]:
-    """Read what further trainings answered: of the same target and backbone, each of its own."""
-    records = [record_of(PairRecord, path) for path in trials]
-    seeds = [job.seed]
-    for path, record in zip(trials, records, strict=True):
-        problem = _problem(record, job, seeds)
-        if problem:
-            raise ValueError(f"{path} {problem}: remove it and run again")
-        seeds.append(record.seed)
-    return [Run(record.validation_outcomes, record.test_outcomes) for record in records]
-
-
-def _problem(trial: PairRecord, job: _Job, seeds: Sequence[int]) -> str:
-    """Say why a training has no part in the verdict, or nothing."""
-    if trial.candidate != job.choice.backbone:
-        return f"is a training from {trial.candidate}, but {job.choice.backbone} was chosen"
-    if trial.seed in seeds:
-        return f"is a training of seed {trial.seed}, as another of them is"
-    if len(trial.test_outcomes) != len(job.data.test):
-        return f"has answers to {len(trial.test_outcomes)} test samples, not {len(job.data.test)}"
-    return ""
 
 
 def _result(job: _Job, reached: _OnBackbone | None) -> tuple[Network, dict[str, Any]]:
