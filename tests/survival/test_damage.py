@@ -66,6 +66,7 @@ SELECTION = "icons/selection/target_3.json"
             "icons/backbone/task_{backbone}/choice.json",
         ),
         ("icons/target_3.json", truncated, "icons/summary.csv"),
+        ("icons/stacking/target_3.json", truncated, "icons/summary.csv"),
     ],
 )
 def test_a_damaged_file_is_named_and_nothing_touched(
