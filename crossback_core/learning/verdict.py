@@ -157,13 +157,14 @@ def gain_over_draws(runs: Sequence[Outcomes]) -> Gain:
     """Return the mean difference of several runs that answer the same samples.
 
     Samples and runs are two crossed random effects: the variance of the mean is
-    (MS_runs + MS_samples - MS_rest) / (runs x samples), and its degrees of freedom are
-    Satterthwaite's. It is never less than that of samples alone. One run says nothing of the luck
-    of a training: its interval is that of a paired t test over its samples. In simulations of
-    three runs the interval covers 92 to 93 % (samples alone, as if they were all different: 80 %).
+    (MS_runs + max(MS_samples - MS_rest, 0)) / (runs x samples), with Hillis' degrees of freedom,
+    at least runs - 1. Where runs differ no more than their samples would have them, it is that of
+    samples alone. One run says nothing of the luck of a training: its interval is that of a paired
+    t test over its samples. In simulations of three runs the interval covers 93 to 96 %, of two 88
+    to 97 % (samples alone, as if they were all different: 80 %).
 
-    Source: Searle, Casella and McCulloch, "Variance Components" (1992), chapter 4; for readers and
-    cases, who are crossed alike, Hillis (Statistics in Medicine, 2007).
+    Source: Hillis, "A comparison of denominator degrees of freedom methods for multiple observer
+    ROC analysis" (Statistics in Medicine, 2007): readers and cases are crossed as these are.
 
     Args:
         runs: Of as many samples each, in the same order.
@@ -185,9 +186,9 @@ def gain_over_draws(runs: Sequence[Outcomes]) -> Gain:
     squares = [max(0.0, total) / free if free else 0.0 for total, free in parts]
     if squares[1] <= squares[2]:  # runs differ no more than their samples would have them
         return _interval(mean, squares[0] / table.size, samples - 1, samples)
-    whole = squares[0] + squares[1] - squares[2]
-    spread = sum(each**2 / free for each, (_, free) in zip(squares, parts, strict=True) if free)
-    return _interval(mean, whole / table.size, whole**2 / spread, samples)
+    of_samples, of_runs, of_rest = squares
+    whole = of_runs + max(of_samples - of_rest, 0.0)
+    return _interval(mean, whole / table.size, (count - 1) * (whole / of_runs) ** 2, samples)
 
 
 def gain_over_folds(runs: Sequence[Outcomes]) -> Gain:

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from crossback_core.learning.verdict import (
@@ -48,6 +50,14 @@ def test_runs_that_disagree_as_a_whole_say_little():
     reach = stats.t.ppf(0.975, 1) * np.std([1, 0], ddof=1) / 2**0.5
     assert gain.high - gain.mean == pytest.approx(reach)
     assert gain.verdict == "undecided"
+
+
+@given(st.lists(st.text("+-0", min_size=6, max_size=6), min_size=2, max_size=4))
+def test_an_interval_is_never_wider_than_runs_alone_would_make_it(runs):
+    """Two runs whose samples disagree had intervals of hundreds of points: half a degree free."""
+    gain = gain_over_draws(runs)
+    widest = stats.t.ppf(0.975, len(runs) - 1) * gain.error
+    assert gain.high - gain.mean <= max(widest, 1) + 1e-9
 
 
 def covered(draw, gain_of, *, worlds=1500):
