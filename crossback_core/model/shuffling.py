@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from copy import deepcopy
+from typing import TypeVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from crossback_core.model.body import Body
+_Module = TypeVar("_Module", bound=nn.Module)
 
 
 def shuffled(values: Tensor, random: torch.Generator | None = None) -> Tensor:
@@ -21,17 +22,17 @@ def shuffled(values: Tensor, random: torch.Generator | None = None) -> Tensor:
     return values.flatten()[order].view_as(values)
 
 
-def shuffled_body(body: Body, random: torch.Generator) -> Body:
-    """Return a copy of a body in which each trained parameter is shuffled within itself.
+def shuffled_copy(trained: _Module, random: torch.Generator) -> _Module:
+    """Return a copy of a body, or of a whole model, each parameter shuffled within itself.
 
     Weights, biases, norms, latents and query alike: what training wrote into any of them is
-    knowledge. Their distribution, and so the scale of what the body computes, stays.
+    knowledge. Their distribution, and so the scale of what is computed, stays.
 
     Args:
-        body: The body of a settled task.
+        trained: The body of a settled task, or its model.
         random: Draws the orders.
     """
-    copy = deepcopy(body)
+    copy = deepcopy(trained)
     with torch.no_grad():
         for parameter in copy.parameters():
             parameter.copy_(shuffled(parameter, random))

@@ -13,7 +13,7 @@ from torch import Tensor
 from crossback_core.data.task_file import Split, TaskData
 from crossback_core.learning.evaluation import split_features, split_observed
 from crossback_core.model.network import TaskModel
-from crossback_core.model.shuffling import shuffled_body
+from crossback_core.model.shuffling import shuffled_copy
 from crossback_core.selection.profiles import Forward, ProbeHalf, Probes, mutate, outputs, read
 from crossback_core.selection.scores import measure
 from crossback_core.selection.settings import ProbeSettings
@@ -81,7 +81,7 @@ class Target:
         """Yield what a view has of a model's own, then what it has of each shuffled body."""
         texts = (f"{self.seed} {self.data.task} {task} {draw}" for draw in range(DRAWS))
         random = [torch.Generator().manual_seed(stream(text)) for text in texts]
-        bodies = [shuffled_body(model.body, each) for each in random]
+        bodies = [shuffled_copy(model.body, each) for each in random]
         splits = (self.data.train, self.data.validation)
         trained, held_out = (split_observed(model, split, others=bodies) for split in splits)
         for (features, *blocks), (others, *_) in zip(trained, held_out, strict=True):

@@ -6,9 +6,7 @@ from nothing but more training. Each control takes one explanation away.
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Iterator
-from copy import deepcopy
 from dataclasses import replace
 
 import torch
@@ -18,8 +16,8 @@ from crossback_core.learning.evaluation import split_accuracy
 from crossback_core.learning.kv_swap import Reconstruction, reconstruct
 from crossback_core.learning.settings import SwapSettings
 from crossback_core.model.network import Network
-from crossback_core.model.shuffling import shuffled
-from crossback_core.selection.comparison import Trained
+from crossback_core.model.shuffling import shuffled, shuffled_copy
+from crossback_core.selection.comparison import Trained, stream
 from crossback_core.study.settings import Start
 
 
@@ -48,7 +46,7 @@ def stream_of(*, seed: int, target: str, start: Start, candidate: str) -> int:
 
     A control that comes out odd by chance must not do so for all targets.
     """
-    return zlib.crc32(f"{seed} {target} {start} {candidate}".encode())
+    return stream(f"{seed} {target} {start} {candidate}")
 
 
 def shuffled_candidate(candidate: Trained, *, target: str, seed: int) -> Trained:
@@ -66,12 +64,8 @@ def shuffled_candidate(candidate: Trained, *, target: str, seed: int) -> Trained
     Returns:
         It has the accuracy that the shuffled network has on its own task.
     """
-    stream = stream_of(seed=seed, target=target, start="shuffled", candidate=candidate.data.task)
-    random = torch.Generator().manual_seed(stream)
-    model = deepcopy(candidate.model)
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.copy_(shuffled(parameter, random))
+    own = stream_of(seed=seed, target=target, start="shuffled", candidate=candidate.data.task)
+    model = shuffled_copy(candidate.model, torch.Generator().manual_seed(own))
     return replace(
         candidate, model=model, accuracy=split_accuracy(model, candidate.data.validation)
     )

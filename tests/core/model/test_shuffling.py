@@ -4,7 +4,7 @@ import tiny
 import torch
 
 from crossback_core.model.body import Body
-from crossback_core.model.shuffling import shuffled, shuffled_body
+from crossback_core.model.shuffling import shuffled, shuffled_copy
 
 
 def body() -> Body:
@@ -20,7 +20,7 @@ def drawn(seed: int) -> torch.Generator:
 def test_every_parameter_keeps_its_values_and_loses_their_order():
     plain = body()
     before = tiny.snapshot(plain)
-    changed = shuffled_body(plain, drawn(1))
+    changed = shuffled_copy(plain, drawn(1))
     for name, values in changed.named_parameters():
         assert torch.equal(values.flatten().sort().values, before[name].flatten().sort().values)
         assert not torch.equal(values, before[name]), name
@@ -29,7 +29,7 @@ def test_every_parameter_keeps_its_values_and_loses_their_order():
 
 def test_one_stream_is_one_body_and_no_other_is_touched():
     plain, state = body(), torch.get_rng_state()
-    first, again, other = (tiny.snapshot(shuffled_body(plain, drawn(n))) for n in (1, 1, 2))
+    first, again, other = (tiny.snapshot(shuffled_copy(plain, drawn(n))) for n in (1, 1, 2))
     assert tiny.same_state(first, again) and not tiny.same_state(first, other)
     assert torch.equal(state, torch.get_rng_state())
 
