@@ -130,7 +130,7 @@ rule prepare_task:
         mem_mb=grows(4000),
         runtime=grows(30),
     params:
-        **computed(samples_of(task_id), members=members, train_per_class=train_per_class),
+        **computed(samples_of(task_id), members=members, train_per_class=train_per_class(task_id)),
         task=task_id,
         dataset=setting("dataset"),
     message:

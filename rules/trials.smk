@@ -27,7 +27,7 @@ use rule prepare_task as prepare_repeat with:
             samples_of(target_id),
             seed=repeat_seed,
             members=target_alone,
-            train_per_class=target_train_per_class,
+            train_per_class=train_per_class(target_id),
         ),
         task=target_id,
         dataset=setting("dataset"),

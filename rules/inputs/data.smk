@@ -109,6 +109,6 @@ def members(wildcards: Wildcards) -> tuple[str, ...]:
     return experiment_of(wildcards).members(task_id(wildcards))
 
 
-def train_per_class(wildcards: Wildcards) -> int | None:
-    """Return the number of training samples per class; None stands for all."""
-    return experiment_of(wildcards).training_samples(task_id(wildcards))
+def train_per_class(network: Callable[[Wildcards], str]) -> Param:
+    """Return the params function of a job's training samples per class; None stands for all."""
+    return lambda wildcards: experiment_of(wildcards).training_samples(network(wildcards))

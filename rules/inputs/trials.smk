@@ -26,8 +26,3 @@ def seed_of_trial(trial: str) -> int:
 def fold_number(wildcards: Wildcards) -> int:
     """Return which part of the training samples a job holds out."""
     return int(wildcards.fold)
-
-
-def target_train_per_class(wildcards: Wildcards) -> int | None:
-    """Return a target's number of training samples per class; None stands for all."""
-    return experiment_of(wildcards).training_samples(target_id(wildcards))
