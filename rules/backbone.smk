@@ -27,6 +27,7 @@ rule prune_backbone:
         runtime=grows(480),
         gpu=GPUS,
         device=SETTINGS.device,
+        tracker=SETTINGS.tracker,
     params:
         **computed(rounding, pruning="preset.pruning.ladder", training="preset.training"),
         levels=ladder_levels,

@@ -17,6 +17,7 @@ rule train_baseline:
         runtime=grows(240),
         gpu=GPUS,
         device=SETTINGS.device,
+        tracker=SETTINGS.tracker,
     params:
         **computed(rounding, model="preset.model", training="preset.training"),
         resume="results/{dataset}/.resume/baseline_{task}",

@@ -124,6 +124,7 @@ rule train_pair:
         runtime=grows(240),
         gpu=GPUS,
         device=SETTINGS.device,
+        tracker=SETTINGS.tracker,
     params:
         **computed(rounding, seed=study_seed, target=studied_target, training="preset.training"),
         start="{start}",

@@ -55,6 +55,7 @@ rule train_target:
         runtime=grows(480),
         gpu=GPUS,
         device=SETTINGS.device,
+        tracker=SETTINGS.tracker,
     params:
         **computed(rounding, target="preset.target", training="preset.training"),
         resume="results/{dataset}/.resume/target_{target}",

@@ -97,6 +97,7 @@ use rule train_pair as train_trial with:
         runtime=grows(480),
         gpu=GPUS,
         device=SETTINGS.device,
+        tracker=SETTINGS.tracker,
     params:
         **computed(
             rounding, seed=trial_seed, target="preset.target.training", training="preset.training"

@@ -16,6 +16,7 @@ from crossback_core.data.settings import DatasetSettings
 from crossback_core.data.sources import RemoteFile
 from crossback_core.learning.settings import PruningSettings, TargetSettings, TrainingSettings
 from crossback_core.model.settings import ModelSettings
+from crossback_core.runtime.trackers import NONE
 from crossback_core.section import STRICT, Count, Distinct, Entries, Seed, Text
 from crossback_core.selection.settings import SelectionSettings
 from crossback_core.study.settings import Start, StudySettings
@@ -39,6 +40,9 @@ class TopSettings:
     ]
     datasets: Annotated[dict[str, Any], Field(min_length=1, description="data sets by name")]
     presets: Annotated[dict[str, Any], Field(min_length=1, description="presets by name")]
+    tracker: Annotated[
+        Text, Field(description="shows trainings while they run: tensorboard; or none")
+    ] = NONE
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -202,5 +206,6 @@ class Settings:
 
     seed: int
     device: Device
+    tracker: str
     run: tuple[str, ...]
     datasets: Mapping[str, Experiment]

@@ -10,6 +10,7 @@ from crossback_core.config.datasets import Known, load_experiment
 from crossback_core.config.experiment import Settings, TopSettings
 from crossback_core.config.plain import normalised
 from crossback_core.config.presets import load_presets
+from crossback_core.runtime.trackers import NONE, check_tracker
 from crossback_core.section import build, unknown
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
@@ -44,10 +45,18 @@ def load_settings(config: Mapping[str, Any]) -> Settings:
             problems.append(f"run: {unknown('data set', name, datasets)}")
         elif (found := datasets[name]) is not None and not found.tasks:
             problems.append(f"datasets.{name}.raw: {found.dataset.raw} is not a folder")
+    problems += _tracker_problems(top)
     if problems or top is None:
         raise ValueError(_told(problems))
     experiments = {name: each for name, each in datasets.items() if each is not None}
-    return Settings(top.seed, top.device, top.run, experiments)
+    return Settings(top.seed, top.device, top.tracker, top.run, experiments)
+
+
+def _tracker_problems(top: TopSettings | None) -> Iterator[str]:
+    try:
+        check_tracker(top.tracker if top else NONE)
+    except ValueError as error:
+        yield f"tracker: {error}"
 
 
 def _told(problems: list[str]) -> str:

@@ -247,11 +247,12 @@ def _seed_epoch(seed: int, epoch: int) -> torch.Generator:
 
 def _report(label: str, rows: Sequence[Row], epochs: int, later: int) -> None:
     row = rows[-1]
+    told = progress(label, [row["seconds"] for row in rows], epochs, later=later)
     logger.info(
         "%s: epoch %d of %d, loss %.4f, train %.3f, validation %.3f",
         *(label, row["epoch"], epochs, row["loss"]),
         *(row["train_accuracy"], row["validation_accuracy"]),
-        extra={"progress": progress(label, [row["seconds"] for row in rows], epochs, later=later)},
+        extra={"progress": told, "training": label, "row": row},
     )
 
 

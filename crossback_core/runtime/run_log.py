@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TextIO
 
+from crossback_core.runtime.trackers import NONE, TRACKERS, Tracking
 from crossback_core.storage.files import reason
 from crossback_core.wording import printable
 
@@ -28,7 +29,7 @@ ON_TERMINAL, ELSEWHERE = 10.0, 30.0
 
 
 @contextlib.contextmanager
-def run_log(path: str | Path) -> Iterator[None]:
+def run_log(path: str | Path, *, tracker: str = NONE) -> Iterator[None]:
     """Keep the log of a script's run in one file.
 
     Log records from INFO on, warnings and what Python code prints to stderr go to the file; on a
@@ -41,6 +42,7 @@ def run_log(path: str | Path) -> Iterator[None]:
 
     Args:
         path: The log file; one of an earlier run is replaced.
+        tracker: Name of what shows the trainings, in a folder beside the log, called like it.
 
     Raises:
         SystemExit: After an error (1), an interruption (130) or SIGTERM (143). A script is where a
@@ -49,7 +51,11 @@ def run_log(path: str | Path) -> Iterator[None]:
     path = Path(path)
     with (
         _open_log(path) as file,
-        _records_to(_file_handler(file), Screen(screen := sys.stderr)),
+        _records_to(
+            _file_handler(file),
+            Screen(screen := sys.stderr),
+            *_tracking(tracker, path.with_suffix("")),
+        ),
         _terminate_as_interrupt(),
     ):
         started = time.monotonic()
@@ -85,9 +91,13 @@ def _open_log(path: Path) -> _Log:
         raise SystemExit(f"OSError: {reason(error)}: the log {path} could not be opened") from error
 
 
+def _tracking(tracker: str, folder: Path) -> list[logging.Handler]:
+    return [] if tracker == NONE else [Tracking(TRACKERS.find(tracker)(folder))]
+
+
 @contextlib.contextmanager
 def _records_to(*handlers: logging.Handler) -> Iterator[None]:
-    """Send log records and warnings to handlers while the block runs."""
+    """Send log records and warnings to handlers while the block runs, then close them."""
     root = logging.getLogger()
     level = root.level
     for handler in handlers:
@@ -99,8 +109,9 @@ def _records_to(*handlers: logging.Handler) -> Iterator[None]:
     finally:
         logging.captureWarnings(False)
         root.setLevel(level)
-        for handler in handlers:
+        for handler in reversed(handlers):  # the file last: what fails at the end is in it
             root.removeHandler(handler)
+            handler.close()
 
 
 def _file_handler(file: io.TextIOBase) -> logging.Handler:

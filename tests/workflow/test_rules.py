@@ -26,7 +26,7 @@ UNCOMPARED = {"dataset", "resume", "levels"}  # params that determine no result,
 UNCOMPARED |= {"task", "target", "start", "fold"}  # that a path tells as well
 SCRIPT = """from crossback_core.runtime.run_log import run_log
 
-with run_log(snakemake.log[0]):
+with run_log(snakemake.log[0]{tracked}):
     from crossback_core.stages.{theme} import {name}  # a failure is logged
 
     {name}(**snakemake.input, **snakemake.output{more})
@@ -101,7 +101,9 @@ def test_a_script_does_nothing_but_call_its_stage(rule: Rule) -> None:
     more = ", **snakemake.params" if rule.params else ""
     more += ", threads=snakemake.threads" if "threads=" in code else ""
     more += ", device=snakemake.resources.device" if "device=" in code else ""
-    expected = SCRIPT.format(theme=theme_of(rule), name=stage_of(rule), more=more)
+    # what trains has a device, and a tracker
+    tracked = ", tracker=snakemake.resources.tracker" if "device=" in code else ""
+    expected = SCRIPT.format(theme=theme_of(rule), name=stage_of(rule), more=more, tracked=tracked)
     assert ast.dump(ast.parse(code)) == ast.dump(ast.parse(expected))
 
 

@@ -33,7 +33,7 @@ def put(config: Config, path: str, value: Any) -> None:
 # What a configuration would say, and below it the one line that it is refused with, or its start.
 MISTAKES = """
 seeds: 3
-    seeds: unknown key 'seeds' (did you mean 'seed'?); known: seed, device, run, datasets, presets
+    seeds: unknown key 'seeds' (did you mean 'seed'?); known: seed, device, run, datasets, presets, tracker
 seed: -1
     seed: -1 is not allowed; it must be at least 0
 seed: two
@@ -220,7 +220,7 @@ datasets.icons.wide: {101: {}}
     datasets.icons.wide: is called joint now; rename it
 presets.demo.selection.score: probe
     presets.demo.selection.score: 'probe' is not allowed; it is called linear_classifier now...
-"""
+"""  # noqa: E501
 CASES = re.findall(r"((?:^\S.*\n)+)((?:^    .*\n)+)", MISTAKES, re.MULTILINE)
 
 
