@@ -17,7 +17,7 @@ OTHER_BLAS := $(shell grep -qs avx512f /proc/cpuinfo && echo SkylakeX || echo Pr
 NUMERIC := tests/core/model tests/core/learning tests/core/selection
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help install demo study test kernels reruns published survive slurm lint reference docs format data dag clean
+.PHONY: help install demo quick study test kernels reruns published survive slurm lint reference docs format data dag clean
 
 help: ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 17
@@ -26,6 +26,9 @@ install: $(RUNTIME) ## make the virtual environment .venv
 
 demo: $(RUNTIME) ## run the whole method on the embedded icons data set
 	$(BIN)/snakemake --cores all
+
+quick: $(RUNTIME) ## every step of the method on small networks, in a minute or two
+	$(BIN)/snakemake --cores all results/icons_quick/report.html
 
 study: $(RUNTIME) ## judge the selection: about four processor hours; brings docs/study.md up to date
 	$(BIN)/snakemake --cores all study
