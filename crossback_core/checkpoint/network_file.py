@@ -2,7 +2,8 @@
 
 A checkpoint holds the description of the network's body, its tasks, the values that
 `Ownership.packed` gives, the inputs and heads of the tasks, hashes of the samples that they were
-trained and validated on, a record of how it came about, and a hash over all of these.
+trained and validated on, recipes of their raw input, a record of how it came about, and a hash over
+all of these.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from crossback_core.checkpoint import CHECKPOINT_FORMAT
 from crossback_core.checkpoint.seen_file import pack_seen, unpack_seen
+from crossback_core.data.recipe_file import pack_recipes, unpack_recipes
 from crossback_core.model.body import BODIES, Body, describe, read_settings
 from crossback_core.model.flat import check_fit, detached
 from crossback_core.model.network import Network, TaskSpec
@@ -30,9 +32,10 @@ from crossback_core.version import __version__
 from crossback_core.wording import printable
 
 # Which version wrote an older format.
-_WRITERS = {1: "0.1", 2: "0.2 before its release", 3: "0.2 before its release"}
+_WRITERS = {1: "0.1"} | dict.fromkeys((2, 3, 4), "0.2 before its release")
 
-_ENTRIES = {"format", "body", "tasks", "record", "values", "inputs", "heads", "seen", "digest"}
+_ENTRIES = {"format", "body", "tasks", "record", "values", "inputs", "heads", "seen", "recipes"}
+_ENTRIES |= {"digest"}
 
 # What values that fit their hash but no network lead to.
 _UNSOUND = (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, AttributeError)
@@ -72,6 +75,7 @@ def save_checkpoint(
         "inputs": [detached(module.state_dict()) for module in network.inputs],
         "heads": [detached(module.state_dict()) for module in network.heads],
         "seen": pack_seen(network.seen if samples else [None] * len(network.seen)),
+        "recipes": pack_recipes(network.recipes),
     }
     _check_finite(network, payload["values"])
     payload["digest"] = _digest(payload)
@@ -153,6 +157,8 @@ def _rebuild(payload: dict[str, Any]) -> Network:
             module.load_state_dict(state)
     _check_finite(network, payload["values"])
     network.seen = unpack_seen(entry(payload, "seen", list), tasks=len(specs))
+    read = [(spec.modality, spec.channels) for spec in specs]
+    network.recipes = unpack_recipes(entry(payload, "recipes", dict), read=read)
     return network
 
 

@@ -5,16 +5,25 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, TypeGuard, overload
 
 from torch import Tensor
 from torch.nn import functional
 
 from crossback_core.checkpoint.network_file import load_checkpoint, save_checkpoint
+from crossback_core.checkpoint.predicting import (
+    Prediction,
+    Predictions,
+    predict_prepared,
+    predict_raw,
+)
+from crossback_core.checkpoint.raw_input import Raw, inputs_of
 from crossback_core.data.modalities import MODALITIES
+from crossback_core.data.recipe import Reader
 from crossback_core.data.task_file import Split, TaskData, load_task
 from crossback_core.learning.evaluation import accuracy, check_learned, count_seen, predict_logits
 from crossback_core.model.network import Network, TaskModel, TaskSpec
+from crossback_core.wording import printable
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +62,9 @@ class Product:
     network: Network
     record: dict[str, Any]
     _models: dict[str, TaskModel] = field(default_factory=dict, init=False, repr=False)
+    _readers: dict[tuple[str, str | None], Reader] = field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @classmethod
     def load(cls, path: str | Path) -> Product:
@@ -87,12 +99,75 @@ class Product:
         MODALITIES.find(spec.modality).check_inputs(values, mask, spec.channels)
         return predict_logits(model, values, mask)
 
-    def predict(self, *, task: str | int, inputs: Inputs) -> Tensor:
-        """Return the most likely class of each input, as its position in the task's classes (n,).
+    @overload
+    def predict(
+        self,
+        inputs: list[Raw] | tuple[Raw, ...] | Inputs,
+        *,
+        task: str | int | None = None,
+        encoder: str | Path | None = None,
+        threads: int | None = None,
+    ) -> Predictions: ...
 
-        The arguments are those of `logits`; `tasks[task].classes` has the names.
+    @overload
+    def predict(
+        self,
+        inputs: Raw,
+        *,
+        task: str | int | None = None,
+        encoder: str | Path | None = None,
+        threads: int | None = None,
+    ) -> Prediction | Predictions: ...
+
+    def predict(
+        self,
+        inputs: Raw | list[Raw] | tuple[Raw, ...] | Inputs,
+        *,
+        task: str | int | None = None,
+        encoder: str | Path | None = None,
+        threads: int | None = None,
+    ) -> Prediction | Predictions:
+        """Name the classes of raw inputs: files, folders, sentences, pictures, arrays of pixels.
+
+        They are read as the samples of the task were, so the logits are those of an evaluation.
+
+        Args:
+            inputs: One input, or a list of them. A path is a file, or a folder, whose files of the
+                task's modality are read, those in folders below as well. A str is a path to a task
+                that reads no texts. To one that does it is a sentence, unless it names a file: one
+                that exists and has a suffix of a modality (photo.jpg, note.txt). What looks like
+                such a name, with no blank in it, is never taken for a sentence. Arrays are uint8
+                (height, width, 3), or a batch of these. What `logits` takes is taken as well.
+            task: Its id; None is the newest task. The result names it.
+            encoder: Folder of the encoder that reads the task's texts, if it has moved.
+            threads: How many inputs are read at a time; None is as many as there are processors,
+                8 at most.
+
+        Returns:
+            A `Prediction` of one input; `Predictions` of a list, a folder or a batch. There, what
+            cannot be read has a `problem` in place of classes.
+
+        Raises:
+            FileNotFoundError: The one input is a path that does not exist, or the encoder is not
+                here.
+            ValueError: The one input cannot be read; there is none; one is of another modality than
+                the task; there is no such task, or it does not know how raw input is read; the
+                encoder has changed.
         """
-        return self.logits(task=task, inputs=inputs).argmax(dim=1)
+        spec = self._spec(task)
+        if _is_prepared(inputs):
+            logits = self.logits(task=spec.task, inputs=inputs)
+            names = [f"input {place + 1}" for place in range(len(logits))]
+            return Predictions(predict_prepared(logits, spec.task, spec.classes, names))
+        given, many = inputs_of(inputs, spec, self.network.specs)
+        reader = self._reader(spec, None if encoder is None else str(encoder))
+        found = predict_raw(self._model(spec.task), reader, given, threads=threads)
+        if many:
+            return Predictions(found)
+        (one,) = found
+        if one.problem:
+            raise ValueError(f"{printable(one.source) or repr(one.source)}: {one.problem}")
+        return one
 
     def evaluate(
         self, data: TaskData | str | Path, *, split: str = "test", allow_seen: bool = False
@@ -150,12 +225,37 @@ class Product:
             return None
         return sum(content in seen.train for content in data.train.contents)
 
+    def _spec(self, task: str | int | None) -> TaskSpec:
+        if task is None:
+            return self.network.newest
+        return self.network.specs[self.network.position(str(task)) - 1]
+
+    def _reader(self, spec: TaskSpec, encoder: str | None) -> Reader:
+        """Make what reads raw input of a task on first use: loading an encoder takes seconds."""
+        recipe = self.network.recipes[self.network.position(spec.task) - 1]
+        if recipe is None:
+            raise ValueError(
+                f"task {spec.task} (modality {spec.modality}) does not know how raw input is read:"
+                " its data set does not say it; give prepared tensors (see `logits`)"
+            )
+        modality = MODALITIES.find(spec.modality)
+        key = spec.task, encoder
+        if key not in self._readers:
+            self._readers.setdefault(key, modality.reader(recipe, spec.channels, encoder))
+        return self._readers[key]
+
     def _model(self, task: str | int) -> TaskModel:
         """Settle a task on first use."""
         id_ = str(task)
         if id_ not in self._models:  # two threads may both settle it: they get the first one's
             self._models.setdefault(id_, self.network.settled(id_))
         return self._models[id_]
+
+
+def _is_prepared(inputs: object) -> TypeGuard[Inputs]:
+    """Say whether inputs are meant for `logits`, which tells what is wrong with them."""
+    parts = inputs if isinstance(inputs, tuple) else (inputs,)
+    return any(isinstance(each, Tensor) for each in parts)
 
 
 def _batch(inputs: Inputs) -> tuple[Tensor, Tensor | None]:

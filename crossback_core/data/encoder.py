@@ -6,11 +6,13 @@ needs no `transformers`.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -18,7 +20,8 @@ import numpy as np
 import numpy.typing as npt
 
 from crossback_core.data.contents import content_hash
-from crossback_core.data.text import Texts, read_caption
+from crossback_core.data.recipe import Recipe, TokenCount
+from crossback_core.data.text import Texts, check_characters, read_caption
 from crossback_core.lazy import Lazy
 from crossback_core.wording import printable
 
@@ -32,7 +35,8 @@ logger = logging.getLogger(__name__)
 _MANY_UNKNOWN = 0.25  # of all tokens
 _BATCH = 32  # texts that go through an encoder at a time
 _HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
-_HALF = re.compile("[\ud800-\udfff]")  # of a character that UTF-16 writes in two; JSON may hold it
+# What tells one tokenizer from another of the same vocabulary: case, accents, marks, scripts.
+_PROBE = "Na\u00efve COOKS don't co-operate; 12.5% of \u6f22\u5b57 \u2014 or [MASK]?\n"
 _PARTS = "config.json, model.safetensors and the tokenizer's files"
 
 
@@ -97,19 +101,92 @@ def encode(texts: Sequence[str], settings: ReadsTexts) -> Texts:
         ValueError: If the encoder is incomplete, its tokenizer is another one's, or `text_length`
             does not fit it; or a text is damaged.
     """
-    tokenizer, model = _load(settings.encoder)
+    return load_encoder(settings).encode(texts)
+
+
+@dataclass(frozen=True, eq=False)
+class Encoder:
+    """A tokenizer with its encoder, as settings ask for it.
+
+    Attributes:
+        settings: Of the data set.
+        tokenizer: Of the library.
+        model: Of the library.
+    """
+
+    settings: ReadsTexts
+    tokenizer: Any
+    model: Any
+
+    def encode(self, texts: Sequence[str]) -> Texts:
+        """Return texts as rows of a table: see the function `encode`."""
+        name = self.settings.encoder
+        ids = _tokens(self.tokenizer, texts, self.settings.text_length)
+        if self.settings.representation == "contextual":
+            with _one_thread(), torch.inference_mode():
+                found = _contextual(self.model, ids, name)
+        else:
+            found = Texts(ids, self._table())
+        _check_apart(found, name)
+        contents = [content_hash(text) for text in texts]
+        return replace(found, contents=contents, recipe=self._recipe())
+
+    def counts(self, texts: Sequence[str]) -> list[TokenCount]:
+        """Count the tokens of texts, without those that the tokenizer adds to each."""
+        whole = self.tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]
+        added, most = self.tokenizer.num_special_tokens_to_add(), self.settings.text_length
+        unknown = self.tokenizer.unk_token_id
+        return [
+            TokenCount(
+                read=max(0, min(len(ids), most) - added),
+                unknown=ids[:most].count(unknown),
+                cut=max(0, len(ids) - most),
+            )
+            for ids in whole
+        ]
+
+    def digest(self) -> str:
+        """Return a hash of all that decides how it reads, whatever files that is stored in."""
+        digest = hashlib.sha256(json.dumps(sorted(self.tokenizer.get_vocab().items())).encode())
+        digest.update(json.dumps(self.tokenizer(_PROBE)["input_ids"]).encode())
+        if self.settings.representation == "tokens":
+            digest.update(self._table().tobytes())
+            return digest.hexdigest()
+        for name, weights in sorted(self.model.state_dict().items()):
+            if "pooler" not in name:  # not used, and random where a file lacks it
+                digest.update(weights.contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+    def _table(self) -> npt.NDArray[np.float16]:
+        weights = self.model.get_input_embeddings().weight.detach().numpy()
+        return _half(weights, self.settings.encoder)
+
+    def _recipe(self) -> Recipe:
+        return Recipe(
+            {
+                "encoder": self.settings.encoder,
+                "digest": self.digest(),
+                "representation": self.settings.representation,
+                "text_length": self.settings.text_length,
+            }
+        )
+
+
+def load_encoder(settings: ReadsTexts, *, download: bool = True) -> Encoder:
+    """Load an encoder that fits the settings.
+
+    Args:
+        settings: Of a data set.
+        download: Whether it may be asked for where it is not on this machine.
+
+    Raises:
+        OSError: As `encode`.
+        ValueError: As `encode`, the texts aside.
+    """
+    tokenizer, model = _load(settings.encoder, download=download)
     _check_vocabulary(tokenizer, model, settings)
     _check_length(tokenizer, model, settings)
-    ids = _tokens(tokenizer, texts, settings.text_length)
-    contents = [content_hash(text) for text in texts]
-    if settings.representation == "contextual":
-        with _one_thread(), torch.inference_mode():
-            found = replace(_contextual(model, ids, settings.encoder), contents=contents)
-    else:
-        table = model.get_input_embeddings().weight.detach().numpy()
-        found = Texts(ids, _half(table, settings.encoder), contents)
-    _check_apart(found, settings.encoder)
-    return found
+    return Encoder(settings, tokenizer, model)
 
 
 def _check_apart(texts: Texts, name: str) -> None:
@@ -126,8 +203,7 @@ def _check_apart(texts: Texts, name: str) -> None:
 def _tokens(tokenizer: Any, texts: Sequence[str], length: int) -> list[list[int]]:
     """Return the token ids of texts; none where all are special ones, [UNK] among them."""
     for text in texts:
-        if _HALF.search(text):
-            raise ValueError(f"text {text[:40]!r} holds half a character: mend it, or take it out")
+        check_characters(text)
     given: list[list[int]] = tokenizer(
         list(texts), truncation=True, max_length=length, padding=False
     )["input_ids"]
@@ -143,16 +219,17 @@ def _tokens(tokenizer: Any, texts: Sequence[str], length: int) -> list[list[int]
     return [[] if special.issuperset(ids) else ids for ids in given]
 
 
-def _load(name: str) -> tuple[Any, Any]:
+def _load(name: str, *, download: bool) -> tuple[Any, Any]:
     """Load a tokenizer and its encoder, whole."""
     from transformers import AutoModel, AutoTokenizer
 
     folder_of(name)
     try:
         # Where nothing is said about code that a model brings along, whoever sits there is asked.
-        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False)
+        wanted = {"trust_remote_code": False, "local_files_only": not download}
+        tokenizer = AutoTokenizer.from_pretrained(name, **wanted)
         model, report = AutoModel.from_pretrained(
-            name, dtype=torch.float32, output_loading_info=True, trust_remote_code=False
+            name, dtype=torch.float32, output_loading_info=True, **wanted
         )
     except Exception as error:  # each library beneath has its own kinds
         raise OSError(

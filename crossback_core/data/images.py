@@ -153,12 +153,32 @@ def decode_picture(data: bytes, *, size: int) -> Picture:
     with _decoding(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
         _check_size(picture)
         picture.draft(None, (size * _REDUCING_GAP, size * _REDUCING_GAP))
-        colours, bits = _as_rgb(picture)
-        small = colours.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=_REDUCING_GAP)
-        # Not before it is decoded: that turns a TIFF picture upright, and then it says so.
-        turn = _UPRIGHT.get(_orientation(picture))
-        pixels = np.array(small if turn is None else small.transpose(turn))
+        pixels, bits = _reduced(picture, size)
     return Picture(pixels, content_hash(data), bits)
+
+
+def take_picture(picture: Image.Image, *, size: int) -> Picture:
+    """Bring an open picture to a square of `size` pixels, as `decode_picture` does with a file.
+
+    A JPEG is not decoded at a reduced scale, so its pixels may differ a little from those of its
+    file. The picture itself stays as it is.
+
+    Raises:
+        ValueError: As `decode_picture`.
+    """
+    with _decoding():
+        _check_size(picture)
+        pixels, bits = _reduced(picture.copy(), size)
+    return Picture(pixels, content_hash(pixels), bits)
+
+
+def _reduced(picture: Image.Image, size: int) -> tuple[Pixels, int | None]:
+    """Return RGB values (size, size, 3), upright, and the bits as of `_as_rgb`."""
+    colours, bits = _as_rgb(picture)
+    small = colours.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=_REDUCING_GAP)
+    # Not before it is decoded: that turns a TIFF picture upright, and then it says so.
+    turn = _UPRIGHT.get(_orientation(picture))
+    return np.array(small if turn is None else small.transpose(turn)), bits
 
 
 def fit_picture(pixels: Pixels, *, size: int) -> Picture:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from crossback_core.data.contents import content_hash
+from crossback_core.data.recipe import Reader, Recipe
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,12 +26,14 @@ class Packed:
         contents: Hash of what each sample was read from (see `content_hash`), anything for those
             skipped. None takes hashes of the values; where they are rows of a table, of which
             another task has another one, the samples stay without.
+        recipe: What reading more of them takes; None where none can be read.
     """
 
     problems: list[str]
     values: Sequence[Tensor | None] | Tensor
     table: Tensor | None = None
     contents: Sequence[str] | None = None
+    recipe: Recipe | None = None
 
     def of(self, rows: Sequence[int]) -> Tensor:
         """Return the values of some samples in one tensor (rows, ...).
@@ -97,6 +100,23 @@ class Modality(ABC):
     @abstractmethod
     def pack(self, samples: Any) -> Packed:
         """Turn the samples that a reader returned into what is stored."""
+
+    def holds(self, given: object) -> bool:
+        """Say whether a value that is no path is raw input of this modality; by default, none."""
+        return False
+
+    def reader(self, recipe: Recipe, channels: int, elsewhere: str | None = None) -> Reader:
+        """Return what reads raw input as the samples of a task were read; by default, refuse.
+
+        Args:
+            recipe: That `pack` returned with them, or what a file says in its place.
+            channels: What `channels` returned of them.
+            elsewhere: Where that is which the recipe refers to, if it has moved.
+
+        Raises:
+            ValueError: It is no recipe of this modality.
+        """
+        raise ValueError(f"modality {self.name} has no recipes: it reads no raw input")
 
     @abstractmethod
     def check(self, values: Tensor, table: Tensor | None, count: int) -> None:

@@ -244,7 +244,7 @@ def make_task(
     splits = {
         name: _split(modality, packed, kept[kept["split"] == name], classes) for name in SPLITS
     }
-    return TaskData(task=task, classes=classes, **splits), skipped
+    return TaskData(task=task, classes=classes, **splits, recipe=packed.recipe), skipped
 
 
 def _reader(kind: str, modality: str) -> SampleReader:

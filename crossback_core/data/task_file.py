@@ -12,12 +12,14 @@ from torch import Tensor
 from crossback_core.data.contents import Seen, is_hash
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.modality import Modality, check_tensor
+from crossback_core.data.recipe import Recipe
+from crossback_core.data.recipe_file import pack_recipes, unpack_recipes
 from crossback_core.data.settings import SPLITS
 from crossback_core.section import shown
 from crossback_core.storage.archive import ForeignError, entry, load_archive, save_archive
 from crossback_core.wording import is_plain, printable
 
-TASK_FORMAT = 2
+TASK_FORMAT = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,13 +95,23 @@ class Split:
 
 @dataclass(frozen=True, eq=False)
 class TaskData:
-    """One classification task in three splits of one modality."""
+    """One classification task in three splits of one modality.
+
+    Attributes:
+        task: Its id.
+        classes: Their names.
+        train: What is trained on.
+        validation: What decides.
+        test: What is reported.
+        recipe: What reading more samples takes; None where that is not known.
+    """
 
     task: str
     classes: tuple[str, ...]
     train: Split
     validation: Split
     test: Split
+    recipe: Recipe | None = None
 
     def __post_init__(self) -> None:
         """Refuse what is not one task."""
@@ -156,6 +168,7 @@ def save_task(data: TaskData, path: str | Path) -> None:
         "modality": data.modality,
         "classes": list(data.classes),
         "table": data.train.table,
+        "recipe": pack_recipes([data.recipe]),
     }
     for name in SPLITS:
         split: Split = getattr(data, name)
@@ -201,7 +214,15 @@ def _task_from(payload: dict[str, Any]) -> TaskData:
     modality = MODALITIES.find(entry(payload, "modality", str))
     table = None if entry(payload, "table", object) is None else entry(payload, "table", Tensor)
     splits = {name: _split_from(payload, name, modality, table) for name in SPLITS}
-    return TaskData(task=entry(payload, "task", str), classes=_names(payload, "classes"), **splits)
+    train = splits["train"]
+    read = [(modality.name, modality.channels(train.values, train.table))]
+    (recipe,) = unpack_recipes(entry(payload, "recipe", dict), read=read)
+    return TaskData(
+        task=entry(payload, "task", str),
+        classes=_names(payload, "classes"),
+        recipe=recipe,
+        **splits,
+    )
 
 
 def _split_from(

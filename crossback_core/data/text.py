@@ -12,6 +12,8 @@ from tokenize import TokenError
 import numpy as np
 import numpy.typing as npt
 
+from crossback_core.data.recipe import Recipe
+
 PADDING = "[PAD]"
 
 # By their byte order marks. UTF-32 before UTF-16, whose mark is the beginning of its own.
@@ -23,6 +25,7 @@ _MARKED = {
     codecs.BOM_UTF16_BE: "UTF-16",
 }
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")  # but for white space
+_HALF = re.compile("[\ud800-\udfff]")  # of a character that UTF-16 writes in two
 _OF_OTHERS = "\0\x1b"  # they stand in no text, but in UTF-16 and ISO 2022
 _MANY_CONTROLS = 0.1  # of all characters: a page break or an end mark of DOS is a stray one
 
@@ -35,11 +38,13 @@ class Texts:
         ids: The rows of `embeddings` that each text consists of; a text without any is skipped.
         embeddings: float16 (vocabulary, embedding).
         contents: Hash of each text, see `content_hash`; None takes that of its embeddings.
+        recipe: What reading more of them takes, its `longest` aside; None where none can be read.
     """
 
     ids: list[list[int]]
     embeddings: npt.NDArray[np.float16]
     contents: list[str] | None = None
+    recipe: Recipe | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,6 +130,12 @@ def decode_text(data: bytes) -> str:
             "save it as UTF-8, or UTF-16 with a byte order mark"
         )
     return text
+
+
+def check_characters(text: str) -> None:
+    """Refuse half a character, which JSON may hold."""
+    if _HALF.search(text):
+        raise ValueError(f"text {text[:40]!r} holds half a character: mend it, or take it out")
 
 
 def _read(path: Path) -> str:

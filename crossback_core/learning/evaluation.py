@@ -53,13 +53,18 @@ def _in_batches(
         return torch.cat([read(*batch).cpu() for batch in _batches(values, mask, device)])
 
 
+def batch_size(values: int) -> int:
+    """Return how many inputs of so many values are computed at a time."""
+    return min(BATCH, max(1, VALUES // values))
+
+
 def _batches(
     values: Tensor, mask: Tensor | None, device: torch.device
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Cut inputs into batches that fit the memory."""
     if mask is not None and len(mask) != len(values):
         raise ValueError(f"{len(values)} inputs, but the mask is of {len(mask)}")
-    batch = min(BATCH, max(1, VALUES // values[0].numel()))
+    batch = batch_size(values[0].numel())
     parts = torch.split(values, batch)
     masks = [None] * len(parts) if mask is None else torch.split(mask, batch)
     for part, real in zip(parts, masks, strict=True):

@@ -47,7 +47,7 @@ def reconstruct(backbone: Network, baseline: Network, swapping: SwapSettings) ->
     spec = baseline.newest
     swapped = _is_swapped(source, spec, swapping.swap)
     reading = (baseline if swapped else backbone).input((spec if swapped else source).task)
-    backbone.add_task(spec, like=source.task, reading=reading)
+    backbone.add_task(spec, like=source.task, reading=reading, recipe=baseline.recipes[-1])
     if swapped:  # its projection has seen what the baseline has
         backbone.remember(baseline.seen[-1])
     continued = swapped and swapping.swapped_start == "baseline" and _has_room(backbone)

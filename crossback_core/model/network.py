@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from crossback_core.data.contents import Seen, joined
+from crossback_core.data.recipe import Recipe
 from crossback_core.model.body import Body, TaskInput, describe
 from crossback_core.model.flat import freeze_all_but_last
 from crossback_core.model.ownership import Ownership
@@ -124,18 +125,26 @@ class Network(nn.Module):
         specs: What it knows about its tasks, in the order in which they were learned.
         seen: The samples that each of them was trained and validated on, in the same order; None
             where that is not known.
+        recipes: How raw input of each becomes what its input reads, in the same order; None where
+            that is not known. A network only keeps them.
     """
 
     def __init__(self, body: Body) -> None:
         super().__init__()
         self.specs: list[TaskSpec] = []
         self.seen: list[Seen | None] = []
+        self.recipes: list[Recipe | None] = []
         self.ownership = Ownership(body)
         self.inputs = nn.ModuleList()
         self.heads = nn.ModuleList()
 
     def add_task(
-        self, spec: TaskSpec, *, like: str | None = None, reading: TaskInput | None = None
+        self,
+        spec: TaskSpec,
+        *,
+        like: str | None = None,
+        reading: TaskInput | None = None,
+        recipe: Recipe | None = None,
     ) -> None:
         """Add a task, which becomes the only one that may be trained; all others are frozen.
 
@@ -145,6 +154,7 @@ class Network(nn.Module):
             like: Id of the task whose norms, biases and the like the new task starts from; the
                 newest if None.
             reading: Input of which the new task starts with a copy; a fresh one if None.
+            recipe: Of its raw input, if that is known.
 
         Raises:
             ValueError: The id is taken, `like` is unknown, or picks are still being learned.
@@ -164,6 +174,7 @@ class Network(nn.Module):
         self.heads.append(head)
         self.specs.append(replace(spec, width=width))
         self.seen.append(Seen())
+        self.recipes.append(recipe)
         for modules in (self.inputs, self.heads):
             freeze_all_but_last(modules)
         if spec.width > width:

@@ -74,5 +74,6 @@ def train_baseline(
 def _new_network(data: TaskData, model: ModelSettings, seed: int) -> Network:
     torch.manual_seed(seed)
     network = Network(Perceiver(model))
-    network.add_task(TaskSpec(data.task, data.modality, data.classes, data.channels))
+    spec = TaskSpec(data.task, data.modality, data.classes, data.channels)
+    network.add_task(spec, recipe=data.recipe)
     return network

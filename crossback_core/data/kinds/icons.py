@@ -21,15 +21,16 @@ from crossback_core.data.settings import (
 )
 from crossback_core.data.table_file import first_row, read_table
 from crossback_core.data.text import Texts, read_vocabulary
+from crossback_core.data.wordpieces import recipe_of
 from crossback_core.section import STRICT
 from crossback_core.storage.files import read_yaml
 
 TILE = 32  # pixels, the side of a tile
 TILES_PER_ROW = 10
 
-_TABLES = {
-    "image": ("images.csv", ("class", "tile", "group", "id")),
-    "text": ("texts.csv", ("class", "group", "id", "tokens")),
+_TABLES = {  # name, columns that it needs, a column that it may have
+    "image": ("images.csv", ("class", "tile", "group", "id"), ()),
+    "text": ("texts.csv", ("class", "group", "id", "tokens"), ("text",)),
 }
 
 
@@ -135,8 +136,8 @@ def _text_samples(raw: Path) -> pd.DataFrame:
 
 def _read_table(raw: Path, modality: str) -> pd.DataFrame:
     """Read one of the two tables as text: a class may well be called "null"."""
-    name, columns = _TABLES[modality]
-    return read_table(raw / name, columns, needed=[[column] for column in columns])
+    name, columns, also = _TABLES[modality]
+    return read_table(raw / name, columns + also, needed=[[column] for column in columns])
 
 
 def _sheet_name(name: str) -> str:
@@ -180,7 +181,8 @@ def read_texts(
 ) -> Texts:
     """Return the wordpieces of the texts named by `sources`, as rows of the vocabulary."""
     vocabulary = read_vocabulary(raw / "vocabulary.txt", raw / "embeddings.npy")
-    tokens = _read_table(raw, "text")["tokens"]
+    table = _read_table(raw, "text")
+    tokens = table["tokens"]
     rows = [file_and_number(source)[1] for source in sources]
     if max(rows) >= len(tokens):
         raise ValueError(
@@ -188,7 +190,8 @@ def read_texts(
         )
     ids = [_look_up(vocabulary.ids, tokens.iloc[row], raw / f"texts.csv#{row}") for row in rows]
     contents = [content_hash(tokens.iloc[row]) for row in rows]
-    return Texts(ids, vocabulary.embeddings, contents)
+    pairs = {} if "text" not in table else dict(zip(table["text"].iloc[rows], ids, strict=True))
+    return Texts(ids, vocabulary.embeddings, contents, recipe_of(vocabulary, pairs))
 
 
 def _look_up(ids: Mapping[str, int], text: str, source: Path) -> list[int]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+import PIL.Image
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -23,6 +24,8 @@ from crossback_core.data.images import (
     read_picture_files,
 )
 from crossback_core.data.modality import Adapter, Modality, Packed, check_tensor
+from crossback_core.data.picture_reader import PictureReader, recipe_for
+from crossback_core.data.recipe import Recipe
 
 COLOURS = 3
 # Those that Pillow knows for `FORMATS`.
@@ -95,7 +98,16 @@ class Image(Modality):
             for picture in pictures
         ]
         contents = ["" if picture is None else picture.content for picture in pictures]
-        return Packed(problems, values, contents=contents)
+        recipe = recipe_for(next((value for value in values if value is not None), None))
+        return Packed(problems, values, contents=contents, recipe=recipe)
+
+    def holds(self, given: object) -> bool:
+        """Say whether it is a picture of Pillow's or an array of pixels."""
+        return isinstance(given, PIL.Image.Image | np.ndarray)
+
+    def reader(self, recipe: Recipe, channels: int, elsewhere: str | None = None) -> PictureReader:
+        """Return what brings pictures to the size of the task's: it refers to nothing."""
+        return PictureReader(recipe)
 
     def check(self, values: Tensor, table: Tensor | None, count: int) -> None:
         """Refuse what is not pixels."""

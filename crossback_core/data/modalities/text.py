@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from crossback_core.data.contents import content_hash
 from crossback_core.data.encoder import ReadsTexts, read_text_files
 from crossback_core.data.modality import Adapter, Modality, Packed, check_tensor
+from crossback_core.data.recipe import Recipe
 from crossback_core.data.text import Texts, caption_problem
+from crossback_core.data.text_reader import EncoderReader, TableReader, with_longest
 
 
 class TextModel(Protocol):
@@ -53,7 +55,9 @@ class Text(Modality):
 
     def pack(self, samples: Texts) -> Packed:
         """Renumber tokens so that the table holds only those in use."""
-        tokens, table = pack_tokens(samples.ids, samples.embeddings)
+        recipe = samples.recipe
+        least = 0 if recipe is None else recipe.values.get("longest", 0)
+        tokens, table = pack_tokens(samples.ids, samples.embeddings, least=least)
         problems = [
             "" if ids else "empty text: it has no token that the encoder knows"
             for ids in samples.ids
@@ -61,7 +65,20 @@ class Text(Modality):
         contents = samples.contents
         if contents is None:
             contents = [content_hash(samples.embeddings[ids]) for ids in samples.ids]
-        return Packed(problems, tokens, table, contents)
+        recipe = recipe and with_longest(recipe, tokens.shape[1])
+        return Packed(problems, tokens, table, contents, recipe)
+
+    def holds(self, given: object) -> bool:
+        """Say whether it is a text."""
+        return isinstance(given, str)
+
+    def reader(
+        self, recipe: Recipe, channels: int, elsewhere: str | None = None
+    ) -> EncoderReader | TableReader:
+        """Return what reads texts with the encoder that a recipe names, or the table in it."""
+        if "encoder" in recipe.values:
+            return EncoderReader(recipe, channels, elsewhere)
+        return TableReader(recipe, channels)
 
     def check(self, values: Tensor, table: Tensor | None, count: int) -> None:
         """Refuse tokens that are not in the table."""
@@ -176,20 +193,21 @@ def drop_tokens(mask: Tensor, *, fraction: float, generator: torch.Generator) ->
 
 
 def pack_tokens(
-    texts: Sequence[Sequence[int]], embeddings: npt.NDArray[np.float16]
+    texts: Sequence[Sequence[int]], embeddings: npt.NDArray[np.float16], *, least: int = 0
 ) -> tuple[Tensor, Tensor]:
     """Renumber token ids so that the table holds exactly the tokens that the texts use.
 
     Args:
         texts: The rows of `embeddings` that each text consists of.
         embeddings: float16 (vocabulary, embedding).
+        least: Token ids that each text gets, padding included.
 
     Returns:
         Token ids int32 (texts, longest), 0 after a text's end, and the table float16
         (used + 1, embedding) whose row 0 is zeros.
     """
     used = np.unique(np.concatenate([np.asarray(text, dtype=np.int64) for text in texts]))
-    tokens = np.zeros((len(texts), max(map(len, texts))), dtype=np.int32)
+    tokens = np.zeros((len(texts), max(least, *map(len, texts))), dtype=np.int32)
     for row, text in enumerate(texts):
         tokens[row, : len(text)] = np.searchsorted(used, text) + 1
     table = np.zeros((len(used) + 1, embeddings.shape[1]), dtype=np.float16)

@@ -1,0 +1,161 @@
+"""From raw inputs to the names of classes, by one task of a network."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from torch import Tensor
+
+from crossback_core.checkpoint.raw_input import Given
+from crossback_core.data.modalities import MODALITIES
+from crossback_core.data.modality import Modality
+from crossback_core.data.recipe import Reader, TokenCount
+from crossback_core.learning.evaluation import batch_size, predict_logits
+from crossback_core.model.network import TaskModel
+from crossback_core.wording import printable
+
+_AT_ONCE = 32  # inputs that are read at a time, at least
+_MOST_THREADS = 8
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a task makes of one input.
+
+    Attributes:
+        source: Path of the file, the text itself, or "input N" for the N-th of other inputs.
+        task: Id of the task; the newest one where none was asked for.
+        classes: All classes of the task, the most likely one first; none where there is a problem.
+        probabilities: Of these classes, in their order; they sum to 1.
+        tokens: How much of a text was read, and how much of that was unknown; None for others.
+        problem: Why the input could not be read; nothing where it was.
+    """
+
+    source: str
+    task: str
+    classes: tuple[str, ...] = ()
+    probabilities: tuple[float, ...] = ()
+    tokens: TokenCount | None = None
+    problem: str = ""
+
+    @property
+    def best(self) -> str | None:
+        """The most likely class; None where there is a problem."""
+        return self.classes[0] if self.classes else None
+
+
+class Predictions(tuple[Prediction, ...]):
+    """What a task makes of several inputs, in their order."""
+
+    __slots__ = ()
+
+    def to_frame(self, top: int = 1) -> pd.DataFrame:
+        """Return a row for each input and each of its most likely classes.
+
+        Args:
+            top: How many classes of each, 1 or more.
+
+        Returns:
+            Columns `source`, `task`, `rank` (from 1), `class`, `probability`, `tokens`, `unknown`,
+            `cut` (all three of texts) and `problem`; where there is one, it is the only row of its
+            input, without rank, class and probability.
+        """
+        if top < 1:
+            raise ValueError(f"top is {top}: it must be at least 1")
+        frame = pd.DataFrame([row for each in self for row in _rows(each, top)], columns=_COLUMNS)
+        counts = dict.fromkeys(("rank", "tokens", "unknown", "cut"), "Int64")
+        return frame.astype({**counts, "probability": float})
+
+
+_COLUMNS = ["source", "task", "rank", "class", "probability", "tokens", "unknown", "cut", "problem"]
+
+
+def _rows(each: Prediction, top: int) -> Iterator[list[Any]]:
+    count = each.tokens
+    read = [None] * 3 if count is None else [count.read, count.unknown, count.cut]
+    pairs = list(zip(each.classes, each.probabilities, strict=True))[:top]
+    ranked: list[list[Any]] = [[rank, *pair] for rank, pair in enumerate(pairs, start=1)]
+    for found in ranked or [[None, None, None]]:
+        yield [each.source, each.task, *found, *read, each.problem]
+
+
+def predict_raw(
+    model: TaskModel, reader: Reader, inputs: Sequence[Given], *, threads: int | None = None
+) -> Iterator[Prediction]:
+    """Predict raw inputs, as many at a time as a network is given at once.
+
+    So the logits are those of an evaluation of the same samples in the same order, to the bit.
+
+    Args:
+        model: The task.
+        reader: Of the task.
+        inputs: One or more.
+        threads: How many are read at a time; as many as there are processors if None.
+
+    Yields:
+        What the task makes of each, in their order.
+    """
+    modality = MODALITIES.find(model.spec.modality)
+    batch = batch_size(reader.size)
+    step = batch * max(1, _AT_ONCE // batch)
+    open_ = partial(_opened, modality, reader)
+    with ThreadPoolExecutor(threads or min(_MOST_THREADS, len(os.sched_getaffinity(0)))) as pool:
+        for start in range(0, len(inputs), step):
+            part = inputs[start : start + step]
+            opened = list(pool.map(open_, [each.value for each in part]))
+            yield from _predicted(model, reader, part, opened)
+
+
+def predict_prepared(
+    logits: Tensor, task: str, classes: Sequence[str], sources: Sequence[str]
+) -> list[Prediction]:
+    """Return the predictions of logits (inputs, classes)."""
+    probabilities, order = logits.double().softmax(dim=1).sort(dim=1, descending=True, stable=True)
+    return [
+        Prediction(source, task, tuple(classes[place] for place in places), tuple(row))
+        for source, places, row in zip(sources, order.tolist(), probabilities.tolist(), strict=True)
+    ]
+
+
+def _opened(modality: Modality, reader: Reader, value: Any) -> tuple[Any, str]:
+    """Return what a reader opened, and why it could not."""
+    try:
+        problem = modality.file_problem(value) if isinstance(value, Path) else ""
+        return (None, problem) if problem else (reader.open(value), "")
+    except (ValueError, OSError) as error:
+        return None, f"unreadable {modality.name}: {printable(error)}"
+
+
+def _predicted(
+    model: TaskModel, reader: Reader, part: Sequence[Given], opened: Sequence[tuple[Any, str]]
+) -> Iterator[Prediction]:
+    """Yield the predictions of inputs that are computed together, and what is wrong with others."""
+    modality = MODALITIES.find(model.spec.modality)
+    problems = [problem for _, problem in opened]
+    counts: list[TokenCount | None] = [None] * len(part)
+    found: dict[int, Prediction] = {}
+    whole = [place for place, problem in enumerate(problems) if not problem]
+    if whole:
+        gathered = reader.gather([opened[place][0] for place in whole])
+        packed = modality.pack(gathered.samples)
+        for place, problem, count in zip(whole, packed.problems, gathered.counts, strict=True):
+            problems[place], counts[place] = problem, count
+    rows = [row for row, place in enumerate(whole) if not problems[place]]
+    if rows:
+        places = [whole[row] for row in rows]
+        values, mask = modality.inputs(packed.of(rows), packed.table)
+        modality.check_inputs(values, mask, model.spec.channels)
+        logits = predict_logits(model, values, mask)
+        spec, sources = model.spec, [part[place].source for place in places]
+        made = predict_prepared(logits, spec.task, spec.classes, sources)
+        found = dict(zip(places, made, strict=True))
+    for place, given in enumerate(part):
+        each = found.get(place) or Prediction(given.source, model.spec.task)
+        yield replace(each, tokens=counts[place], problem=problems[place])

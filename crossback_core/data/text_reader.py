@@ -1,0 +1,168 @@
+"""Raw texts, read by the encoder that read a task's, or by the table that a task brings along."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from crossback_core.data.encoder import Encoder, load_encoder
+from crossback_core.data.recipe import Gathered, Reader, Recipe, TokenCount, read_recipe
+from crossback_core.data.text import (
+    PADDING,
+    Texts,
+    check_characters,
+    join_captions,
+    read_caption,
+)
+from crossback_core.data.wordpieces import Wordpieces
+from crossback_core.section import STRICT, Count, Text
+
+_MOST = 2**14  # tokens of a text
+_Longest = Annotated[int, Field(ge=1, le=_MOST)]
+
+
+@dataclass(frozen=True, config=STRICT)
+class _Encoded:
+    """Texts that an encoder read; `longest` is how many tokens each is padded to at least."""
+
+    encoder: Text
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    representation: Literal["tokens", "contextual"]
+    text_length: Count
+    longest: _Longest
+
+
+@dataclass(frozen=True, config=STRICT)
+class _Cut:
+    longest: _Longest
+
+
+def with_longest(recipe: Recipe, longest: int) -> Recipe | None:
+    """Complete the recipe of texts, whose longest has so many tokens; refuse giant ones."""
+    if longest > _MOST:
+        return None
+    return replace(recipe, values={**recipe.values, "longest": longest})
+
+
+def _open(given: Path | str) -> str:
+    """Return a text on one line, as those of files are."""
+    if isinstance(given, Path):
+        return read_caption(given)
+    check_characters(given)
+    return join_captions(given.splitlines())
+
+
+class EncoderReader(Reader):
+    """Reads texts with an encoder that lies elsewhere, and is loaded when it is first needed.
+
+    It is looked for on this machine only: what a file names is never downloaded.
+
+    Args:
+        recipe: Names it.
+        channels: Width of its embeddings.
+        elsewhere: Its folder, if it has moved.
+    """
+
+    def __init__(self, recipe: Recipe, channels: int, elsewhere: str | None = None) -> None:
+        self._recipe = recipe
+        self._wanted = read_recipe(recipe, _Encoded, arrays=())
+        self._place = elsewhere or self._wanted.encoder
+        self._lock = threading.Lock()  # its tokenizer serves one thread at a time
+        self._loaded: Encoder | None = None
+        self.size = self._wanted.longest * channels
+
+    def open(self, given: Path | str) -> str:
+        """Return a text, or that of a file."""
+        return _open(given)
+
+    def gather(self, opened: Sequence[str]) -> Gathered:
+        """Encode texts."""
+        with self._lock:
+            self._loaded = self._loaded or self._load()
+            texts = self._loaded.encode(opened)
+            counts = self._loaded.counts(opened)
+        return Gathered(replace(texts, recipe=self._recipe), counts)
+
+    def _load(self) -> Encoder:
+        """Load the encoder.
+
+        Raises:
+            FileNotFoundError: It is not here.
+            ValueError: It is another one.
+        """
+        do = "give its folder as encoder=, or download it before, where it is one of the Hub"
+        try:
+            loaded = load_encoder(replace(self._wanted, encoder=self._place), download=False)
+        except OSError as error:
+            raise FileNotFoundError(
+                f"the encoder {self._place!r}, which reads the texts of this task, is not here:"
+                f" {do} ({error})"
+            ) from error
+        if loaded.digest() != self._wanted.digest:
+            raise ValueError(
+                f"the encoder {self._place!r} is another one than that which read the texts of this"
+                f" task: it has changed since; {do}"
+            )
+        return loaded
+
+
+class TableReader(Reader):
+    """Reads texts as wordpieces of a table.
+
+    Args:
+        recipe: Holds it.
+        channels: Width of its embeddings.
+    """
+
+    def __init__(self, recipe: Recipe, channels: int) -> None:
+        self._recipe = recipe
+        self._most = read_recipe(recipe, _Cut, arrays=("words", "table")).longest
+        self._table = recipe.arrays["table"]
+        self._ids = _ids(recipe.arrays["words"])
+        _check_table(self._table, (len(self._ids), channels))
+        self._pieces: Wordpieces | None = None
+        self.size = self._most * channels
+
+    def open(self, given: Path | str) -> str:
+        """Return a text, or that of a file."""
+        return _open(given)
+
+    def gather(self, opened: Sequence[str]) -> Gathered:
+        """Look up texts; what is longer than those of the task is cut: no place was learned."""
+        self._pieces = self._pieces or Wordpieces(self._ids)
+        whole = [self._pieces.of(text) for text in opened]
+        counts = [self._count(pieces, self._pieces.unknown) for pieces in whole]
+        ids = [self._pieces.rows(pieces[: self._most]) for pieces in whole]
+        return Gathered(Texts(ids, self._table, recipe=self._recipe), counts)
+
+    def _count(self, pieces: Sequence[int], unknown: int) -> TokenCount:
+        read = pieces[: self._most]
+        return TokenCount(len(read), read.count(unknown), len(pieces) - len(read))
+
+
+def _ids(words: npt.NDArray[Any]) -> dict[str, int]:
+    """Return the row of each wordpiece; they stand one a line."""
+    if words.dtype != np.uint8 or words.ndim != 1:
+        raise ValueError(f"the words of a recipe are {words.dtype} {words.shape}, not bytes")
+    listed = words.tobytes().decode("utf-8").split("\n")
+    ids = {word: row for row, word in enumerate(listed)}
+    if len(ids) < len(listed) or listed[0] != PADDING:
+        raise ValueError(f"the words of a recipe are not {PADDING} and others, each one once")
+    return ids
+
+
+def _check_table(table: npt.NDArray[Any], shape: tuple[int, int]) -> None:
+    if table.dtype != np.float16 or table.shape != shape:
+        raise ValueError(
+            f"the table of a recipe is {table.dtype} {table.shape}, not float16 {shape}"
+        )
+    if not np.isfinite(table).all():
+        raise ValueError("the table of a recipe holds a number that is not finite")
