@@ -39,7 +39,9 @@ def unpack_recipes(packed: dict[str, Any], *, read: Iterable[tuple[str, int]]) -
     tasks = entry(packed, "tasks", list)
     stored = entry(packed, "arrays", list)
     kinds = list(read)
-    if len(tasks) != len(kinds) or packed.keys() != {"tasks", "arrays"}:
+    if extra := packed.keys() - {"tasks", "arrays"}:
+        raise ValueError(f"unknown entries of recipes: {shown(sorted(map(str, extra)))}")
+    if len(tasks) != len(kinds):
         raise ValueError(f"recipes of {len(tasks)} tasks for {len(kinds)} tasks")
     for number, array in enumerate(stored):
         if not isinstance(array, Tensor) or array.dtype not in _TYPES:

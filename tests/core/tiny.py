@@ -2,11 +2,13 @@
 
 from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from crossback_core.data.contents import content_hash
 from crossback_core.data.modalities import MODALITIES
+from crossback_core.data.recipe import Recipe
 from crossback_core.data.task_file import Split, TaskData
 from crossback_core.learning.evaluation import split_logits
 from crossback_core.learning.settings import LadderSettings, TargetSettings, TrainingSettings
@@ -97,7 +99,17 @@ def task_data(
         name: make(count, classes, torch.Generator().manual_seed(100 * int(task) + number))
         for number, (name, count) in enumerate(sizes.items())
     }
-    return TaskData(task, tuple(f"class {n}" for n in range(classes)), **splits)
+    recipe = recipe_of(splits["train"])
+    return TaskData(task, tuple(f"class {n}" for n in range(classes)), recipe=recipe, **splits)
+
+
+def recipe_of(split: Split) -> Recipe:
+    """Return how raw input is read: pictures of 4 x 4 pixels, or texts of the words w1, w2, ..."""
+    if split.table is None:
+        return Recipe({"size": 4})
+    words = "\n".join(["[PAD]", *(f"w{n}" for n in range(1, len(split.table)))]).encode()
+    arrays = {"words": np.array([*words], np.uint8), "table": split.table.numpy()}
+    return Recipe({"longest": TOKENS}, arrays)
 
 
 def spec(data: TaskData, width: float = 1.0) -> TaskSpec:
@@ -110,7 +122,7 @@ def network(*tasks: TaskData, seed: int = 0, settings: ModelSettings = MODEL) ->
     torch.manual_seed(seed)
     made = Network(Perceiver(settings))
     for number, data in enumerate(tasks):
-        made.add_task(spec(data), like=tasks[0].task if number else None)
+        made.add_task(spec(data), like=tasks[0].task if number else None, recipe=data.recipe)
     return made
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import mutation
 import numpy as np
+import numpy.typing as npt
 import torch
 import yaml
 from PIL import Image
@@ -28,6 +29,9 @@ from crossback_core.config import load_settings
 from crossback_core.data import load_index, load_task
 from crossback_core.data.contents import Seen
 from crossback_core.data.kinds.icons import KIND
+from crossback_core.data.recipe import Recipe
+from crossback_core.data.recipe_file import pack_recipes
+from crossback_core.data.task_file import TASK_FORMAT
 from crossback_core.data.unpack import Limits, unpack
 from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.network import Network, TaskSpec
@@ -197,9 +201,10 @@ class Checkpoint(Archive):
     def make(self) -> bytes:
         settings = ModelSettings(2, 8, 1, 2, 4, 1, 4, 2, 0.0, 2, 10.0, 8, (0.5,) * 3, (0.5,) * 3)
         network = Network(Perceiver(settings))
-        network.add_task(TaskSpec("1", "image", ("a", "b"), 3))
+        network.add_task(TaskSpec("1", "image", ("a", "b"), 3), recipe=Recipe({"size": 8}))
         network.remember(Seen(frozenset([16 * "0", 16 * "f"]), frozenset([16 * "5"])))
-        network.add_task(TaskSpec("2", "text", ("c", "d", "e"), 6, 1.5))
+        texts = TaskSpec("2", "text", ("c", "d", "e"), 6, 1.5)
+        network.add_task(texts, recipe=_recipe(np.zeros((2, 6), np.float16)))
         save_checkpoint(network, self.path, {"note": "sound"})
         self.payload = load_archive(self.path)
         return self.path.read_bytes()
@@ -207,9 +212,11 @@ class Checkpoint(Archive):
     def altered(self, random: Random) -> dict[str, Any]:
         payload = dict(self.payload)
         if random.random() < 0.5:
-            key = random.choice(["body", "tasks", "record"])
-            values = mutation.altered({"value": json.loads(payload[key])}, random).get("value")
-            payload[key] = json.dumps(_plain(values))
+            key = random.choice(["body", "tasks", "record", "recipes"])
+            if key == "recipes":
+                payload[key] = _with_altered_recipe(payload[key], random)
+            else:
+                payload[key] = _altered_text(payload[key], random)
         else:
             payload = super().altered(random)
         if random.random() < 0.9:
@@ -218,6 +225,22 @@ class Checkpoint(Archive):
 
     def load(self) -> None:
         load_checkpoint(self.path)
+
+
+def _recipe(table: npt.NDArray[np.float16]) -> Recipe:
+    return Recipe({"longest": 3}, {"words": np.array([*b"[PAD]\na"], np.uint8), "table": table})
+
+
+def _altered_text(text: str, random: Random) -> str:
+    values = mutation.altered({"value": json.loads(text)}, random).get("value")
+    return json.dumps(_plain(values))
+
+
+def _with_altered_recipe(packed: dict[str, Any], random: Random) -> dict[str, Any]:
+    """Change the values of one recipe, which are text."""
+    task = random.choice(packed["tasks"])
+    changed = task | {"values": _altered_text(task["values"], random)}
+    return packed | {"tasks": [changed if each is task else each for each in packed["tasks"]]}
 
 
 def _digest(payload: dict[str, Any], random: Random) -> str:
@@ -245,7 +268,7 @@ class Task(Archive):
 
     def make(self) -> bytes:
         self.payload = {
-            "format": 2,
+            "format": TASK_FORMAT,
             "task": "2",
             "modality": "text",
             "classes": ["a", "b"],
@@ -255,6 +278,7 @@ class Task(Archive):
             tokens = torch.ones(2, 3, dtype=torch.int32)
             self.payload[name] = {"labels": torch.arange(2), "ids": ["x", "y"], "values": tokens}
             self.payload[name]["contents"] = [16 * "0", 16 * "f"]
+        self.payload["recipe"] = pack_recipes([_recipe(self.payload["table"].numpy())])
         return saved(self.payload)
 
     def load(self) -> None:

@@ -39,7 +39,8 @@ def learned(count: int, *, widths: tuple[float, ...] = (1.0, 1.0, 1.0)) -> Netwo
     torch.manual_seed(0)
     network = Network(Perceiver(tiny.MODEL))
     for number, (data, width) in enumerate(zip(TASKS[:count], widths, strict=False)):
-        network.add_task(tiny.spec(data, width), like=TASKS[0].task if number else None)
+        like = TASKS[0].task if number else None
+        network.add_task(tiny.spec(data, width), like=like, recipe=data.recipe)
         tiny.disturb(network)
         network.remember(data.seen)
         if number:
@@ -81,6 +82,10 @@ def test_a_network_comes_back_bit_for_bit(count, widths, tmp_path):
     assert back.record == record
     assert back.network.specs == network.specs
     assert back.network.seen == [data.seen for data in TASKS[:count]]
+    for data, recipe in zip(TASKS, back.network.recipes, strict=False):
+        assert recipe.values == data.recipe.values
+        assert recipe.arrays.keys() == data.recipe.arrays.keys()
+        assert all(np.array_equal(recipe.arrays[key], it) for key, it in data.recipe.arrays.items())
     assert describe(back.network.ownership.body) == describe(network.ownership.body)
     assert torch.equal(back.network.ownership.weights.owner, network.ownership.weights.owner)
     for position, data in enumerate(TASKS[:count], start=1):
@@ -125,6 +130,17 @@ def test_owners_come_back_from_as_few_bits_as_they_need(owner):
     assert len(packed["planes"]) == int(np.ceil(np.log2(kinds)))
     assert all(len(plane) == 3 for plane in packed["planes"])  # 21 bits
     assert np.array_equal(unpack_owners(packed, (3, 7), tasks=255), owner)
+
+
+def test_an_array_that_tasks_share_is_stored_once(path, tmp_path):
+    texts = tiny.task_data("5", "text")
+    network = load_checkpoint(path).network
+    network.add_task(tiny.spec(texts), recipe=texts.recipe)
+    save_checkpoint(network, tmp_path / "three.pt")
+    stored = torch.load(tmp_path / "three.pt", weights_only=True)["recipes"]
+    assert [array.dtype for array in stored["arrays"]] == [torch.uint8, torch.float16]
+    assert stored["tasks"][1] == stored["tasks"][2]
+    assert load_checkpoint(tmp_path / "three.pt").network.recipes[2].values == {"longest": 5}
 
 
 @pytest.mark.parametrize("modalities", [("image", "text"), ("text", "image")])
@@ -263,7 +279,7 @@ def rewrite(path: Path, place: str, new: Any, *, digest: bool = True) -> None:
 
 @pytest.mark.parametrize(
     "key",
-    ["format", "body", "tasks", "record", "values", "inputs", "heads", "seen", "digest"],
+    ["format", "body", "tasks", "record", "values", "inputs", "heads", "seen", "recipes", "digest"],
 )
 def test_an_entry_that_is_missing_or_of_another_type_is_named(path, key):
     rewrite(path, key, 1.5, digest=key != "digest")
@@ -278,6 +294,7 @@ def test_an_entry_that_is_missing_or_of_another_type_is_named(path, key):
 OUT = "values/masked/decoder.out.weight"
 LATENTS = "values/copies/1/latents"
 SEEN = "seen/0/train"
+PLACES = "recipes/tasks/1/arrays"
 THREE_OWNERS = {"owners": [0, 1, 2], "planes": []}
 TOO_MANY = {"owners": [0, 1, 2], "planes": [torch.full((8,), 255).byte()] * 2}
 
@@ -285,7 +302,7 @@ TOO_MANY = {"owners": [0, 1, 2], "planes": [torch.full((8,), 255).byte()] * 2}
 @pytest.mark.parametrize(
     ("place", "new", "words"),
     [
-        ("format", 5, "format 5"),
+        ("format", 6, "format 6"),
         ("format", True, "entry format is a bool, not a int"),
         ("extra\x1b[2J", 1, r"unknown entries: \['extra\\x1b\[2J'\]"),
         ("record", "{", "entry record: Expecting"),
@@ -356,6 +373,28 @@ TOO_MANY = {"owners": [0, 1, 2], "planes": [torch.full((8,), 255).byte()] * 2}
         (SEEN, lambda seen: seen[None], r"seen.0.train is torch.int64 \(1, 12\)"),
         (SEEN, lambda seen: seen.flip(0), "the numbers of seen.0.train do not ascend"),
         (SEEN, lambda seen: seen[[0, 0]], "the numbers of seen.0.train do not ascend"),
+        ("recipes/tasks/1", GONE, "recipes of 1 tasks for 2 tasks"),
+        ("recipes/extra", 1, r"unknown entries of recipes: \['extra'\]"),
+        ("recipes/tasks/0", "picture", "recipes.tasks.0 is not of arrays and values"),
+        ("recipes/tasks/0/values", "[]", "entry values is a list, not a dict"),
+        ("recipes/tasks/0/values", "{", "recipes.tasks.0: Expecting"),
+        ("recipes/tasks/0/values/size", 0, "recipe.size: 0 is not allowed; it must be at least 1"),
+        ("recipes/tasks/0/values/size", 10**6, "recipe.size: 1000000 .* at most 1024"),
+        ("recipes/tasks/0/values/mean", 1, "recipe.mean: unknown key 'mean'"),
+        ("recipes/tasks/0/arrays", {"table": 0}, r"has the arrays \['table'\], not \[\]"),
+        ("recipes/tasks/1/values/longest", 10**9, "recipe.longest: .* at most 16384"),
+        ("recipes/tasks/1/values/encoder", "/x", "recipe.digest: is missing"),
+        ("recipes/tasks/1/arrays", {}, r"has the arrays \[\], not \['table', 'words'\]"),
+        (f"{PLACES}/words", 2, "recipes.tasks.1: 'words' is none of the 2 arrays"),
+        (f"{PLACES}/words", True, "recipes.tasks.1: 'words' is none of the 2 arrays"),
+        (f"{PLACES}/words", 1, "words of a recipe are float16"),
+        (f"{PLACES}/table", 0, "table of a recipe is uint8"),
+        ("recipes/arrays/1", lambda table: table[:, :7], r"table .*\(17, 7\), not float16 \(17, 8"),
+        ("recipes/arrays/1", lambda table: table / 0, "table of a recipe holds a number"),
+        ("recipes/arrays/1", lambda table: table.float(), "recipes.arrays.1 is no array"),
+        ("recipes/arrays/0", lambda words: words[6:], "are not .PAD. and others, each one once"),
+        ("recipes/arrays/0", lambda words: words + 180, "recipes.*utf-8.|is not a checkpoint.*utf-8"),
+        ("recipes/arrays/2", torch.zeros(1).byte(), "recipes have 3 arrays, of which 2 are used"),
     ],
 )
 def test_contents_that_describe_no_network_are_refused(path, place, new, words):
@@ -372,6 +411,8 @@ def test_contents_that_describe_no_network_are_refused(path, place, new, words):
         ("heads/1/bias", lambda bias: bias + 1),
         ("record/seed", 3),
         ("seen/0", None),
+        ("recipes/tasks/0", None),
+        ("recipes/arrays/1", lambda table: table + 1),
         (SEEN, lambda seen: seen[1:]),
         ("tasks/0/classes", ["c", "b", "a"]),
         ("digest", "0" * 64),
@@ -385,12 +426,12 @@ def test_contents_that_do_not_match_the_hash_are_refused(path, place, new):
 BEFORE = "0.2 before its release"
 
 
-@pytest.mark.parametrize(("number", "version"), [(1, "0.1"), (2, BEFORE), (3, BEFORE)])
+@pytest.mark.parametrize(("number", "version"), [(1, "0.1"), (2, BEFORE), (3, BEFORE), (4, BEFORE)])
 def test_an_older_format_is_refused_with_the_version_that_wrote_it(path, number, version):
     """Not as damaged: its values would be read in another order."""
     rewrite(path, "format", number)
     message = f"is a checkpoint of format {number}, which crossback_core {version} wrote; this"
-    refused(path, message, f"is {__version__}, which reads format 4: remove it and run again$")
+    refused(path, message, f"is {__version__}, which reads format 5: remove it and run again$")
 
 
 def test_a_task_file_is_told_apart(tmp_path):

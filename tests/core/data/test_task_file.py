@@ -142,7 +142,7 @@ def test_a_missing_file_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("path", "value", "words"),
     [
-        ("format", 1, "format 1"),
+        ("format", 2, "format 2"),
         ("format", "1", "entry format is a str, not a int"),
         ("task", float("nan"), "entry task is a float, not a str"),
         ("modality", "sound", "modality 'sound'"),
@@ -151,6 +151,9 @@ def test_a_missing_file_is_named(tmp_path):
         ("table", None, "entry table is missing"),
         ("table", TABLE.double(), "split train: table are torch.float64"),
         ("table", torch.nan * TABLE, "split train: the texts hold a number that is not finite"),
+        ("recipe", None, "entry recipe is missing"),
+        ("recipe/tasks", [], "recipes of 0 tasks for 1 tasks"),
+        ("recipe/tasks", [{"values": "{}", "arrays": {}}], "recipe.longest: is missing"),
         ("test", [], "entry test is a list, not a dict"),
         ("test/labels", 5 * LABELS, "labels 0 to 5 of split test"),
         ("test/labels", torch.tensor([0, 1, 0]), "split test: 3 labels and 2 ids"),
@@ -171,7 +174,7 @@ def test_each_fault_of_an_entry_is_named_with_the_file(payload, tmp_path, path, 
     torch.save(payload, tmp_path / "task.pt")
     with pytest.raises(ValueError, match=words) as caught:
         load_task(tmp_path / "task.pt")
-    assert "task.pt is not a task file of format 2 or is damaged" in str(caught.value)
+    assert "task.pt is not a task file of format 3 or is damaged" in str(caught.value)
     assert "remove it and run again" in str(caught.value)
 
 
