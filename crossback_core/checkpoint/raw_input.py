@@ -82,7 +82,7 @@ def _unfolded(item: object, name: str, modality: Modality) -> Given | list[Given
 
 def _names_file(text: str) -> bool:
     """Say whether a text is the name of a file, or plainly meant as one."""
-    known = bool(_modalities_of(Path(text)))
+    known = bool(_by_suffix(Path(text)))
     return known and (os.path.isfile(text) or not any(map(str.isspace, text)))
 
 
@@ -127,11 +127,18 @@ def _is_there(value: object) -> bool:
 
 def _modalities_of(value: object) -> list[str]:
     """Return the modalities that a value may be of; a path is of those of its suffix."""
-    known = list(map(MODALITIES.find, MODALITIES.names()))
     if not isinstance(value, Path):
-        return [each.name for each in known if each.holds(value)]
-    suffix = value.suffix.lower()
-    named = [each.name for each in known if suffix in each.suffixes + each.unread]
+        return [each.name for each in _modalities() if each.holds(value)]
+    named = _by_suffix(value)
     if named or os.path.lexists(value):
         return named
-    return [each.name for each in known if each.holds(str(value))]  # a sentence, or no path at all
+    return _modalities_of(str(value))  # a sentence, or the path of nothing
+
+
+def _by_suffix(path: Path) -> list[str]:
+    suffix = path.suffix.lower()
+    return [each.name for each in _modalities() if suffix in each.suffixes + each.unread]
+
+
+def _modalities() -> list[Modality]:
+    return list(map(MODALITIES.find, MODALITIES.names()))

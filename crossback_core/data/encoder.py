@@ -37,6 +37,7 @@ _BATCH = 32  # texts that go through an encoder at a time
 _HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?", re.ASCII)
 # What tells one tokenizer from another of the same vocabulary: case, accents, marks, scripts.
 _PROBE = "Na\u00efve COOKS don't co-operate; 12.5% of \u6f22\u5b57 \u2014 or [MASK]?\n"
+_PROBES = 100  # words of its own, in capitals
 _PARTS = "config.json, model.safetensors and the tokenizer's files"
 
 
@@ -147,8 +148,10 @@ class Encoder:
 
     def digest(self) -> str:
         """Return a hash of all that decides how it reads, whatever files that is stored in."""
-        digest = hashlib.sha256(json.dumps(sorted(self.tokenizer.get_vocab().items())).encode())
-        digest.update(json.dumps(self.tokenizer(_PROBE)["input_ids"]).encode())
+        vocabulary = sorted(self.tokenizer.get_vocab().items())
+        words = [word.upper() for word, _ in vocabulary if word.isalpha()][:_PROBES]
+        probe = self.tokenizer([_PROBE, " ".join(words)], verbose=False)["input_ids"]
+        digest = hashlib.sha256(json.dumps([vocabulary, probe]).encode())
         if self.settings.representation == "tokens":
             digest.update(self._table().tobytes())
             return digest.hexdigest()

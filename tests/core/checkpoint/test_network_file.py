@@ -393,7 +393,11 @@ TOO_MANY = {"owners": [0, 1, 2], "planes": [torch.full((8,), 255).byte()] * 2}
         ("recipes/arrays/1", lambda table: table / 0, "table of a recipe holds a number"),
         ("recipes/arrays/1", lambda table: table.float(), "recipes.arrays.1 is no array"),
         ("recipes/arrays/0", lambda words: words[6:], "are not .PAD. and others, each one once"),
-        ("recipes/arrays/0", lambda words: words + 180, "recipes.*utf-8.|is not a checkpoint.*utf-8"),
+        (
+            "recipes/arrays/0",
+            lambda words: words + 180,
+            "recipes.*utf-8.|is not a checkpoint.*utf-8",
+        ),
         ("recipes/arrays/2", torch.zeros(1).byte(), "recipes have 3 arrays, of which 2 are used"),
     ],
 )

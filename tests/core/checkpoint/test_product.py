@@ -37,9 +37,15 @@ def test_predictions_are_the_largest_logits(product, data, request):
     inputs = values if mask is None else (values, mask)
     logits = product.logits(task=data.task, inputs=inputs)
     assert torch.equal(logits, product.network.settled(data.task)(values, mask))
-    predicted = product.predict(task=data.task, inputs=inputs)
-    assert predicted.tolist() == [row.index(max(row)) for row in logits.tolist()]
-    assert torch.equal(product.predict(task=data.task, inputs=data.test.inputs()), predicted)
+    predicted = product.predict(inputs, task=data.task)
+    assert [each.best for each in predicted] == [
+        data.classes[row.index(max(row))] for row in logits.tolist()
+    ]
+    for each, row in zip(predicted, logits.double().softmax(1), strict=True):
+        assert (each.task, each.problem, each.tokens) == (data.task, "", None)
+        assert list(each.probabilities) == sorted(row.tolist(), reverse=True)
+        assert [row[data.classes.index(name)] for name in each.classes] == list(each.probabilities)
+    assert product.predict(data.test.inputs(), task=data.task) == predicted
 
 
 @pytest.mark.parametrize("data", ["images", "texts"])
@@ -66,12 +72,12 @@ def test_a_number_is_an_id_as_well(product, images):
         product.logits(task=1, inputs=inputs), product.logits(task="1", inputs=inputs)
     )
     with pytest.raises(ValueError, match="the network has no task 7"):
-        product.predict(task=7, inputs=inputs)
+        product.predict(inputs, task=7)
 
 
 def test_use_changes_nothing(product, images):
     before = tiny.snapshot(product.network)
-    product.predict(task="1", inputs=images.test.values)
+    product.predict(images.test.values, task="1")
     product.evaluate(images)
     assert tiny.same_state(before, tiny.snapshot(product.network))
 
@@ -110,14 +116,14 @@ NO_NUMBER = WORDS.index_fill(2, torch.tensor(3), torch.nan)
 )
 def test_inputs_that_do_not_fit(product, task, inputs, message):
     with pytest.raises(ValueError, match=re.escape(message)):
-        product.predict(task=task, inputs=inputs)
+        product.logits(task=task, inputs=inputs)
 
 
 def test_logits_that_are_no_numbers_are_no_class(product, texts):
     values, mask = texts.test.inputs()
     values = values.index_fill(0, torch.tensor([1, 4]), 3e38)  # finite: their squares are not
     with pytest.raises(ValueError, match="logits that are NaN or infinite for 2 of 6 inputs"):
-        product.predict(task="2", inputs=(values, mask))
+        product.predict((values, mask), task="2")
 
 
 def test_data_that_does_not_fit(product, images, tmp_path):

@@ -355,10 +355,18 @@ def test_the_product_serves_both_tasks(chain):
     for split in ("validation", "test"):
         found = product.evaluate(chain.path("task_1.pt"), split=split)["accuracy"]
         assert found == chain.json("target_1.json")[f"{split}_accuracy"]
-    predicted = product.predict(task="2", inputs=chain.source.test.inputs())
-    assert predicted.shape == (6,) and int(predicted.max()) < 3
+    predicted = product.predict(chain.source.test.inputs(), task="2")
+    assert len(predicted) == 6 and {each.best for each in predicted} <= set(chain.source.classes)
     assert product.record["target"] == "1"
     assert product.record["settings"]["target"]["swap"] == "auto"
+
+
+def test_recipes_go_from_stage_to_stage(chain):
+    given = {data.task: data.recipe.values for data in (chain.source, chain.target)}
+    files = [chain.path("baseline_2.pt"), *chain.levels, chain.path("pruned.pt")]
+    for path in (*files, chain.path("swapped.pt"), chain.path("target_1.pt")):
+        network = load_checkpoint(path).network
+        assert [each.values for each in network.recipes] == [given[task] for task in network.tasks]
 
 
 def test_what_was_seen_goes_from_stage_to_stage(chain):
