@@ -113,15 +113,11 @@ def predict_raw(
             yield from _predicted(model, reader, part, opened)
 
 
-def predict_prepared(
-    logits: Tensor, task: str, classes: Sequence[str], sources: Sequence[str]
-) -> list[Prediction]:
-    """Return the predictions of logits (inputs, classes)."""
+def ranked(logits: Tensor, classes: Sequence[str]) -> Iterator[dict[str, tuple[Any, ...]]]:
+    """Yield the classes and the probabilities of a `Prediction` for logits (inputs, classes)."""
     probabilities, order = logits.double().softmax(dim=1).sort(dim=1, descending=True, stable=True)
-    return [
-        Prediction(source, task, tuple(classes[place] for place in places), tuple(row))
-        for source, places, row in zip(sources, order.tolist(), probabilities.tolist(), strict=True)
-    ]
+    for places, row in zip(order.tolist(), probabilities.tolist(), strict=True):
+        yield {"classes": tuple(classes[place] for place in places), "probabilities": tuple(row)}
 
 
 def _opened(modality: Modality, reader: Reader, value: Any) -> tuple[Any, str]:
@@ -135,27 +131,38 @@ def _opened(modality: Modality, reader: Reader, value: Any) -> tuple[Any, str]:
 
 def _predicted(
     model: TaskModel, reader: Reader, part: Sequence[Given], opened: Sequence[tuple[Any, str]]
-) -> Iterator[Prediction]:
-    """Yield the predictions of inputs that are computed together, and what is wrong with others."""
-    modality = MODALITIES.find(model.spec.modality)
-    problems = [problem for _, problem in opened]
-    counts: list[TokenCount | None] = [None] * len(part)
-    found: dict[int, Prediction] = {}
-    whole = [place for place, problem in enumerate(problems) if not problem]
+) -> list[Prediction]:
+    """Return the predictions of inputs that are computed together, and what is wrong with some."""
+    task = model.spec.task
+    found = [
+        Prediction(given.source, task, problem=problem)
+        for given, (_, problem) in zip(part, opened, strict=True)
+    ]
+    whole = [place for place, each in enumerate(found) if not each.problem]
     if whole:
-        gathered = reader.gather([opened[place][0] for place in whole])
-        packed = modality.pack(gathered.samples)
-        for place, problem, count in zip(whole, packed.problems, gathered.counts, strict=True):
-            problems[place], counts[place] = problem, count
-    rows = [row for row, place in enumerate(whole) if not problems[place]]
+        read = [opened[place][0] for place in whole]
+        computed = _computed(model, reader, read, [found[place] for place in whole])
+        for place, each in zip(whole, computed, strict=True):
+            found[place] = each
+    return found
+
+
+def _computed(
+    model: TaskModel, reader: Reader, opened: Sequence[Any], blank: Sequence[Prediction]
+) -> list[Prediction]:
+    """Complete the predictions of opened inputs, of which some may turn out to be empty."""
+    modality = MODALITIES.find(model.spec.modality)
+    gathered = reader.gather(opened)
+    packed = modality.pack(gathered.samples)
+    found = [
+        replace(each, tokens=count, problem=problem)
+        for each, count, problem in zip(blank, gathered.counts, packed.problems, strict=True)
+    ]
+    rows = [row for row, each in enumerate(found) if not each.problem]
     if rows:
-        places = [whole[row] for row in rows]
         values, mask = modality.inputs(packed.of(rows), packed.table)
         modality.check_inputs(values, mask, model.spec.channels)
         logits = predict_logits(model, values, mask)
-        spec, sources = model.spec, [part[place].source for place in places]
-        made = predict_prepared(logits, spec.task, spec.classes, sources)
-        found = dict(zip(places, made, strict=True))
-    for place, given in enumerate(part):
-        each = found.get(place) or Prediction(given.source, model.spec.task)
-        yield replace(each, tokens=counts[place], problem=problems[place])
+        for row, named in zip(rows, ranked(logits, model.spec.classes), strict=True):
+            found[row] = replace(found[row], **named)
+    return found

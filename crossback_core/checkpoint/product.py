@@ -14,8 +14,8 @@ from crossback_core.checkpoint.network_file import load_checkpoint, save_checkpo
 from crossback_core.checkpoint.predicting import (
     Prediction,
     Predictions,
-    predict_prepared,
     predict_raw,
+    ranked,
 )
 from crossback_core.checkpoint.raw_input import Raw, inputs_of
 from crossback_core.data.modalities import MODALITIES
@@ -157,8 +157,10 @@ class Product:
         spec = self._spec(task)
         if _is_prepared(inputs):
             logits = self.logits(task=spec.task, inputs=inputs)
-            names = [f"input {place + 1}" for place in range(len(logits))]
-            return Predictions(predict_prepared(logits, spec.task, spec.classes, names))
+            return Predictions(
+                Prediction(f"input {place}", spec.task, **named)
+                for place, named in enumerate(ranked(logits, spec.classes), start=1)
+            )
         given, many = inputs_of(inputs, spec, self.network.specs)
         reader = self._reader(spec, None if encoder is None else str(encoder))
         found = predict_raw(self._model(spec.task), reader, given, threads=threads)
