@@ -113,11 +113,13 @@ def predict_raw(
             yield from _predicted(model, reader, part, opened)
 
 
-def ranked(logits: Tensor, classes: Sequence[str]) -> Iterator[dict[str, tuple[Any, ...]]]:
+def ranked(
+    logits: Tensor, classes: Sequence[str]
+) -> Iterator[tuple[tuple[str, ...], tuple[float, ...]]]:
     """Yield the classes and the probabilities of a `Prediction` for logits (inputs, classes)."""
     probabilities, order = logits.double().softmax(dim=1).sort(dim=1, descending=True, stable=True)
     for places, row in zip(order.tolist(), probabilities.tolist(), strict=True):
-        yield {"classes": tuple(classes[place] for place in places), "probabilities": tuple(row)}
+        yield tuple(classes[place] for place in places), tuple(row)
 
 
 def _opened(modality: Modality, reader: Reader, value: Any) -> tuple[Any, str]:
@@ -163,6 +165,6 @@ def _computed(
         values, mask = modality.inputs(packed.of(rows), packed.table)
         modality.check_inputs(values, mask, model.spec.channels)
         logits = predict_logits(model, values, mask)
-        for row, named in zip(rows, ranked(logits, model.spec.classes), strict=True):
-            found[row] = replace(found[row], **named)
+        for row, (names, chances) in zip(rows, ranked(logits, model.spec.classes), strict=True):
+            found[row] = replace(found[row], classes=names, probabilities=chances)
     return found

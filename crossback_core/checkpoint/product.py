@@ -158,7 +158,7 @@ class Product:
         if _is_prepared(inputs):
             logits = self.logits(task=spec.task, inputs=inputs)
             return Predictions(
-                Prediction(f"input {place}", spec.task, **named)
+                Prediction(f"input {place}", spec.task, *named)
                 for place, named in enumerate(ranked(logits, spec.classes), start=1)
             )
         given, many = inputs_of(inputs, spec, self.network.specs)
