@@ -161,8 +161,8 @@ class Product:
                 Prediction(f"input {place}", spec.task, *named)
                 for place, named in enumerate(ranked(logits, spec.classes), start=1)
             )
-        given, many = inputs_of(inputs, spec, self.network.specs)
         reader = self._reader(spec, None if encoder is None else str(encoder))
+        given, many = inputs_of(inputs, spec, self.network.specs)
         found = predict_raw(self._model(spec.task), reader, given, threads=threads)
         if many:
             return Predictions(found)

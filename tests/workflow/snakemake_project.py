@@ -37,8 +37,15 @@ class Project:
 
     def snakemake(self, *arguments: str) -> Outcome:
         """Run Snakemake with the project's options and more arguments."""
+        return self._run("-m", "snakemake", *arguments, *self.options)
+
+    def python(self, code: str) -> Outcome:
+        """Run code beside the project's packages."""
+        return self._run("-c", code)
+
+    def _run(self, *arguments: str) -> Outcome:
         done = subprocess.run(
-            [sys.executable, "-m", "snakemake", *arguments, *self.options],
+            [sys.executable, *arguments],
             cwd=self.folder,
             env=os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, *self.packages)))},
             stdin=subprocess.DEVNULL,

@@ -72,6 +72,25 @@ def test_the_target_learned_to_tell_signals_apart_on_a_foreign_backbone(waves: P
     assert metrics["earlier_tasks"][0]["logits_identical"] is True
 
 
+def test_its_raw_input_is_refused_and_that_of_its_backbone_read(waves: Project) -> None:
+    """It says of no recipe; the pictures that an array holds are of 8 x 8 pixels."""
+    code = (
+        "import crossback_core, numpy as np\n"
+        "model = crossback_core.load('results/waves/target_1.pt')\n"
+        "earlier, own = model.tasks.values()\n"
+        "pixels = np.full((40, 50, 3), 200, np.uint8)\n"
+        "for spec in [own, earlier]:\n"
+        "    try:\n"
+        "        print(spec.modality, model.predict(pixels, task=spec.task).best)\n"
+        "    except ValueError as refused:\n"
+        "        print(refused)\n"
+    )
+    done = waves.python(code)
+    first, second = done.output.splitlines()
+    assert "task 1 (modality signal) does not know how raw input is read" in first
+    assert second in ("image bright", "image dark") or "(modality text) does not know" in second
+
+
 def test_scores_are_of_an_image_and_a_text_candidate(waves: Project) -> None:
     choice = (waves.folder / "results/waves/selection/target_1.json").read_text()
     ranking = json.loads(choice)["ranking"]
