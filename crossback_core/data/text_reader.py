@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -100,7 +101,8 @@ class EncoderReader(Reader):
         """
         do = "give its folder as encoder=, or download it before, where it is one of the Hub"
         try:
-            loaded = load_encoder(replace(self._wanted, encoder=self._place), download=False)
+            with _quietly():
+                loaded = load_encoder(replace(self._wanted, encoder=self._place), download=False)
         except OSError as error:
             raise FileNotFoundError(
                 f"the encoder {self._place!r}, which reads the texts of this task, is not here:"
@@ -112,6 +114,21 @@ class EncoderReader(Reader):
                 f" task: it has changed since; {do}"
             )
         return loaded
+
+
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Show no bar while an encoder is loaded: whoever predicts has not asked for one."""
+    from transformers.utils import logging
+
+    bars: Any = logging  # its functions are without types
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()
 
 
 class TableReader(Reader):

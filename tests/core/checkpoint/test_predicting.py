@@ -185,8 +185,9 @@ def test_words_of_a_table_are_counted(icons, text, count):
     assert icons["product"].predict(text).tokens == count
 
 
-def test_an_encoder_cuts_at_the_text_length(own):
-    (found,) = own["product"].predict(["a red wing and " * 10])
+def test_an_encoder_cuts_at_the_text_length_and_is_loaded_without_a_word(own, capfd):
+    (found,) = crossback_core.load(own["folder"] / "net.pt").predict(["a red wing and " * 10])
+    assert capfd.readouterr() == ("", "")
     assert found.tokens == TokenCount(read=22, unknown=0, cut=18)
 
 
