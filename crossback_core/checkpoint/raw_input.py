@@ -77,7 +77,7 @@ def _unfolded(item: object, name: str, modality: Modality) -> Given | list[Given
         return [Given(each, f"{name}, row {row}") for row, each in enumerate(item, start=1)]
     if isinstance(item, str | Path):
         return Given(item, str(item))
-    return Given(item, getattr(item, "filename", "") or name)  # as pictures of Pillow's have
+    return Given(item, str(getattr(item, "filename", "") or name))  # as pictures of Pillow's have
 
 
 def _names_file(text: str) -> bool:
