@@ -1,7 +1,7 @@
-"""Make docs/configuration.md, schemas/config.schema.json and the list of scores in docs/method.md.
+"""Make docs/configuration.md, docs/command-line.md, the JSON schema, the scores in docs/method.md.
 
-All three follow from the sections and scores that the code declares. `--check` changes nothing and
-fails where one of them is old.
+All follow from the sections, commands and scores that the code declares. `--check` changes nothing
+and fails where one of them is old.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 import yaml
+from command_reference import page as command_page
 from config_reference import metric_table, page, schema
 
 from crossback_core.config import load_settings
@@ -31,6 +32,7 @@ def made() -> dict[Path, str]:
     text = method.read_text(encoding="utf-8")
     return {
         ROOT / "docs" / "configuration.md": page(load_settings(config), presets),
+        ROOT / "docs" / "command-line.md": command_page(),
         ROOT / "schemas" / "config.schema.json": json.dumps(schema(), indent=2) + "\n",
         method: SCORES.sub(lambda found: found[1] + metric_table() + found[2], text),
     }

@@ -4,16 +4,72 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+
+import yaml
 
 from crossback_core.config.experiment import Experiment, Settings
+from crossback_core.config.plain import check_files
 from crossback_core.section import unknown
 
+# Rules that are asked for by name.
+RULES = ("all", "study", "clean_ladders")
 _ROLE = re.compile(
     r"(?:^|/)(task|target)_(?:([^/]+)/.*|([^/]+?)(?:(?:_skipped)?\.csv|\.(?:pt|json))?$)"
 )
 _INDEXED = re.compile(r"data/(?:index|index_skipped|splits)/([^/]+)\.csv")
 _CELL = re.compile(r"size_([^/]+)/seed_([^/]+)/target_([^/]+)/(.*)")
+
+
+def dataset_names(paths: Iterable[str | Path]) -> list[str]:
+    """Return the names of the data sets of configuration files.
+
+    Raises:
+        ValueError: A file does not say what it seems to (see `check_files`).
+    """
+    paths = list(paths)
+    check_files(paths)
+    found: dict[str, None] = {}
+    for path in paths:
+        config = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        datasets = config.get("datasets") if isinstance(config, dict) else None
+        found |= dict.fromkeys(map(str, datasets if isinstance(datasets, dict) else ()))
+    return list(found)
+
+
+def results_of(words: Sequence[str], datasets: Sequence[str]) -> list[str]:
+    """Return the paths of what words ask for.
+
+    Args:
+        words: A data set and ids of its targets ("icons", "3", "8"), a data set alone, both in one
+            ("icons/3"), a path, or a rule.
+        datasets: The names of all data sets.
+
+    Raises:
+        ValueError: A word is none of these.
+    """
+    found: list[str] = []
+    dataset = None  # whose targets come next
+    for place, word in enumerate(words):
+        folder, _, rest = word.partition("/")
+        if word in datasets:
+            dataset = word
+            if place + 1 == len(words) or _begins(words[place + 1], datasets):
+                found += [f"results/{word}/summary.csv", f"results/{word}/report.html"]
+        elif folder in datasets and rest and "/" not in rest:
+            found.append(f"results/{folder}/target_{rest}.pt")
+        elif _begins(word, datasets):
+            found.append(word)
+        elif dataset is None:
+            raise ValueError(f"{unknown('data set', word, datasets)}; or give a path")
+        else:
+            found.append(f"results/{dataset}/target_{word}.pt")
+    return found
+
+
+def _begins(word: str, datasets: Sequence[str]) -> bool:
+    """Say whether a word is no id of a target that belongs to the data set before it."""
+    return word in datasets or word in RULES or "/" in word
 
 
 def check_requests(requests: Iterable[str], settings: Settings) -> None:

@@ -27,13 +27,14 @@ from crossback_core.stages.common import (
     accuracies_of,
     checkpoint_of,
     forget,
+    level_chosen,
     network_of,
     record_of,
     seconds_of,
     task_of,
     training_key,
 )
-from crossback_core.storage.files import copy_file, read_csv, sha256, write_csv
+from crossback_core.storage.files import copy_file, read_csv, write_csv
 from crossback_core.storage.resume import ResumeFile
 
 logger = logging.getLogger(__name__)
@@ -145,7 +146,7 @@ def clean_ladders(*, ladders: Sequence[StrPath]) -> None:
     """
     for ladder in map(Path, ladders):
         chosen = read_record(PruningRecord, ladder.parent / "choice.json")
-        if chosen.parents["table"].sha256 != sha256(ladder.parent / "pruning.csv"):
+        if not level_chosen(ladder, chosen):
             logger.warning("kept %s: its level has not been chosen yet", ladder)
             continue
         size = sum(path.stat().st_size for path in ladder.glob("*.pt"))

@@ -23,7 +23,7 @@ from crossback_core.learning.evaluation import (
 from crossback_core.learning.resuming import Row
 from crossback_core.learning.verdict import Run, outcomes
 from crossback_core.model.network import Network
-from crossback_core.records import PairRecord, Record, read_record
+from crossback_core.records import PairRecord, PruningRecord, Record, read_record
 from crossback_core.storage.files import read_csv, sha256
 from crossback_core.version import NUMERICS
 
@@ -33,6 +33,11 @@ _PLACE = re.compile(r"(?:task|target)_(.+)")
 _Known = TypeVar("_Known", bound=Record)
 
 IDS = ("target", "candidate")  # columns of ids, which may look like numbers
+
+
+def level_chosen(ladder: Path, choice: PruningRecord) -> bool:
+    """Say whether a backbone's level was chosen from the ladder as it is now."""
+    return choice.parents["table"].sha256 == sha256(ladder.parent / "pruning.csv")
 
 
 def check_place(path: StrPath, id_: str) -> None:

@@ -1,0 +1,1 @@
+"""The command `crossback`: words in, words out; what it does lives in the rooms below."""

@@ -1,0 +1,116 @@
+"""The command `clean`."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from crossback_core.cli import screen
+from crossback_core.cli.project import check_project, snakemake
+
+_PLANNED = re.compile(r"^total +(\d+)", re.MULTILINE)
+_IDLE = "Nothing to be done"
+
+
+CLEAN_EXAMPLES = (
+    "crossback clean --dry-run",
+    "crossback clean --yes",
+)
+
+
+def clean(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", "-n", help="Only list what would be removed.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    unfinished: Annotated[
+        bool,
+        typer.Option(
+            "--unfinished",
+            help="Clean also while jobs are planned: what they need may have to be made again.",
+        ),
+    ] = False,
+    config_file: Annotated[
+        list[Path] | None,
+        typer.Option("--configfile", help="What `snakemake` is given as well.", show_default=False),
+    ] = None,
+) -> None:
+    """Remove what is no longer needed.
+
+    A list with sizes and a question come first. In a finished project these are ladders of which a
+    level was chosen, what targets were trained from, samples and networks behind verdicts, states
+    of trainings that have ended, logs of jobs that went well. Products, baselines, backbones, data
+    and the memory of the splits stay: no job is planned because of it.
+    """
+    from crossback_core.stages.cleaning import SORTS, find_spare, remove
+
+    check_project()
+    _check_idle()
+    if not unfinished:
+        _check_finished(config_file or [])
+    found = find_spare(".")
+    if not found:
+        screen.note("There is nothing to remove.")
+        return
+    kinds = list(dict.fromkeys(each.sort for each in found))
+    rows = []
+    for sort in kinds:
+        own = [each for each in found if each.sort == sort]
+        what, _, again = SORTS[sort].partition("; ")
+        rows.append(
+            {
+                "what": sort,
+                "number": len(own),
+                "size": screen.size(sum(each.bytes for each in own)),
+                "they are": what,
+                "needed again for": again or "nothing",
+            }
+        )
+    screen.table(rows, right=("number", "size"))
+    total = screen.size(sum(each.bytes for each in found))
+    if dry_run:
+        for each in found:
+            screen.note(str(each.path))
+        screen.note(f"{total} would be removed.")
+        return
+    if not yes:
+        typer.confirm(f"Remove these {len(found)} files and folders, {total}?", abort=True)
+    for each in found:
+        remove(each)
+    screen.note(f"{total} removed.")
+
+
+def _check_idle() -> None:
+    if any(Path(".snakemake/locks").glob("*")):
+        raise screen.Failure(
+            "a run of Snakemake works in this folder, or was killed: .snakemake/locks is not empty",
+            "wait for it; after a kill: snakemake --unlock",
+        )
+
+
+def _check_finished(config_files: Sequence[Path]) -> None:
+    """Refuse while Snakemake plans jobs for results that are there."""
+    results = [*Path("results").glob("*/summary.csv"), *Path("results").glob("*/target_*.pt")]
+    if not results:
+        return
+    options = ["--configfile", *map(str, config_files)] if config_files else []
+    command = [*snakemake(), "-n", *sorted(map(str, results)), *options]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+    if _IDLE in done.stdout:
+        return
+    if done.returncode:
+        last = done.stdout.strip().rpartition("\n")[2]
+        raise screen.Failure(f"Snakemake cannot plan: {last}", "snakemake -n")
+    count = _PLANNED.search(done.stdout)
+    raise screen.Failure(
+        f"the project is not finished: {count[1] if count else 'some'} jobs are planned for results"
+        " that are there, and what they need may be among what is removed",
+        "finish it (crossback run), or remove it all the same (crossback clean --unfinished)",
+    )

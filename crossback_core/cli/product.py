@@ -1,0 +1,176 @@
+"""Commands about one product: what it is, and how good it is."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from crossback_core.cli import screen
+
+_SHOWN = 5  # classes of a task in a table
+_HASH = 12  # digits of a hash in a table
+
+_MODEL = "A checkpoint, such as results/icons/target_3.pt."
+Model = Annotated[Path, typer.Argument(metavar="MODEL", help=_MODEL, show_default=False)]
+
+
+class Format(StrEnum):
+    """How a result is written."""
+
+    table = "table"
+    json = "json"
+
+
+class RowFormat(StrEnum):
+    """How rows are written."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+class SplitName(StrEnum):
+    """A part of a task's samples."""
+
+    train = "train"
+    validation = "validation"
+    test = "test"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How it is written.")]
+
+
+INSPECT_EXAMPLES = (
+    "crossback inspect results/icons/target_3.pt",
+    "crossback inspect published.pt --format json",
+)
+
+
+def inspect(model: Model, format_: FormatOption = Format.table) -> None:
+    """Show what a product is and was made from.
+
+    Its tasks and their classes, who owns its weights, the files that it was made from. Owned are
+    the weights that a task trained, picked those of earlier tasks that it uses as well, free those
+    left for tasks to come: fractions of the weights that a mask covers.
+    """
+    from crossback_core.checkpoint.description import describe_product
+
+    found = describe_product(model)
+    if format_ is Format.json:
+        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        return
+    _show(found)
+
+
+def _show(found: Mapping[str, Any]) -> None:
+    screen.note(f"{found['path']}: {len(found['tasks'])} task(s), {screen.size(found['bytes'])}")
+    screen.note(f"sha256 {found['sha256']}\n")
+    screen.table([_task_row(each) for each in found["tasks"]], right=_NUMBERS)
+    screen.note(
+        f"\n{found['values']:,} numbers are stored; of {found['weights']:,} masked weights"
+        f" {found['free']:.1%} are free."
+    )
+    if found["verdict"]:
+        screen.note(f"Verdict of target {found['target']}: {found['verdict']}.")
+    if found["versions"]:
+        screen.note("Made by " + ", ".join(f"{k} {v}" for k, v in found["versions"].items()) + ".")
+    if found["parents"]:
+        screen.note("")
+        rows = [
+            {"made from": role, "file": parent["path"], "sha256": parent["sha256"][:_HASH]}
+            for role, parent in found["parents"].items()
+        ]
+        screen.table(rows)
+
+
+_NUMBERS = ("number", "width", "owned", "picked")
+
+
+def _task_row(task: Mapping[str, Any]) -> dict[str, object]:
+    classes = task["classes"]
+    dots = ", ..." if len(classes) > _SHOWN else ""
+    return {
+        "number": task["number"],
+        "task": task["task"],
+        "modality": task["modality"],
+        "width": f"{task['width']:.2f}",
+        "owned": f"{task['owned']:.1%}",
+        "picked": f"{task['picked']:.1%}",
+        "classes": f"{len(classes)}: {', '.join(classes[:_SHOWN])}{dots}",
+    }
+
+
+EVALUATE_EXAMPLES = (
+    "crossback evaluate results/icons/target_3.pt results/icons/data/task_3.pt",
+    "crossback evaluate published.pt new_task.pt --split validation",
+)
+
+
+def evaluate(
+    model: Model,
+    data: Annotated[
+        Path,
+        typer.Argument(
+            metavar="DATA",
+            help="A task file, such as results/icons/data/task_3.pt.",
+            show_default=False,
+        ),
+    ],
+    split: Annotated[SplitName, typer.Option(help="The part that is measured.")] = SplitName.test,
+    allow_seen: Annotated[
+        bool,
+        typer.Option(
+            "--allow-seen", help="Measure test samples that the network was trained on as well."
+        ),
+    ] = False,
+    format_: FormatOption = Format.table,
+) -> None:
+    """Measure a product on one of its tasks.
+
+    Test samples that the network has seen say nothing about new ones and are refused.
+    """
+    import crossback_core
+    from crossback_core.data import load_task
+
+    task = load_task(data)
+    product = crossback_core.load(model)
+    try:
+        found = product.evaluate(task, split=split.value, allow_seen=allow_seen)
+    except ValueError as error:
+        raise screen.Failure(*_hinted(str(error))) from error
+    values = {"task": task.task, "split": split.value, **found}
+    if format_ is Format.json:
+        typer.echo(json.dumps(values, indent=2, ensure_ascii=False))
+        return
+    row = {**values, "accuracy": f"{found['accuracy']:.1%}", "loss": f"{found['loss']:.3f}"}
+    unknown = {name: "unknown" for name, value in row.items() if value is None}
+    screen.table([row | unknown], right=("accuracy", "loss", "samples", "seen", "trained_on"))
+
+
+def _hinted(message: str) -> tuple[str, str]:
+    """Say what the option is called here."""
+    before, found, _ = message.partition(": give others, or measure them on purpose")
+    return (
+        (before, "give others, or measure them on purpose with --allow-seen")
+        if found
+        else (message, "")
+    )
+
+
+def write_rows(rows: Sequence[Mapping[str, object]], format_: RowFormat, **options: Any) -> None:
+    """Write rows as a table, as JSON or as CSV."""
+    if format_ is RowFormat.json:
+        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+    elif format_ is RowFormat.csv:
+        writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    else:
+        screen.table(rows, **options)

@@ -1,0 +1,134 @@
+"""What the commands show: tables, sizes, durations, and mistakes in a line and a hint."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TextIO
+
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from crossback_core.wording import printable
+
+_WIDE = 10_000  # columns of a pipe or a file: lines are never broken there
+_LONGEST = 1500  # characters of an error: a configuration may have several problems
+_UNITS = ("bytes", "kB", "MB", "GB", "TB")
+
+
+class Failure(ValueError):
+    """A mistake that is told in a line, and a hint in another.
+
+    Args:
+        message: What is wrong.
+        hint: What to do.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+def told(error: Exception) -> None:
+    """Tell an error in a line, and what to do in another."""
+    name = type(error).__name__
+    if isinstance(error, typer.Abort):
+        message, hint = "nothing was done", ""
+    elif isinstance(error, Failure):
+        message, hint = str(error), error.hint
+    elif (context := getattr(error, "ctx", None)) is not None:
+        message = error.format_message()  # type: ignore[attr-defined]  # of how it was called
+        hint = f"{context.command_path} --help"
+    elif isinstance(error, ValueError | OSError | ImportError):
+        message, hint = _message(error), ""
+    else:
+        message, hint = f"{name}: {error}", "crossback --debug COMMAND shows where it happened"
+    _line(sys.stderr, "Error", "red", message)
+    if hint:
+        _line(sys.stderr, "Hint", "cyan", hint)
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror.lower()}"
+    return str(error)
+
+
+def _line(stream: TextIO, word: str, colour: str, text: str) -> None:
+    text = printable(text, _LONGEST)
+    _console(stream).print(Text.assemble((f"{word}: ", colour), text), soft_wrap=True)
+
+
+def note(text: str, *, style: str = "", beside: bool = False) -> None:
+    """Show a line of text; beside the result, where that is for a file or another program."""
+    _console(sys.stderr if beside else sys.stdout).print(Text(text, style), soft_wrap=True)
+
+
+def warn(text: str) -> None:
+    """Show a warning, beside the result."""
+    _line(sys.stderr, "Warning", "yellow", text)
+
+
+def table(
+    rows: Sequence[Mapping[str, object]],
+    *,
+    right: Sequence[str] = (),
+    styles: str = "",
+    beside: bool = False,
+) -> None:
+    """Show rows under the names of their columns; long texts are broken at the terminal's width.
+
+    Args:
+        rows: By column; all have those of the first.
+        right: Columns that are aligned at the right.
+        styles: The column of ok, warning and error, which are coloured; empty for none.
+        beside: As of `note`.
+    """
+    shown = Table(box=None, pad_edge=False, header_style="bold")
+    for name in rows[0] if rows else ():
+        numeric = name in right
+        shown.add_column(
+            name, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric
+        )
+    for row in rows:
+        shown.add_row(*(_cell(name, row[name], styles) for name in rows[0]))
+    stream = sys.stderr if beside else sys.stdout
+    console = _console(stream)
+    with console.capture() as captured:
+        console.print(shown)
+    stream.write("".join(f"{line.rstrip()}\n" for line in captured.get().splitlines()))
+
+
+_STYLES = {"ok": "green", "warning": "yellow", "error": "red"}
+
+
+def _cell(name: str, value: object, styles: str) -> Text:
+    text = printable(value, _LONGEST)
+    return Text(text, _STYLES.get(text, "") if name == styles else "")
+
+
+def _console(stream: TextIO) -> Console:
+    """Return what writes to a stream: coloured and broken into lines on a terminal alone."""
+    width = None if stream.isatty() else _WIDE
+    return Console(file=stream, width=width, highlight=False, markup=False, emoji=False)
+
+
+def size(count: float) -> str:
+    """Write a number of bytes as a person says it: 2.1 MB."""
+    for unit in _UNITS[:-1]:
+        if count < 999.5:
+            return (
+                f"{count:.0f} {unit}" if unit == "bytes" or count >= 99.5 else f"{count:.2g} {unit}"
+            )
+        count /= 1000
+    return f"{count:.1f} {_UNITS[-1]}"
+
+
+def duration(seconds: float) -> str:
+    """Write a duration as a person says it: 13 minutes."""
+    for length, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(1, seconds):.0f} seconds"
