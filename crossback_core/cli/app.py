@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from crossback_core.cli import check, housekeeping, new, product, run
+from crossback_core.cli import check, housekeeping, new, predict, product, run
 from crossback_core.cli.screen import told
 from crossback_core.version import __version__
 
@@ -93,6 +93,7 @@ def _add(command: Callable[..., None], examples: Sequence[str]) -> None:
 
 _add(new.new, new.NEW_EXAMPLES)
 _add(run.run, run.RUN_EXAMPLES)
+_add(predict.predict, predict.PREDICT_EXAMPLES)
 _add(product.evaluate, product.EVALUATE_EXAMPLES)
 _add(product.inspect, product.INSPECT_EXAMPLES)
 _add(housekeeping.clean, housekeeping.CLEAN_EXAMPLES)

@@ -101,7 +101,9 @@ def _show(folder: Path, found: Survey) -> None:
     screen.table(rows, right=("samples",), beside=True)
     screen.note("", beside=True)
     for reason, (count, first) in list(found.skipped.items())[:_REASONS]:
-        screen.note(f"Not read: {count} file(s), such as {first}: {reason}", beside=True)
+        screen.note(
+            f"Not read: {screen.counted(count, 'file')}, such as {first}: {reason}", beside=True
+        )
     for concern in concerns(found):
         screen.warn(concern)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import csv
 import json
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,14 +24,6 @@ class Format(StrEnum):
 
     table = "table"
     json = "json"
-
-
-class RowFormat(StrEnum):
-    """How rows are written."""
-
-    table = "table"
-    json = "json"
-    csv = "csv"
 
 
 class SplitName(StrEnum):
@@ -70,7 +60,8 @@ def inspect(model: Model, format_: FormatOption = Format.table) -> None:
 
 
 def _show(found: Mapping[str, Any]) -> None:
-    screen.note(f"{found['path']}: {len(found['tasks'])} task(s), {screen.size(found['bytes'])}")
+    tasks = screen.counted(len(found["tasks"]), "task")
+    screen.note(f"{found['path']}: {tasks}, {screen.size(found['bytes'])}")
     screen.note(f"sha256 {found['sha256']}\n")
     screen.table([_task_row(each) for each in found["tasks"]], right=_NUMBERS)
     screen.note(
@@ -144,7 +135,7 @@ def evaluate(
     try:
         found = product.evaluate(task, split=split.value, allow_seen=allow_seen)
     except ValueError as error:
-        raise screen.Failure(*_hinted(str(error))) from error
+        raise screen.Failure(worded(error)) from error
     values = {"task": task.task, "split": split.value, **found}
     if format_ is Format.json:
         typer.echo(json.dumps(values, indent=2, ensure_ascii=False))
@@ -154,23 +145,6 @@ def evaluate(
     screen.table([row | unknown], right=("accuracy", "loss", "samples", "seen", "trained_on"))
 
 
-def _hinted(message: str) -> tuple[str, str]:
-    """Say what the option is called here."""
-    before, found, _ = message.partition(": give others, or measure them on purpose")
-    return (
-        (before, "give others, or measure them on purpose with --allow-seen")
-        if found
-        else (message, "")
-    )
-
-
-def write_rows(rows: Sequence[Mapping[str, object]], format_: RowFormat, **options: Any) -> None:
-    """Write rows as a table, as JSON or as CSV."""
-    if format_ is RowFormat.json:
-        typer.echo(json.dumps(rows, indent=2, ensure_ascii=False))
-    elif format_ is RowFormat.csv:
-        writer = csv.DictWriter(sys.stdout, list(rows[0]) if rows else [], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    else:
-        screen.table(rows, **options)
+def worded(error: ValueError) -> str:
+    """Call what an error of the library names as it is called here."""
+    return str(error).replace("allow_seen=True", "--allow-seen").replace("task=", "--task ")

@@ -119,9 +119,8 @@ def size(count: float) -> str:
     """Write a number of bytes as a person says it: 2.1 MB."""
     for unit in _UNITS[:-1]:
         if count < 999.5:
-            return (
-                f"{count:.0f} {unit}" if unit == "bytes" or count >= 99.5 else f"{count:.2g} {unit}"
-            )
+            digits = 0 if unit == "bytes" or count >= 9.95 else 1
+            return f"{count:.{digits}f} {unit}"
         count /= 1000
     return f"{count:.1f} {_UNITS[-1]}"
 
@@ -132,3 +131,8 @@ def duration(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
     return f"{max(1, seconds):.0f} seconds"
+
+
+def counted(count: int, thing: str) -> str:
+    """Write how many of a thing there are: 1 task, 2 tasks."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"

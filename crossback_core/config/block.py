@@ -180,7 +180,7 @@ def add_block(path: str | Path, name: str, block: str) -> Settings:
 
 def _with_block(config: str, name: str, block: str) -> str:
     """Put the block behind the last data set, as far in as the others."""
-    datasets = _value_of(config, "datasets")
+    _, datasets = _entry(config, "datasets")
     if not isinstance(datasets, yaml.MappingNode) or datasets.flow_style:
         raise ValueError("`datasets` is written in braces: add the block by hand")
     column = datasets.start_mark.column
@@ -202,19 +202,20 @@ def _last_line(lines: Sequence[str], end: int) -> int:
 
 def _with_run(config: str, name: str) -> str:
     """Let plain `snakemake` work on the new data set alone."""
-    value = _value_of(config, "run")
+    key, value = _entry(config, "run")
     end = value.end_mark.index
     if isinstance(value, yaml.SequenceNode) and not value.flow_style:
         end = value.value[-1].end_mark.index  # that of the list is where the next key begins
-    return f"{config[: value.start_mark.index]}[{name}]{config[end:]}"
+    return f"{config[: key.end_mark.index]}: [{name}]{config[end:]}"
 
 
-def _value_of(config: str, key: str) -> yaml.Node:
+def _entry(config: str, key: str) -> tuple[yaml.Node, yaml.Node]:
+    """Return the nodes of a key and its value."""
     root = yaml.compose(config, Loader=yaml.SafeLoader)
     pairs = root.value if isinstance(root, yaml.MappingNode) else []
     for name, value in pairs:
         if name.value == key:
-            return value  # type: ignore[no-any-return]
+            return name, value
     raise ValueError(f"the configuration has no `{key}`: add the block by hand")
 
 

@@ -1,0 +1,123 @@
+"""The command `predict`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from crossback_core.cli import screen
+from crossback_core.cli.product import Model, worded
+
+if TYPE_CHECKING:
+    from crossback_core.checkpoint.predicting import Prediction
+
+
+class RowFormat(StrEnum):
+    """How rows are written."""
+
+    table = "table"
+    json = "json"
+    csv = "csv"
+
+
+PREDICT_EXAMPLES = (
+    "crossback predict results/icons/target_3.pt photo.jpg more_photos/",
+    "crossback predict results/icons/target_19.pt 'a loaf of bread' note.txt",
+    "crossback predict published.pt photo.jpg --task 101 --top 1",
+    "crossback predict published.pt more_photos/ --format csv > found.csv",
+)
+
+
+def predict(
+    model: Model,
+    inputs: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="INPUT...",
+            help="Pictures, text files, folders of these, or sentences.",
+            show_default=False,
+        ),
+    ],
+    task: Annotated[
+        str | None, typer.Option(help="The task by its id; the newest one if not said.")
+    ] = None,
+    top: Annotated[int, typer.Option(min=1, help="Classes that are shown of each input.")] = 5,
+    encoder: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the encoder of the task's texts, if it has moved."),
+    ] = None,
+    format_: Annotated[
+        RowFormat, typer.Option("--format", help="How it is written.")
+    ] = RowFormat.table,
+) -> None:
+    """Name the classes of pictures and texts.
+
+    Each input is read as the samples of the task were. A folder is read with all below it. To a
+    task of texts a word that is no file or folder is a sentence. What cannot be read is told, with
+    exit code 1, and does not keep the others from being read.
+    """
+    import crossback_core
+    from crossback_core.checkpoint.predicting import Predictions
+
+    product = crossback_core.load(model)
+    given: list[Any] = [Path(each) if Path(each).is_dir() else each for each in inputs]
+    try:
+        found = product.predict(given, task=task, encoder=encoder)
+    except ValueError as error:
+        raise screen.Failure(worded(error)) from error
+    assert isinstance(found, Predictions)  # of a list
+    if task is None and len(product.tasks) > 1:
+        others = ", ".join(each for each in product.tasks if each != found[0].task)
+        screen.note(f"By task {found[0].task}, the newest; --task: {others}", beside=True)
+    if format_ is RowFormat.csv:
+        sys.stdout.write(found.to_frame(top).to_csv(index=False, lineterminator="\n"))
+    elif format_ is RowFormat.json:
+        typer.echo(json.dumps([_plain(each, top) for each in found], indent=2, ensure_ascii=False))
+    else:
+        screen.table(_rows(found, top), right=("probability",))
+        _tell_unknown(found)
+    if bad := [each for each in found if each.problem]:
+        raise screen.Failure(f"{len(bad)} of {len(found)} inputs could not be read")
+
+
+def _plain(each: Prediction, top: int) -> dict[str, Any]:
+    pairs = list(zip(each.classes, each.probabilities, strict=True))[:top]
+    count = each.tokens
+    return {
+        "source": each.source,
+        "task": each.task,
+        "classes": [{"class": name, "probability": value} for name, value in pairs],
+        "tokens": None if count is None else vars(count),
+        "problem": each.problem or None,
+    }
+
+
+def _rows(found: Sequence[Prediction], top: int) -> list[dict[str, object]]:
+    """Return a row for each of the likely classes; the input stands in its first row alone."""
+    rows: list[dict[str, object]] = []
+    for each in found:
+        pairs = list(zip(each.classes, each.probabilities, strict=True))[:top]
+        shown = [(name, f"{value:.1%}") for name, value in pairs] or [(each.problem, "not read")]
+        rows += [
+            {"input": each.source if not place else "", "probability": value, "class": name}
+            for place, (name, value) in enumerate(shown)
+        ]
+    return rows
+
+
+def _tell_unknown(found: Sequence[Prediction]) -> None:
+    """Warn of texts of which not all was read: the table has no room for it."""
+    counts = [each.tokens for each in found if each.tokens is not None]
+    unknown = sum(each.unknown for each in counts)
+    if unknown:
+        read = sum(each.read for each in counts)
+        screen.warn(f"{unknown} of {read} tokens are unknown to the encoder of this task")
+    cut = sum(each.cut > 0 for each in counts)
+    if cut:
+        screen.warn(f"{cut} of {len(counts)} texts are longer than the task reads, and were cut")

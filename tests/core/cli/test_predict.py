@@ -1,0 +1,88 @@
+"""The command `predict`: what the library finds, as a table, as JSON and as CSV."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+import tiny
+from PIL import Image
+from typer.testing import CliRunner
+
+import crossback_core
+from crossback_core.checkpoint.network_file import save_checkpoint
+from crossback_core.cli.app import app
+
+
+def call(*words):
+    return CliRunner().invoke(app, list(map(str, words)), prog_name="crossback")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory, images, texts):
+    network = tiny.network(texts, images)
+    tiny.disturb(network)
+    path = tmp_path_factory.mktemp("product") / "target_1.pt"
+    save_checkpoint(network, path)
+    return path
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder of two pictures."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number, name in enumerate(("a.png", "b.png")):
+        values = np.full((4, 4, 3), 200 * number, np.uint8)
+        Image.fromarray(values).save(folder / name)
+    return folder
+
+
+def test_a_folder_is_a_table_of_the_likely_classes(model, pictures):
+    done = call("predict", model, pictures, "--top", 2)
+    assert done.exit_code == 0, done.stderr
+    found = crossback_core.load(model).predict([pictures / "a.png", pictures / "b.png"])
+    rows = [line.split(maxsplit=2) for line in done.stdout.splitlines()]
+    assert rows[0] == ["input", "probability", "class"]
+    assert rows[1] == [str(pictures / "a.png"), f"{found[0].probabilities[0]:.1%}",
+                       found[0].classes[0]]  # fmt: skip
+    assert [row[0] for row in rows[2:]][1] == str(pictures / "b.png") and len(rows) == 5
+    assert done.stderr == "By task 1, the newest; --task: 2\n"
+
+
+def test_json_and_csv_hold_the_same(model, pictures):
+    (found,) = json.loads(call("predict", model, pictures / "a.png", "--format", "json").stdout)
+    text = call("predict", model, pictures / "a.png", "--format", "csv").stdout
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert [(row["class"], float(row["probability"])) for row in rows] == [
+        (each["class"], pytest.approx(each["probability"])) for each in found["classes"]
+    ]
+    assert len(rows) == 3 and (found["task"], found["problem"]) == ("1", None)
+
+
+def test_a_sentence_goes_to_the_task_that_is_named(model):
+    done = call("predict", model, "w1 nothing w2", "--task", "2", "--format", "json")
+    (found,) = json.loads(done.stdout)
+    assert found["tokens"] == {"read": 3, "unknown": 1, "cut": 0}
+    done = call("predict", model, "w1 nothing w2", "--task", "2")
+    assert "Warning: 1 of 3 tokens are unknown to the encoder of this task\n" in done.stderr
+
+
+def test_an_input_of_another_modality_is_refused_by_the_option(model, tmp_path):
+    (tmp_path / "note.txt").write_text("w1 w2")
+    done = call("predict", model, tmp_path / "note.txt")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr.startswith("Error: /")
+    assert done.stderr.endswith(
+        " is of modality text, but task 1 reads modality image: give --task 2\n"
+    )
+
+
+def test_what_cannot_be_read_is_told_and_keeps_no_other_from_it(model, pictures):
+    (pictures / "c.png").write_bytes(b"none")
+    done = call("predict", model, pictures, "--top", 1)
+    assert done.exit_code == 1
+    rows = done.stdout.splitlines()[1:]
+    assert len(rows) == 3 and rows[2].split()[:3] == [str(pictures / "c.png"), "not", "read"]
+    assert done.stderr.splitlines()[-1] == "Error: 1 of 3 inputs could not be read"

@@ -1,0 +1,83 @@
+"""What the commands say about one product."""
+
+import json
+
+import pytest
+import tiny
+from typer.testing import CliRunner
+
+import crossback_core
+from crossback_core.checkpoint.network_file import save_checkpoint
+from crossback_core.cli.app import app
+from crossback_core.data.task_file import save_task
+from crossback_core.storage.files import sha256
+
+
+def call(*words):
+    return CliRunner().invoke(app, list(map(str, words)), prog_name="crossback")
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory, images, texts):
+    network = tiny.network(images, texts)
+    tiny.disturb(network)
+    network.seen = [images.seen, texts.seen]
+    path = tmp_path_factory.mktemp("product") / "target_2.pt"
+    parents = {"baseline": {"path": "results/x/baseline/task_2.pt", "sha256": "ab" * 32}}
+    record = {"target": "2", "verdict": "helps", "versions": {"numerics": 3}, "parents": parents}
+    save_checkpoint(network, path, record)
+    return path
+
+
+def test_inspect_shows_tasks_owners_and_lineage(model):
+    done = call("inspect", model)
+    assert done.exit_code == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0].startswith(f"{model}: 2 tasks, ")
+    assert lines[1] == f"sha256 {sha256(model)}"
+    assert [line.split() for line in lines[3:6]] == [
+        ["number", "task", "modality", "width", "owned", "picked", "classes"],
+        ["1", "1", "image", "1.00", "100.0%", "0.0%", "3:", "class", "0,", "class", "1,", "class",
+         "2"],
+        ["2", "2", "text", "1.00", "0.0%", "100.0%", "2:", "class", "0,", "class", "1"],
+    ]  # fmt: skip
+    assert "Verdict of target 2: helps." in lines
+    assert "Made by numerics 3." in lines
+    assert lines[-1].split() == ["baseline", "results/x/baseline/task_2.pt", "ab" * 6]
+
+
+def test_inspect_as_json_says_the_same_whole(model):
+    found = json.loads(call("inspect", model, "--format", "json").stdout)
+    network = crossback_core.load(model).network
+    assert [(each["number"], each["task"], each["classes"]) for each in found["tasks"]] == [
+        (1, "1", ["class 0", "class 1", "class 2"]),
+        (2, "2", ["class 0", "class 1"]),
+    ]
+    shares = [network.ownership.weights.shares(place) for place in (1, 2)]
+    assert [(each["owned"], each["picked"]) for each in found["tasks"]] == [
+        (each.owned, each.picked) for each in shares
+    ]
+    assert found["parents"]["baseline"]["sha256"] == "ab" * 32
+    assert (found["values"], found["bytes"]) == (network.stored_values(), model.stat().st_size)
+
+
+def test_evaluate_is_that_of_the_library(model, images, tmp_path):
+    save_task(images, tmp_path / "task.pt")
+    found = crossback_core.load(model).evaluate(images)
+    done = call("evaluate", model, tmp_path / "task.pt", "--format", "json")
+    assert json.loads(done.stdout) == {"task": "1", "split": "test", **found}
+    shown = call("evaluate", model, tmp_path / "task.pt").stdout.splitlines()[1].split()
+    assert shown[:3] == ["1", "test", f"{found['accuracy']:.1%}"]
+
+
+def test_seen_test_samples_are_refused_with_the_option_that_measures_them(model, images, tmp_path):
+    from dataclasses import replace
+
+    save_task(replace(images, test=images.train), tmp_path / "task.pt")
+    done = call("evaluate", model, tmp_path / "task.pt")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == (
+        "Error: 12 of 12 test samples of task 1 are among those that the network was trained or"
+        " validated on: give others, or measure them on purpose with --allow-seen\n"
+    )
+    assert call("evaluate", model, tmp_path / "task.pt", "--allow-seen").exit_code == 0
