@@ -74,8 +74,7 @@ def clean(
     screen.table(rows, right=("number", "size"))
     total = screen.size(sum(each.bytes for each in found))
     if dry_run:
-        for each in found:
-            screen.note(str(each.path))
+        typer.echo("\n".join(str(each.path) for each in found))
         screen.note(f"{total} would be removed.")
         return
     if not yes:

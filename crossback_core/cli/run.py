@@ -62,7 +62,7 @@ def run(
         command += _SHORTEST
     elif not any(word.startswith(_QUIET) for word in more):
         command += _SHORT
-    screen.note(f"$ snakemake {shlex.join(command)}", style="dim", beside=True)
+    screen.command(f"snakemake {shlex.join(command)}")
     # In the place of this process: signals and the exit code are Snakemake's own.
     os.execv(start[0], [*start, *command])
 

@@ -61,9 +61,14 @@ def _line(stream: TextIO, word: str, colour: str, text: str) -> None:
     _console(stream).print(Text.assemble((f"{word}: ", colour), text), soft_wrap=True)
 
 
-def note(text: str, *, style: str = "", beside: bool = False) -> None:
-    """Show a line of text; beside the result, where that is for a file or another program."""
-    _console(sys.stderr if beside else sys.stdout).print(Text(text, style), soft_wrap=True)
+def note(text: str, *, beside: bool = False) -> None:
+    """Show a text; beside the result, where that is for a file or another program."""
+    _console(sys.stderr if beside else sys.stdout).print(Text(text))
+
+
+def command(text: str) -> None:
+    """Show a command that is run; on a terminal it can be copied whole."""
+    _console(sys.stderr).print(Text(f"$ {text}", "dim"), soft_wrap=True)
 
 
 def warn(text: str) -> None:
