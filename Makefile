@@ -62,7 +62,7 @@ lint: $(TOOLS) ## run all linters and the type checker
 	$(BIN)/snakemake --lint
 	$(BIN)/codespell
 
-reference: $(RUNTIME) ## make docs/configuration.md, the JSON schema and the list of scores from the code
+reference: $(RUNTIME) ## make docs/configuration.md, docs/command-line.md, the JSON schema and the scores from the code
 	$(BIN)/python tools/update_reference.py
 
 docs: $(SITE) ## build the pages of docs/ and of the Python interface into site/
