@@ -110,6 +110,7 @@ def _show(folder: Path, found: Survey) -> None:
 
 def _tell_cost(experiment: Experiment, found: Survey) -> None:
     from crossback_core.config.estimate import Size, estimate
+    from crossback_core.runtime.device import has_gpu
 
     sizes = {
         task.task: Size(task.modality, len(task.classes), task.samples) for task in found.tasks
@@ -119,6 +120,7 @@ def _tell_cost(experiment: Experiment, found: Survey) -> None:
     screen.note(
         f"All of it: {cost.jobs} jobs, about {screen.duration(cost.seconds)} of one core"
         f" (this machine has {cores}), about {screen.size(cost.bytes)} of disk. This is estimated"
-        " from counts, by what was measured on an AMD EPYC; take it for half to twice as much.",
+        " from counts, by what was measured on an AMD EPYC; take it for half to twice as much."
+        + (" With this GPU it is less; how much was not measured." if has_gpu() else ""),
         beside=True,
     )

@@ -59,7 +59,9 @@ def estimate(experiment: Experiment, sizes: Mapping[str, Size]) -> Estimate:
     has for its inputs, three times (forward, and twice that backward), `MULTIPLICATIONS` a second.
     Measured so: a step of 32 images takes 49 ms at 32 x 32 and 92 ms at 64 x 64 by the demo's
     networks, of 32 texts of 16 tokens 41 ms; of 8 images by the networks of `paper` 3.2 s. All
-    these are met within a factor of 1.6, and the demo's 13 minutes and 97 MB within a tenth.
+    these are met within a factor of 1.6, and the demo's 89 jobs, 13 minutes and 98 MB within a
+    tenth (without the table of wordpieces, 2.8 MB, in each file of the icons' texts, which own data
+    do not have).
 
     Two things are not known before: how many different backbones are chosen (taken: one for two
     targets) and whether targets grow (taken: none does). Reading raw files, and the encoder, are
