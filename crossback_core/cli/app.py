@@ -16,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from crossback_core.cli import check, housekeeping, new, predict, product, run
-from crossback_core.cli.screen import told
+from crossback_core.cli.screen import show_any_name, told
 from crossback_core.version import __version__
 
 DEBUG = "CROSSBACK_DEBUG"  # environment variable: errors come with their traceback
@@ -83,6 +83,7 @@ def crossback(
     Exit codes: 0 it went well, 1 it failed, 2 it was called wrongly; `crossback run` ends with
     Snakemake's. NO_COLOR=1 turns colours off; there are none outside a terminal.
     """
+    show_any_name()
     logging.basicConfig(level=logging.WARNING, format="Warning: %(message)s", force=True)
 
 

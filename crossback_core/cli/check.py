@@ -27,7 +27,7 @@ def doctor(format_: FormatOption = Format.table) -> None:
 
     found = list(diagnose())
     if format_ is Format.json:
-        typer.echo(json.dumps([asdict(each) for each in found], indent=2))
+        screen.data(json.dumps([asdict(each) for each in found], indent=2))
     else:
         rows = [
             {

@@ -6,12 +6,15 @@ import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from crossback_core.cli import screen
 from crossback_core.cli.project import check_project, snakemake
+
+if TYPE_CHECKING:
+    from crossback_core.stages.cleaning import Spare
 
 _PLANNED = re.compile(r"^total +(\d+)", re.MULTILINE)
 _IDLE = "Nothing to be done"
@@ -47,7 +50,7 @@ def clean(
     of trainings that have ended, logs of jobs that went well. Products, baselines, backbones, data
     and the memory of the splits stay: no job is planned because of it.
     """
-    from crossback_core.stages.cleaning import SORTS, find_spare, remove
+    from crossback_core.stages.cleaning import find_spare, remove
 
     check_project()
     _check_idle()
@@ -57,9 +60,24 @@ def clean(
     if not found:
         screen.note("There is nothing to remove.")
         return
-    kinds = list(dict.fromkeys(each.sort for each in found))
+    _show(found)
+    total = screen.size(sum(each.bytes for each in found))
+    if dry_run:
+        typer.echo("\n".join(str(each.path) for each in found))
+        screen.note(f"{total} would be removed.")
+        return
+    if not yes:
+        typer.confirm(f"Remove these {len(found)} files and folders, {total}?", abort=True)
+    for each in found:
+        remove(each)
+    screen.note(f"{total} removed.")
+
+
+def _show(found: Sequence[Spare]) -> None:
+    from crossback_core.stages.cleaning import SORTS
+
     rows = []
-    for sort in kinds:
+    for sort in dict.fromkeys(each.sort for each in found):
         own = [each for each in found if each.sort == sort]
         what, _, again = SORTS[sort].partition("; ")
         rows.append(
@@ -72,16 +90,6 @@ def clean(
             }
         )
     screen.table(rows, right=("number", "size"))
-    total = screen.size(sum(each.bytes for each in found))
-    if dry_run:
-        typer.echo("\n".join(str(each.path) for each in found))
-        screen.note(f"{total} would be removed.")
-        return
-    if not yes:
-        typer.confirm(f"Remove these {len(found)} files and folders, {total}?", abort=True)
-    for each in found:
-        remove(each)
-    screen.note(f"{total} removed.")
 
 
 def _check_idle() -> None:

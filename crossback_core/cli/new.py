@@ -76,7 +76,7 @@ def new(
             "This is for `datasets` of config.yaml. How long it takes is told in the", beside=True
         )
         screen.note("folder of the project, whose config.yaml has the presets.\n", beside=True)
-    typer.echo(indent(f"{name}:\n{indent(block, '  ')}", "  "))
+    screen.data(indent(f"{name}:\n{indent(block, '  ')}", "  "))
 
 
 def _from_here(folder: Path) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -76,9 +75,9 @@ def predict(
         others = ", ".join(each for each in product.tasks if each != found[0].task)
         screen.note(f"By task {found[0].task}, the newest; --task: {others}", beside=True)
     if format_ is RowFormat.csv:
-        sys.stdout.write(found.to_frame(top).to_csv(index=False, lineterminator="\n"))
+        screen.data(found.to_frame(top).to_csv(index=False, lineterminator="\n").rstrip("\n"))
     elif format_ is RowFormat.json:
-        typer.echo(json.dumps([_plain(each, top) for each in found], indent=2, ensure_ascii=False))
+        screen.data(json.dumps([_plain(each, top) for each in found], indent=2, ensure_ascii=False))
     else:
         screen.table(_rows(found, top), right=("probability",))
         _tell_unknown(found)

@@ -54,7 +54,7 @@ def inspect(model: Model, format_: FormatOption = Format.table) -> None:
 
     found = describe_product(model)
     if format_ is Format.json:
-        typer.echo(json.dumps(found, indent=2, ensure_ascii=False))
+        screen.data(json.dumps(found, indent=2, ensure_ascii=False))
         return
     _show(found)
 
@@ -138,7 +138,7 @@ def evaluate(
         raise screen.Failure(worded(error)) from error
     values = {"task": task.task, "split": split.value, **found}
     if format_ is Format.json:
-        typer.echo(json.dumps(values, indent=2, ensure_ascii=False))
+        screen.data(json.dumps(values, indent=2, ensure_ascii=False))
         return
     row = {**values, "accuracy": f"{found['accuracy']:.1%}", "loss": f"{found['loss']:.3f}"}
     unknown = {name: "unknown" for name, value in row.items() if value is None}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from io import TextIOWrapper
 from typing import TextIO
 
 import typer
@@ -64,6 +65,24 @@ def _line(stream: TextIO, word: str, colour: str, text: str) -> None:
 def note(text: str, *, beside: bool = False) -> None:
     """Show a text; beside the result, where that is for a file or another program."""
     _console(sys.stderr if beside else sys.stdout).print(Text(text))
+
+
+def data(text: str) -> None:
+    """Write what a file or another program takes: always in UTF-8."""
+    sys.stdout.flush()
+    binary = getattr(sys.stdout, "buffer", None)
+    if binary is None:  # a stream that stands for standard output
+        sys.stdout.write(text + "\n")
+        return
+    binary.write(f"{text}\n".encode(errors="replace"))
+    binary.flush()
+
+
+def show_any_name() -> None:
+    """Let a screen show what it has no letters for as Python writes it."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def command(text: str) -> None:

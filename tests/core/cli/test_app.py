@@ -126,6 +126,19 @@ def test_what_a_terminal_would_act_on_is_shown_instead(monkeypatch):
     assert stream.getvalue() == "class\na\\x1b[2Jb\n"
 
 
+def test_a_screen_that_has_only_ascii_shows_any_name_and_a_file_is_utf_8(tmp_path):
+    code = (
+        "from crossback_core.cli import screen; screen.show_any_name();"
+        " screen.table([{'class': 'm\\xf6bel'}]); screen.note('\\xf6'); screen.data('\\xf6')"
+    )
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, env=environment, check=True
+    )
+    assert done.stdout == b"class\nm\\xf6bel\n\\xf6\n\xc3\xb6\n"
+
+
 @pytest.mark.parametrize(
     ("count", "text"),
     [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (2.14e6, "2.1 MB"), (99.6e6, "100 MB"),
