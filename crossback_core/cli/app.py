@@ -46,7 +46,6 @@ app = typer.Typer(
     cls=_Group,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 
@@ -62,8 +61,9 @@ def _debug(wanted: bool) -> None:
         os.environ[DEBUG] = "1"
 
 
-@app.callback()
+@app.callback(invoke_without_command=True)
 def crossback(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True),
@@ -85,6 +85,8 @@ def crossback(
     """
     show_any_name()
     logging.basicConfig(level=logging.WARNING, format="Warning: %(message)s", force=True)
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
 
 
 def _add(command: Callable[..., None], examples: Sequence[str]) -> None:

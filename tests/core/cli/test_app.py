@@ -51,6 +51,12 @@ def test_the_help_of_a_command_has_examples_and_fits_80_columns(command):
     assert max(map(len, done.stdout.splitlines())) <= 80
 
 
+def test_without_a_command_there_is_the_help():
+    done = call()
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout == call("--help").stdout
+
+
 def test_the_version():
     assert call("--version").stdout == f"crossback {__version__}\n"
 
