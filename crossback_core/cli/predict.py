@@ -82,7 +82,9 @@ def predict(
         screen.table(_rows(found, top), right=("probability",))
         _tell_unknown(found)
     if bad := [each for each in found if each.problem]:
-        raise screen.Failure(f"{len(bad)} of {len(found)} inputs could not be read")
+        raise screen.Failure(
+            f"{len(bad)} of {len(found)} inputs could not be read: each row says why"
+        )
 
 
 def _plain(each: Prediction, top: int) -> dict[str, Any]:

@@ -85,4 +85,6 @@ def test_what_cannot_be_read_is_told_and_keeps_no_other_from_it(model, pictures)
     assert done.exit_code == 1
     rows = done.stdout.splitlines()[1:]
     assert len(rows) == 3 and rows[2].split()[:3] == [str(pictures / "c.png"), "not", "read"]
-    assert done.stderr.splitlines()[-1] == "Error: 1 of 3 inputs could not be read"
+    assert (
+        done.stderr.splitlines()[-1] == "Error: 1 of 3 inputs could not be read: each row says why"
+    )
