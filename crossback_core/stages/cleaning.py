@@ -83,7 +83,7 @@ def _ladders(results: Path) -> Iterator[Path]:
 def _starts(results: Path) -> Iterator[Path]:
     for start in sorted(results.glob("kv_swap/target_*.pt")):
         record = results / f"{start.stem}.json"
-        if record.is_file():
+        if record.is_file() and (results / start.name).is_file():
             yield from _used(start, read_record(TargetRecord, record).parents, "initial")
 
 

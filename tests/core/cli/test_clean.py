@@ -97,6 +97,11 @@ def test_what_was_made_again_since_is_kept(project, path, sort):
     assert found().get(sort, []) == [each for each in SPARE[sort][1:] if each != path]
 
 
+def test_the_start_of_a_product_that_was_removed_is_kept(project):
+    Path("results/d/target_3.pt").unlink()
+    assert "starts" not in found()
+
+
 def test_a_dry_run_lists_and_removes_nothing(project):
     done = clean("--dry-run")
     assert done.exit_code == 0, done.output
