@@ -10,10 +10,14 @@ from crossback_core.version import NUMERICS
 from crossback_core.checkpoint import CHECKPOINT_FORMAT
 from crossback_core.config import Experiment, Settings, load_settings
 from crossback_core.config.requests import check_requests
+from crossback_core.data import TASK_FORMAT
 from crossback_core.records import RECORD_FORMAT
 from crossback_core.runtime.device import has_gpu
 
-FORMATS = f"numerics {NUMERICS}, checkpoints {CHECKPOINT_FORMAT}, records {RECORD_FORMAT}"
+FORMATS = (
+    f"numerics {NUMERICS}, checkpoints {CHECKPOINT_FORMAT}, records {RECORD_FORMAT},"
+    f" tasks {TASK_FORMAT}"
+)
 
 
 def checked_settings() -> Settings:

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from crossback_core.data.prepare import make_index, make_task
     from crossback_core.data.task_file import Split, TaskData, load_task, save_task
 
+TASK_FORMAT = 3  # raised whenever a task file of before cannot be read any more
+
 __all__ = [
+    "TASK_FORMAT",
     "Split",
     "TaskData",
     "load_index",

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from crossback_core.data import TASK_FORMAT
 from crossback_core.data.contents import Seen, is_hash
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.modality import Modality, check_tensor
@@ -18,8 +19,6 @@ from crossback_core.data.settings import SPLITS
 from crossback_core.section import shown
 from crossback_core.storage.archive import ForeignError, entry, load_archive, save_archive
 from crossback_core.wording import is_plain, printable
-
-TASK_FORMAT = 3
 
 
 @dataclass(frozen=True, eq=False)

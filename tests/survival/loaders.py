@@ -26,12 +26,11 @@ from PIL import Image
 from crossback_core.checkpoint import network_file as checkpoint
 from crossback_core.checkpoint.network_file import load_checkpoint, save_checkpoint
 from crossback_core.config import load_settings
-from crossback_core.data import load_index, load_task
+from crossback_core.data import TASK_FORMAT, load_index, load_task
 from crossback_core.data.contents import Seen
 from crossback_core.data.kinds.icons import KIND
 from crossback_core.data.recipe import Recipe
 from crossback_core.data.recipe_file import pack_recipes
-from crossback_core.data.task_file import TASK_FORMAT
 from crossback_core.data.unpack import Limits, unpack
 from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.network import Network, TaskSpec
