@@ -29,6 +29,15 @@ class Shares(NamedTuple):
     free: float
 
 
+class Counts(NamedTuple):
+    """How many weights of a parameter a task owns and picks, how many are free, and of how many."""
+
+    owned: int
+    picked: int
+    free: int
+    total: int
+
+
 class MaskedWeights(nn.Module):
     """Weights that tasks own, one by one, and pick from earlier tasks.
 
@@ -113,12 +122,24 @@ class MaskedWeights(nn.Module):
         free = self._count(FREE)
         return free / max(1, free + self._count(self.newest))
 
+    def counts(self, position: int) -> dict[str, Counts]:
+        """Return how a task has the weights of each parameter; others are an earlier task's."""
+        self.check(position)
+        picked = self._layout.named(self._picked(position) & self._earlier(position))
+        return {
+            name: Counts(
+                int((owner == position).sum()),
+                int(picked[name].sum()),
+                int((owner == FREE).sum()),
+                owner.numel(),
+            )
+            for name, owner in self._layout.named(self.owner).items()
+        }
+
     def shares(self, position: int) -> Shares:
         """Return which fractions of the masked weights a task owns and picks, and which is free."""
-        self.check(position)
-        picked = int((self._picked(position) & self._earlier(position)).sum())
-        total = self.owner.numel()
-        return Shares(self._count(position) / total, picked / total, self._count(FREE) / total)
+        owned, picked, free, total = map(sum, zip(*self.counts(position).values(), strict=True))
+        return Shares(owned / total, picked / total, free / total)
 
     def room(self) -> dict[str, float]:
         """Return how many weights per output the newest task owns, by parameter."""

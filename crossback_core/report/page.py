@@ -1,143 +1,211 @@
-"""The report: one self-contained HTML file."""
+"""The report: one self-contained HTML file, and its charts as files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import base64
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-
-import pandas as pd
+from typing import Any
 
 from crossback_core.data.names import by_number
-from crossback_core.records import StackingRecord, TargetRecord, to_values
-from crossback_core.report.figures import (
-    PruningCurve,
-    TrainingCurve,
-    draw_accuracies,
-    draw_histories,
-    draw_ladders,
-    draw_matrix,
-    svg,
-)
-from crossback_core.report.table import readable, stacks_sentence, tasks_sentence, verdict_sentence
+from crossback_core.records import TargetRecord, to_values
+from crossback_core.report import charts
+from crossback_core.report.inputs import ReportInputs
+from crossback_core.report.names import Named, names_of
+from crossback_core.report.origin import settings_of, times_of, versions_of, way
+from crossback_core.report.story import accuracy_row, card, confusion, headline
+from crossback_core.report.table import outcome_sentence, readable, stacks_sentence
+from crossback_core.report.vega import CONFIG, as_file, drawn, script, template
 from crossback_core.storage.files import write_text
 
+FOLDED = 8  # more targets than that are folded at first
+_WIDE = 720  # pixels of a chart that has a section's width, until the browser knows better
+_NARROW = 300  # of one beside others
+
 
 @dataclass(frozen=True)
-class ReportInputs:
-    """What the report shows.
+class Chart:
+    """A chart of the page.
 
     Attributes:
-        dataset: Its name.
-        records: The targets' records.
-        summary: What `summary_table` makes of them.
-        joint: Names of the joint networks, by id.
-        matrix: One row per pair: target, target_modality, candidate, modality (the candidate's),
-            similarity, selected (bool).
-        stacks: Whether two candidates know more than one, for each target.
-        pruning: Ladder of each pruned backbone.
-        histories: Training curves by title, such as "target 3".
+        name: Of its file, and on the page.
+        title: Above it; nothing where the section's own says it.
+        alt: What it shows, for those who cannot see it.
+        spec: In Vega-Lite.
+        svg: The same as a picture.
+        least: Width in characters below which it scrolls.
     """
 
-    dataset: str
-    records: Sequence[TargetRecord]
-    summary: pd.DataFrame
-    joint: Mapping[str, str]
-    matrix: pd.DataFrame
-    stacks: Sequence[StackingRecord]
-    pruning: Mapping[str, PruningCurve]
-    histories: Mapping[str, TrainingCurve]
+    name: str
+    title: str
+    alt: str
+    spec: charts.Spec
+    svg: str
+    least: int
 
 
 @dataclass(frozen=True)
-class _Section:
-    title: str
-    alt: str
-    caption: str
-    svg: str
+class Charts:
+    """The charts of the page by section."""
+
+    accuracies: Chart
+    scores: Sequence[Chart]
+    ladders: Sequence[Chart]
+    training: Sequence[Sequence[Chart]]
+    weights: Sequence[Chart]
+
+    def all(self) -> list[Chart]:
+        """Return every chart."""
+        training = [chart for of_target in self.training for chart in of_target]
+        return [self.accuracies, *self.scores, *self.ladders, *training, *self.weights]
 
 
-def write_report(inputs: ReportInputs, path: str | Path) -> None:
-    """Write one HTML file that needs nothing else: tables, figures and style are inside it."""
+def write_report(inputs: ReportInputs, path: str | Path, figures: str | Path) -> None:
+    """Write one HTML file that needs nothing else, and its charts as files.
+
+    Args:
+        inputs: What it shows.
+        path: Of the HTML file.
+        figures: The folder of the charts, each an SVG file.
+    """
+    drawings = draw_charts(inputs)
+    for chart in drawings.all():
+        write_text(as_file(chart.svg), Path(figures) / f"{chart.name}.svg")
+    write_text(render(inputs, drawings), path)
+
+
+def render(inputs: ReportInputs, drawings: Charts) -> str:
+    """Return the page."""
     import jinja2  # the core's other users need no templates
 
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("crossback_core.report"), autoescape=True, trim_blocks=True
+        loader=jinja2.PackageLoader("crossback_core.report"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
     )
-    page = environment.get_template("report.html").render(
-        dataset=inputs.dataset,
-        sentences=[
-            verdict_sentence(inputs.summary),
-            tasks_sentence(inputs.summary, inputs.joint),
-            stacks_sentence(inputs.stacks),
-        ],
-        table=readable(inputs.summary),
-        sections=_sections(inputs),
-        records=[
-            to_values(record)
-            for record in sorted(inputs.records, key=lambda each: by_number(each.target))
-        ],
-    )
-    write_text(page, path)
-
-
-def _sections(inputs: ReportInputs) -> list[_Section]:
-    sections = [_accuracy_section(inputs.summary)]
-    if len(inputs.matrix):
-        sections.append(_similarity_section(inputs.matrix))
-    if inputs.pruning:
-        sections.append(_pruning_section(inputs.pruning))
-    if inputs.histories:
-        accuracy = "Validation accuracy by epoch; dashed line: that of the target's baseline."
-        loss = "Mean training loss by epoch."
-        sections += [
-            _history_section(
-                inputs.histories, "validation_accuracy", "Validation accuracy", accuracy
-            ),
-            _history_section(inputs.histories, "loss", "Training loss", loss),
-        ]
-    return sections
-
-
-def _accuracy_section(summary: pd.DataFrame) -> _Section:
-    return _Section(
-        title="Does the backbone help?",
-        alt="Bar chart: test accuracy of each target's baseline and of the target on its backbone.",
-        caption="Test accuracy of each target and of its own baseline, which saw the same training "
-        "samples, and the 95 % interval of their difference: the backbone makes one where that "
-        "leaves out the baseline's bar. Dotted: the accuracy of always guessing the most frequent "
-        "class.",
-        svg=svg(lambda: draw_accuracies(summary), salt="accuracy"),
+    code = script()
+    return environment.get_template("report.html").render(
+        **_told(inputs),
+        charts=drawings,
+        specs={"config": CONFIG, "charts": {each.name: each.spec for each in drawings.all()}},
+        shade=charts.shade,
+        written=charts.written,
+        script=code,
+        allowed=_hash(code),  # no other script runs, and nothing is fetched
+        style=template("colours.css") + template("page.css"),
     )
 
 
-def _similarity_section(matrix: pd.DataFrame) -> _Section:
-    return _Section(
-        title="How the candidates score",
-        alt="Heat map: score of each candidate for each target, the selected one framed.",
-        caption="Score of each candidate (column) for each target (row) by selection.score; the "
-        "higher, the better. The selected candidate is framed. The colours span the values shown.",
-        svg=svg(lambda: draw_matrix(matrix), salt="similarity"),
+def _told(inputs: ReportInputs) -> dict[str, Any]:
+    """Return what the page says in words and tables."""
+    names = names_of(inputs)
+    records = sorted(inputs.records, key=lambda each: by_number(each.target))
+    rows = {row["target"]: row for row in inputs.summary.to_dict("records")}
+    selections = {each.target: each for each in inputs.selections}
+    return {
+        "dataset": inputs.dataset,
+        "folder": inputs.folder,
+        "headline": headline(inputs.summary),
+        "sentences": [outcome_sentence(inputs.summary), stacks_sentence(inputs.stacks)],
+        "folded": len(records) > FOLDED,
+        "names": names,
+        "cards": [card(it, rows[it.target], selections[it.target], names) for it in records],
+        "accuracies": [accuracy_row(it, rows[it.target], names) for it in records],
+        "scores": charts.in_order(inputs.matrix).to_dict("records"),
+        "score": records[0].score,
+        "opened": {it.target: inputs.opened[it.target] for it in records},
+        "confusions": [confusion(it, names) for it in records],
+        "ways": [(names[it.target], way(it, selections[it.target], inputs, names)) for it in records],
+        "settings": settings_of(inputs),
+        "versions": versions_of(inputs),
+        "times": times_of(inputs, names),
+        "table": readable(inputs.summary),
+        "records": [to_values(record) for record in records],
+    }
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"'sha256-{base64.b64encode(digest).decode()}'"
+
+
+def draw_charts(inputs: ReportInputs) -> Charts:
+    """Draw what there is to draw."""
+    names = names_of(inputs)
+    records = sorted(inputs.records, key=lambda each: by_number(each.target))
+    return Charts(
+        accuracies=_chart(
+            "accuracies",
+            "",
+            "Test accuracy of each target and of its baseline; the table has the numbers.",
+            charts.accuracies(inputs.summary, names),
+        ),
+        scores=[] if inputs.matrix.empty else [_scores(inputs, names)],
+        ladders=list(_ladders(inputs, names)),
+        training=[list(_training(it, inputs, names)) for it in records],
+        weights=[_weights(it, inputs, names) for it in records],
     )
 
 
-def _pruning_section(curves: Mapping[str, PruningCurve]) -> _Section:
-    return _Section(
-        title="How far the backbones can be pruned",
-        alt="Line charts: validation and test accuracy of each backbone against its sparsity.",
-        caption="Accuracy of each backbone along its ladder of sparsities. Solid: validation, "
-        "which decides; dotted: test. Dashed line: the dense baseline's validation accuracy; band: "
-        "the allowed loss; marked: the sparsity chosen.",
-        svg=svg(lambda: draw_ladders(curves), salt="pruning"),
+def _scores(inputs: ReportInputs, names: Mapping[str, Named]) -> Chart:
+    columns = charts.columns_of(inputs.matrix)
+    return _chart(
+        "scores",
+        "",
+        "Heat map: score of each candidate for each target; the table below has the numbers.",
+        charts.scores(inputs.matrix, names),
+        least=12 + (9 if columns < 5 else 5) * columns,
     )
 
 
-def _history_section(
-    curves: Mapping[str, TrainingCurve], column: str, title: str, caption: str
-) -> _Section:
-    return _Section(
-        title=title,
-        alt=f"Line charts: {title.lower()} of each network by epoch.",
-        caption=caption,
-        svg=svg(lambda: draw_histories(curves, column), salt=column),
+def _ladders(inputs: ReportInputs, names: Mapping[str, Named]) -> Iterator[Chart]:
+    for task, ladder in sorted(inputs.pruning.items(), key=lambda each: by_number(each[0])):
+        title = names[task].told if task in names else task
+        chosen = f"{ladder.choice.sparsity:.0%} were pruned"
+        yield _chart(
+            f"ladder_{task}",
+            title,
+            f"Accuracy of backbone {title} against the weights pruned; {chosen}.",
+            charts.ladder(ladder),
+            width=_NARROW,
+        )
+
+
+def _training(
+    record: TargetRecord, inputs: ReportInputs, names: Mapping[str, Named]
+) -> Iterator[Chart]:
+    curves = inputs.histories[record.target]
+    for column, words in (("validation_accuracy", "Validation accuracy"), ("loss", "Training loss")):
+        title = names[record.target].told
+        yield _chart(
+            f"training_{record.target}_{column}",
+            title,
+            f"{words} of target {title} and of its baseline by epoch.",
+            charts.training(curves, column),
+            width=_NARROW,
+        )
+
+
+def _weights(record: TargetRecord, inputs: ReportInputs, names: Mapping[str, Named]) -> Chart:
+    title = names[record.target].told
+    told = (
+        f"{record.owned_fraction:.0%} of the weights are its own, {record.picked_fraction:.0%}"
+        f" picked, {record.free_fraction:.0%} free."
     )
+    return _chart(
+        f"weights_{record.target}",
+        title,
+        f"Weights of the product of target {title}, by parameter: {told}",
+        charts.weights(inputs.opened[record.target], alone=record.backbone is None),
+        width=_NARROW,
+    )
+
+
+def _chart(
+    name: str, title: str, alt: str, spec: charts.Spec, *, width: int = _WIDE, least: int = 0
+) -> Chart:
+    return Chart(name, title, alt, spec, drawn(spec, width=width), least)

@@ -119,6 +119,14 @@ def format_rows(frame: pd.DataFrame, *, folder: str, joint: Mapping[str, str]) -
 
 
 def verdict_sentence(frame: pd.DataFrame) -> str:
+    """Say what `outcome_sentence` does, and what the table's intervals are."""
+    return (
+        f"{outcome_sentence(frame)} What follows a ± is half a 95 % interval: of the differences"
+        " between both networks' answers to the same samples."
+    )
+
+
+def outcome_sentence(frame: pd.DataFrame) -> str:
     """Say whom the backbone helps, what it brings on test, and how sure both are."""
     counts = frame["verdict"].value_counts()
     helped, open_, hurt, none = (int(counts.get(verdict, 0)) for verdict in get_args(Verdict))
@@ -130,8 +138,6 @@ def verdict_sentence(frame: pd.DataFrame) -> str:
     return (
         f"{''.join(told)}: {_judged_by(frame)}, which decide. The mean gain on test is"
         f" {_points(frame['gain'].mean())} points with a standard error of {100 * error:.1f}."
-        f" What follows a ± is half a 95 % interval: of the differences between both networks'"
-        f" answers to the same samples."
     )
 
 

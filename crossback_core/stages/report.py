@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pandas as pd
+import torch
 
+from crossback_core.data.contents import content_hash
+from crossback_core.data.index import load_index
+from crossback_core.data.kind import file_and_number
+from crossback_core.data.sample_table import TABLES, texts_of
+from crossback_core.data.task_file import Split, TaskData
+from crossback_core.data.text import join_captions, read_caption
+from crossback_core.learning.evaluation import split_logits
+from crossback_core.model.network import Network
 from crossback_core.records import (
+    BaselineRecord,
     PruningRecord,
     SelectionRecord,
     StackingRecord,
     TargetRecord,
-    Tried,
 )
-from crossback_core.report.figures import PruningCurve, TrainingCurve
-from crossback_core.report.page import ReportInputs, write_report
+from crossback_core.report.examples import chosen, looked_at, png
+from crossback_core.report.inputs import Example, Ladder, Opened, ReportInputs, TrainingCurves
+from crossback_core.report.page import write_report
 from crossback_core.report.table import as_text, format_table, summary_table
-from crossback_core.stages.common import IDS, StrPath, record_of
+from crossback_core.stages.common import IDS, StrPath, network_of, record_of, task_of
 from crossback_core.storage.files import read_csv, sha256, write_csv, write_text
 
 
@@ -27,7 +38,12 @@ def summarize(
     *,
     metrics: Sequence[StrPath],
     histories: Sequence[StrPath],
+    products: Sequence[StrPath],
+    task_files: Sequence[StrPath],
+    indexes: Sequence[StrPath],
     selections: Sequence[StrPath],
+    networks: Sequence[StrPath],
+    baseline_histories: Sequence[StrPath],
     matrix: StrPath,
     stacks: Sequence[StrPath],
     tables: Sequence[StrPath],
@@ -35,7 +51,9 @@ def summarize(
     summary: StrPath,
     text: StrPath,
     report: StrPath,
+    figures: StrPath,
     joint: Mapping[str, str],
+    raw: StrPath,
 ) -> None:
     """Make the table of a data set's targets and the report (rule summarize)."""
     choices_made = [record_of(SelectionRecord, path) for path in selections]
@@ -49,19 +67,25 @@ def summarize(
     write_text(format_table(frame, folder=folder.as_posix(), joint=joint), text)
     inputs = ReportInputs(
         dataset=folder.name,
+        folder=folder.as_posix(),
         records=records,
         summary=frame,
         joint=joint,
+        networks=[record_of(BaselineRecord, path) for path in networks],
+        selections=choices_made,
         stacks=[record_of(StackingRecord, path) for path in stacks],
         matrix=_scored_matrix(read_csv(matrix, names=IDS), records),
-        pruning=dict(map(_pruning_curve, tables, choices)),
+        pruning=dict(map(_ladder, tables, choices)),
         histories={
-            f"target {record.target}": _training_curve(history, record, record.tried)
-            for history, record in zip(histories, records, strict=True)
-            if record.tried
+            record.target: _curves(history, alone, record)
+            for history, alone, record in zip(histories, baseline_histories, records, strict=True)
+        },
+        opened={
+            record.target: _opened(*files, Path(raw))
+            for record, *files in zip(records, products, task_files, indexes, strict=True)
         },
     )
-    write_report(inputs, report)
+    write_report(inputs, report, figures)
 
 
 def _as_chosen(record: TargetRecord, choice: SelectionRecord) -> TargetRecord:
@@ -85,29 +109,106 @@ def _scored_matrix(matrix: pd.DataFrame, records: Sequence[TargetRecord]) -> pd.
     )
 
 
-def _pruning_curve(table: StrPath, choice: StrPath) -> tuple[str, PruningCurve]:
+def _ladder(table: StrPath, choice: StrPath) -> tuple[str, Ladder]:
     chosen = record_of(PruningRecord, choice)
     if chosen.parents["table"].sha256 != sha256(table):
         raise ValueError(
             f"{table} is not the table that {choice} was made from: was it renamed, or put in"
             " another's place? Remove both and run again"
         )
-    curve = PruningCurve(
-        levels=read_csv(table),
-        baseline=chosen.baseline_validation_accuracy,
-        allowed_loss=chosen.allowed_loss,
-        chosen=chosen.sparsity,
-    )
-    return chosen.task, curve
+    return chosen.task, Ladder(read_csv(table), chosen)
 
 
-def _training_curve(history: StrPath, record: TargetRecord, tried: Tried) -> TrainingCurve:
+def _curves(history: StrPath, alone: StrPath, record: TargetRecord) -> TrainingCurves:
+    """Read the trainings of a target and of its baseline."""
+    baseline = _epochs(alone, record.baseline_validation_accuracy, record.target)
+    if record.tried is None:
+        return TrainingCurves(None, baseline)
+    tried = record.tried.validation_accuracy
+    return TrainingCurves(_epochs(history, tried, record.target), baseline)
+
+
+def _epochs(history: StrPath, recorded: float, target: str) -> pd.DataFrame:
+    """Read a training, which has to end with the accuracy that the target's record has."""
     rows = read_csv(history)
     reached = rows["validation_accuracy"].iloc[-1] if "validation_accuracy" in rows else math.nan
-    if not math.isclose(reached, tried.validation_accuracy):
+    if not math.isclose(reached, recorded):
         raise ValueError(
             f"{history} ends with a validation accuracy of {reached}, the record of target"
-            f" {record.target} says {tried.validation_accuracy}: was it renamed, or put in"
-            " another's place? Remove it and run again"
+            f" {target} says {recorded}: was it renamed, or put in another's place? Remove it and"
+            " run again"
         )
-    return TrainingCurve(rows, record.baseline_validation_accuracy)
+    return rows
+
+
+def _opened(product: StrPath, task_file: StrPath, index: StrPath, raw: Path) -> Opened:
+    """Ask a product about some of its test samples, and whose its weights are."""
+    data = task_of(task_file)
+    network = network_of(product, data)
+    counts = network.ownership.weights.counts(network.position(data.task))
+    weights = [{"parameter": name, **each._asdict()} for name, each in counts.items()]
+    rows = load_index(index).set_index("id")["source"]
+    count = len(looked_at(len(data.test)))
+    return Opened(pd.DataFrame(weights), _examples(network, data, rows, raw), count)
+
+
+def _examples(
+    network: Network, data: TaskData, sources: pd.Series[str], raw: Path
+) -> list[Example]:
+    asked = torch.zeros(len(data.test), dtype=torch.bool)
+    asked[torch.from_numpy(looked_at(len(data.test)))] = True
+    split = data.test.part(asked)
+    probabilities = split_logits(network.settled(data.task), split).double().softmax(dim=1)
+    shown = chosen(probabilities.numpy(), split.labels.numpy())
+    surest = probabilities.max(dim=1)
+    return [
+        Example(
+            sample=split.ids[place],
+            truth=data.classes[int(split.labels[place])],
+            answer=data.classes[int(surest.indices[place])],
+            confidence=float(surest.values[place]),
+            picture=_picture(split, place),
+            text=_text(split, place, raw, sources),
+            source=str(sources.get(split.ids[place], split.ids[place])),
+        )
+        for place in shown
+    ]
+
+
+def _picture(split: Split, place: int) -> str | None:
+    return png(split.values[place].numpy()) if split.modality.name == "image" else None
+
+
+def _text(split: Split, place: int, raw: Path, sources: pd.Series[str]) -> str | None:
+    """Read a text where it came from; None if it is not there, or no longer what was tested."""
+    source = sources.get(split.ids[place])
+    if split.modality.name != "text" or split.contents is None or source is None:
+        return None
+    try:
+        shown, hashed = _raw_text(raw, source)
+    except (OSError, ValueError, LookupError):  # raw data may be gone, or another's
+        return None
+    return shown if content_hash(hashed) == split.contents[place] else None
+
+
+def _raw_text(raw: Path, source: str) -> tuple[str, str]:
+    """Return a text as people read it, and as its content is told by."""
+    file, _, entry = source.partition("#")
+    if not entry:
+        text = read_caption(raw / file)
+        return text, text
+    if file in TABLES:
+        text = join_captions(_once(texts_of, raw / file)[source].splitlines())
+        return text, text
+    row = _once(_rows, raw / file).iloc[file_and_number(source)[1]]
+    return row["text"], row["tokens"]
+
+
+def _rows(path: Path) -> pd.DataFrame:
+    return read_csv(path, as_text=True)
+
+
+@cache
+def _once(read: Callable[[Path], object], path: Path):  # type: ignore[no-untyped-def]
+    """Read a table once for all texts."""
+    return read(path)

@@ -1,0 +1,350 @@
+"""The charts of the report, as Vega-Lite specifications whose colours are the page's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from crossback_core.data.names import by_number
+from crossback_core.report.inputs import Ladder, Opened, TrainingCurves
+from crossback_core.report.names import Named
+
+Spec = dict[str, Any]
+
+# Roles that the style sheet gives a light and a dark colour.
+INK = "var(--ink)"
+QUIET = "var(--quiet)"
+ACCENT = "var(--accent)"
+MARK = "var(--mark)"
+
+_PERCENT = ".0%"
+_DIGITS = 4
+_POINTS = 120  # of a curve: more are not told apart
+_STRONGEST = 70  # percent of its colour that the cell of the highest score has
+_WRITTEN = 14  # candidates whose scores there is room to write out
+_LEVEL = 6  # candidates whose names there is room to write without a slant
+_TWO_LINES: Spec = {"labelAngle": 0, "labelExpr": "split(datum.label, ': ')"}
+_SLANTED: Spec = {"labelAngle": -40, "labelLimit": 130}
+_SHARES = {  # of a parameter's weights, in the order in which they are stacked
+    "owned": ("its own", ACCENT),
+    "picked": ("picked from the backbone", "var(--picked)"),
+    "left": ("the backbone's alone", "var(--left)"),
+    "free": ("free", "var(--free)"),
+}
+
+
+def accuracies(summary: pd.DataFrame, names: Mapping[str, Named]) -> Spec:
+    """Return the test accuracies of each target and its baseline, a row each."""
+    rows = [_accuracy_row(row, names) for row in summary.to_dict("records")]
+    row = {"field": "task", "type": "nominal", "sort": None, "title": None}
+    y = {**row, "axis": {"grid": True}}
+    tooltip = _tooltip(
+        target="target", backbone="on", baseline="baseline", accuracy="target's accuracy", gain="gain"
+    )
+    return {
+        "height": {"step": 34},
+        "data": _data(rows),
+        "encoding": {"y": y, "tooltip": tooltip},
+        "layer": [
+            {
+                "mark": {"type": "tick", "color": MARK, "thickness": 2, "size": 18},
+                "encoding": {"x": _accuracy_axis("majority")},
+            },
+            {
+                "mark": {"type": "rule", "color": ACCENT, "strokeWidth": 2},
+                "encoding": {"x": _accuracy_axis("low"), "x2": {"field": "high"}},
+            },
+            {
+                "mark": {"type": "point", "color": QUIET, "size": 90, "strokeWidth": 2.5},
+                "encoding": {"x": _accuracy_axis("reached_alone")},
+            },
+            {
+                "mark": {"type": "point", "color": ACCENT, "size": 90, "filled": True, "opacity": 1},
+                "encoding": {"x": _accuracy_axis("reached")},
+            },
+        ],
+    }
+
+
+def _accuracy_row(row: Mapping[Any, Any], names: Mapping[str, Named]) -> dict[str, Any]:
+    target = names[row["target"]]
+    reached = row["mean_test_accuracy"]
+    return {
+        "task": f"{target.title}: {target.about}",
+        "target": target.told,
+        "backbone": "none" if pd.isna(row["backbone"]) else names[row["backbone"]].told,
+        "baseline": f"{row['mean_baseline_test_accuracy']:.1%}",
+        "accuracy": f"{reached:.1%}",
+        "gain": f"{100 * row['gain']:+.1f} points",
+        "majority": row["majority_test_accuracy"],
+        "reached_alone": row["mean_baseline_test_accuracy"],
+        "reached": reached,
+        "low": max(0.0, row["mean_baseline_test_accuracy"] + row["gain_low"]),
+        "high": min(1.0, row["mean_baseline_test_accuracy"] + row["gain_high"]),
+    }
+
+
+def _accuracy_axis(field: str) -> Spec:
+    axis = {"format": _PERCENT, "title": "test accuracy", "tickCount": 5}
+    scale = {"domain": [0, 1]}
+    return {"field": field, "type": "quantitative", "scale": scale, "axis": axis}
+
+
+def scores(matrix: pd.DataFrame, names: Mapping[str, Named]) -> Spec:
+    """Return the score of each candidate (column) for each target (row), coloured from zero on."""
+    highest = float(matrix["similarity"].abs().max()) or 1.0
+    rows = [_cell(row, names, highest) for row in in_order(matrix).to_dict("records")]
+    columns = columns_of(matrix)
+    x = {"field": "candidate", "type": "nominal", "sort": None, "title": "candidate"}
+    y = {"field": "task", "type": "nominal", "sort": None, "title": "target"}
+    told = _tooltip(target="target", known="candidate", score="score", chosen="chosen")
+    words = {
+        "mark": {"type": "text", "color": INK},
+        "encoding": {"text": {"field": "score", "type": "nominal"}},
+    }
+    frame = {"type": "rect", "filled": False, "stroke": MARK, "strokeWidth": 3}
+    return {
+        "usermeta": {"columns": columns if columns <= _LEVEL else 0},
+        "height": {"step": 34},
+        "data": _data(rows),
+        "encoding": {
+            "x": {**x, "axis": {"grid": False, **(_TWO_LINES if columns <= _LEVEL else _SLANTED)}},
+            "y": {**y, "axis": {"grid": False}},
+            "tooltip": told,
+        },
+        "layer": [
+            {
+                "mark": {"type": "rect", "stroke": "var(--grid)", "strokeWidth": 1},
+                "encoding": {"color": {"field": "colour", "type": "nominal", "scale": None}},
+            },
+            {"transform": [{"filter": "datum.chosen === 'yes'"}], "mark": frame},
+            *([words] if columns <= _WRITTEN else []),
+        ],
+    }
+
+
+def columns_of(matrix: pd.DataFrame) -> int:
+    """Return how many candidates there are."""
+    return int(matrix["candidate"].nunique())
+
+
+def in_order(matrix: pd.DataFrame) -> pd.DataFrame:
+    """Return the pairs in the order of their targets, and then their candidates."""
+    return matrix.sort_values(
+        ["target", "candidate"], key=lambda column: column.map(by_number), ignore_index=True
+    )
+
+
+def _cell(row: Mapping[Any, Any], names: Mapping[str, Named], highest: float) -> dict[str, Any]:
+    score = row["similarity"]
+    return {
+        "task": _label(row["target"], row["target_modality"], names),
+        "candidate": _label(row["candidate"], row["modality"], names),
+        "target": names[row["target"]].told,
+        "known": names[row["candidate"]].told,
+        "score": written(score, 2),
+        "colour": "transparent" if pd.isna(score) else shade(score / highest),
+        "chosen": "yes" if row["selected"] else "no",
+    }
+
+
+def written(score: float, digits: int) -> str:
+    """Return a score as a text: zero without a sign, and a dash where there is none."""
+    if pd.isna(score):
+        return "–"
+    return f"{round(score, digits) + 0.0:.{digits}f}".replace("-", "−")
+
+
+def _label(id_: str, modality: str, names: Mapping[str, Named]) -> str:
+    named = names.get(id_) or Named(id_, modality, ())
+    return f"{named.title}: {named.about}"
+
+
+def shade(part: float) -> str:
+    """Return the colour of a value from -1 to 1: none at zero."""
+    colour = "var(--above)" if part > 0 else "var(--below)"
+    return f"color-mix(in srgb, {colour} {abs(part) * _STRONGEST:.0f}%, var(--card))"
+
+
+def ladder(ladder: Ladder) -> Spec:
+    """Return the accuracies of a backbone along its sparsities, and the level chosen."""
+    choice = ladder.choice
+    levels = ladder.levels.sort_values("sparsity")
+    columns = ["sparsity", "validation_accuracy", "test_accuracy"]
+    rows = _rounded(levels[columns].to_dict("records"))
+    band = {
+        "high": choice.baseline_validation_accuracy,
+        "low": choice.baseline_validation_accuracy - choice.allowed_loss,
+    }
+    tooltip = [
+        {"field": "sparsity", "type": "quantitative", "format": _PERCENT, "title": "pruned"},
+        *(
+            {"field": f"{split}_accuracy", "type": "quantitative", "format": ".1%", "title": split}
+            for split in ("validation", "test")
+        ),
+    ]
+    x = {"field": "sparsity", "type": "quantitative", "scale": {"domain": [0, 1]}}
+    x["axis"] = {"format": _PERCENT, "title": "weights pruned", "tickCount": 5, "grid": False}
+    decides = _fraction("validation_accuracy", "accuracy")
+    chosen = f"abs(datum.sparsity - {choice.sparsity}) < 0.001"
+    return {
+        "height": 190,
+        "layer": [
+            {
+                "data": _data([band]),
+                "mark": {"type": "rect", "color": QUIET, "opacity": 0.25},
+                "encoding": {"y": _fraction("low", "accuracy"), "y2": {"field": "high"}},
+            },
+            {
+                "data": _data([band]),
+                "mark": {"type": "rule", "color": QUIET, "strokeDash": [5, 4], "strokeWidth": 1.5},
+                "encoding": {"y": _fraction("high", "accuracy")},
+            },
+            {
+                "data": _data(rows),
+                "encoding": {"x": x, "tooltip": tooltip},
+                "layer": [
+                    {
+                        "mark": {"type": "line", "color": INK, "strokeDash": [2, 3]},
+                        "encoding": {"y": _fraction("test_accuracy", "accuracy")},
+                    },
+                    {
+                        "mark": {"type": "line", "color": ACCENT, "point": {"color": ACCENT}},
+                        "encoding": {"y": decides},
+                    },
+                    {
+                        "transform": [{"filter": chosen}],
+                        "mark": {"type": "point", "color": MARK, "size": 160, "strokeWidth": 3},
+                        "encoding": {"y": decides},
+                    },
+                ],
+            },
+        ],
+    }
+
+
+def training(curves: TrainingCurves, column: str) -> Spec:
+    """Return a column of a target's trainings against their epochs."""
+    parts = [_thinned(curves.baseline, column, "baseline")]
+    if curves.target is not None:
+        parts.append(_thinned(curves.target, column, "target"))
+    rows = [row for part in parts for row in part]
+    title = column.replace("_", " ")
+    colours = {"domain": ["baseline", "target"], "range": [QUIET, ACCENT]}
+    dashes = {"domain": ["baseline", "target"], "range": [[5, 3], [1, 0]]}
+    of_network = {"field": "network", "type": "nominal", "legend": None}
+    axis = {"format": _PERCENT if column.endswith("accuracy") else ".1f", "tickCount": 4}
+    return {
+        "height": 150,
+        "data": _data(rows),
+        "mark": {"type": "line", "strokeWidth": 2},
+        "encoding": {
+            "x": {"field": "epoch", "type": "quantitative", "axis": {"grid": False, "tickCount": 5}},
+            "y": {"field": column, "type": "quantitative", "title": title, "axis": axis},
+            "color": {**of_network, "scale": colours},
+            "strokeDash": {**of_network, "scale": dashes},
+            "tooltip": [
+                {"field": "network", "type": "nominal"},
+                {"field": "epoch", "type": "quantitative"},
+                {"field": column, "type": "quantitative", "title": title, "format": ".3f"},
+            ],
+        },
+    }
+
+
+def _thinned(rows: pd.DataFrame, column: str, network: str) -> list[dict[str, Any]]:
+    """Return at most so many rows of a training, evenly spread, the first and the last among them.
+
+    Epochs are counted on: where a network grew, its own start again.
+    """
+    places = np.unique(np.linspace(0, len(rows) - 1, min(len(rows), _POINTS)).round().astype(int))
+    values = rows[column].to_numpy()[places].tolist()
+    return _rounded(
+        {"network": network, "epoch": int(place) + 1, column: value}
+        for place, value in zip(places, values, strict=True)
+    )
+
+
+def weights(opened: Opened, *, alone: bool) -> Spec:
+    """Return whose the weights of each masked parameter are, of one product.
+
+    Args:
+        opened: The product.
+        alone: Whether the target is its only task: there is nothing to pick.
+    """
+    rows = [
+        {
+            "parameter": row["parameter"].removesuffix(".weight"),
+            "share": name,
+            "whose": words,
+            "part": _parts(row)[name] / row["total"],
+            "weights": _parts(row)[name],
+            "order": order,
+        }
+        for row in opened.weights.to_dict("records")
+        for order, (name, (words, _)) in enumerate(_SHARES.items())
+        if not alone or name in ("owned", "free")
+    ]
+    colours = {
+        "domain": list(_SHARES),
+        "range": [colour for _, colour in _SHARES.values()],
+    }
+    return {
+        "height": {"step": 15},
+        "data": _data(_rounded(rows)),
+        "mark": {"type": "bar", "stroke": "var(--card)", "strokeWidth": 0.5},
+        "encoding": {
+            "y": {
+                "field": "parameter",
+                "type": "nominal",
+                "sort": None,
+                "title": None,
+                "axis": {"grid": False},
+            },
+            "x": {
+                "field": "part",
+                "type": "quantitative",
+                "stack": "zero",
+                "scale": {"domain": [0, 1]},
+                "axis": {"format": _PERCENT, "title": "of its weights", "values": [0, 0.5, 1]},
+            },
+            "color": {"field": "share", "type": "nominal", "scale": colours, "legend": None},
+            "order": {"field": "order", "type": "quantitative"},
+            "tooltip": [
+                *_tooltip(parameter="parameter", whose="whose"),
+                {"field": "part", "type": "quantitative", "format": ".1%", "title": "part"},
+                {"field": "weights", "type": "quantitative", "format": ",", "title": "weights"},
+            ],
+        },
+    }
+
+
+def _parts(row: Mapping[Any, Any]) -> dict[str, int]:
+    own = {name: int(row[name]) for name in ("owned", "picked", "free")}
+    return {**own, "left": int(row["total"]) - sum(own.values())}
+
+
+def _fraction(field: str, title: str) -> Spec:
+    axis = {"format": _PERCENT, "title": title, "tickCount": 5}
+    return {"field": field, "type": "quantitative", "scale": {"zero": False}, "axis": axis}
+
+
+def _tooltip(**titles: str) -> list[Spec]:
+    return [{"field": field, "type": "nominal", "title": it} for field, it in titles.items()]
+
+
+def _data(rows: Iterable[Mapping[Any, Any]]) -> Spec:
+    return {"values": list(rows)}
+
+
+def _rounded(rows: Iterable[Mapping[Any, Any]]) -> list[dict[str, Any]]:
+    return [
+        {
+            name: round(value, _DIGITS) if isinstance(value, float) else value
+            for name, value in row.items()
+        }
+        for row in rows
+    ]

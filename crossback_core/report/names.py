@@ -1,0 +1,66 @@
+"""How the report calls a task: its number, its name where it has one, and its classes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from crossback_core.data.names import by_number, with_modality
+from crossback_core.report.inputs import ReportInputs
+
+_SHOWN = 4  # classes in a line
+
+
+@dataclass(frozen=True)
+class Named:
+    """A task or a joint network.
+
+    Attributes:
+        id: Its number, or the name that the data give it.
+        modality: What it reads.
+        classes: Their names.
+        name: Of a joint network; nothing for a task.
+    """
+
+    id: str
+    modality: str
+    classes: Sequence[str]
+    name: str = ""
+
+    @property
+    def title(self) -> str:
+        """Such as "image 3", or "image-animals"."""
+        return with_modality(self.id, self.modality)
+
+    @property
+    def about(self) -> str:
+        """Its name, or its first classes."""
+        return self.name or self.some_classes
+
+    @property
+    def some_classes(self) -> str:
+        """Its first classes, and how many more there are."""
+        more = len(self.classes) - _SHOWN
+        if more <= 1:
+            return ", ".join(self.classes)
+        return f"{', '.join(self.classes[:_SHOWN])} and {more} more"
+
+    @property
+    def told(self) -> str:
+        """In one line: number, name and classes."""
+        named = f"{self.name} ({self.some_classes})" if self.name else self.some_classes
+        return f"{self.title}: {named}"
+
+
+def names_of(inputs: ReportInputs) -> Mapping[str, Named]:
+    """Return how every task of the report is called, by id, in the order of ids."""
+    known = {each.task: (each.modality, each.classes) for each in inputs.networks}
+    for record in inputs.records:  # also where no baseline's record is given
+        known.setdefault(record.target, (record.modality, record.classes[record.target]))
+        if record.backbone:
+            modality = record.backbone_modality or record.modality
+            known.setdefault(record.backbone, (modality, record.classes[record.backbone]))
+    return {
+        id_: Named(id_, *known[id_], inputs.joint.get(id_, ""))
+        for id_ in sorted(known, key=by_number)
+    }

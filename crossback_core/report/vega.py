@@ -1,0 +1,67 @@
+"""Vega-Lite on a page: its library in one script, and what stands there until it has run.
+
+Source of both: vl-convert, which holds Vega and draws without a browser or a network.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from crossback_core.lazy import Lazy
+
+vl_convert = Lazy("vl_convert")
+
+VERSION = "6.4"  # of Vega-Lite, among those that vl-convert holds
+_TEMPLATES = files("crossback_core.report") / "templates"
+_SOFT = "var(--soft)"
+_GRID = "var(--grid)"
+_FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
+
+CONFIG: dict[str, Any] = {
+    "background": None,
+    "font": _FONT,
+    "view": {"stroke": None},
+    "axis": {
+        "domainColor": _GRID,
+        "gridColor": _GRID,
+        "tickColor": _GRID,
+        "labelColor": "var(--ink)",
+        "titleColor": _SOFT,
+        "titleFontWeight": "normal",
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+    },
+    "text": {"fontSize": 12},
+}
+
+
+@cache
+def script() -> str:
+    """Return the page's script: Vega with its needs, and what draws charts with it."""
+    bundle: str = vl_convert.javascript_bundle(template("page.js"), vl_version=VERSION)
+    if re.search(r"<(!--|/?script)", bundle, re.IGNORECASE):
+        raise ValueError("vl-convert's script would end the page's element: take another version")
+    return bundle
+
+
+def drawn(spec: dict[str, Any], *, width: int) -> str:
+    """Return a chart as an SVG element, `width` pixels wide."""
+    columns = spec.get("usermeta", {}).get("columns") or 1
+    limits = {"axisY": {"labelLimit": width * 0.3}, "axisX": {"labelLimit": 0.6 * width / columns}}
+    whole = {**spec, "width": width, "config": CONFIG | limits}
+    svg: str = vl_convert.vegalite_to_svg(whole, vl_version=VERSION)
+    return re.sub(r"(?<=\d\.\d{2})\d+", "", svg)  # hundredths of a pixel are enough
+
+
+def as_file(svg: str) -> str:
+    """Return a chart that `drawn` made as an SVG file, which has its colours with it."""
+    style = f"<style>{template('colours.css')} svg {{ background: var(--card) }}</style>"
+    return svg.replace(">", f">{style}", 1)
+
+
+def template(name: str) -> str:
+    """Return a file that belongs to the page."""
+    return (_TEMPLATES / name).read_text(encoding="utf-8")
