@@ -8,15 +8,38 @@ rule summarize:
     input:
         metrics=of_targets("results/{dataset}/target_{target}.json"),
         histories=of_targets("results/{dataset}/target_{target}.csv"),
+        products=of_targets("results/{dataset}/target_{target}.pt"),
+        task_files=of_targets("results/{dataset}/data/task_{target}.pt"),
+        indexes=of_targets("results/{dataset}/data/index/{target}.csv"),
         selections=of_targets("results/{dataset}/selection/target_{target}.json"),
+        networks=of_known("results/{dataset}/baseline/task_{task}.json"),
+        baseline_histories=of_targets("results/{dataset}/baseline/task_{target}.csv"),
         matrix="results/{dataset}/similarity.csv",
         stacks=of_targets("results/{dataset}/stacking/target_{target}.json"),
         tables=of_backbones("results/{dataset}/backbone/task_{task}/pruning.csv"),
         choices=of_backbones("results/{dataset}/backbone/task_{task}/choice.json"),
     output:
-        summary=update("results/{dataset}/summary.csv"),
+        summary=report(
+            update("results/{dataset}/summary.csv"),
+            caption="../report/summary.rst",
+            category="{dataset}",
+            labels={"what": "table of targets"},
+        ),
         text=update("results/{dataset}/summary.txt"),
-        report=update("results/{dataset}/report.html"),
+        report=report(
+            update("results/{dataset}/report.html"),
+            caption="../report/report.rst",
+            category="{dataset}",
+            labels={"what": "report"},
+        ),
+        figures=report(
+            directory("results/{dataset}/figures"),
+            patterns=["{figure}.svg"],
+            caption="../report/figures.rst",
+            category="{dataset}",
+            subcategory="figures",
+            labels={"what": "{figure}"},
+        ),
     log:
         "logs/summarize/{dataset}.log",
     benchmark:
@@ -25,10 +48,11 @@ rule summarize:
         "../envs/crossback.yaml"
     threads: 1
     resources:
-        mem_mb=grows(1000),
+        mem_mb=grows(2000),
         runtime=grows(10),
     params:
         joint=joint_names,
+        raw=setting("dataset.raw"),
     message:
         "Summarise the results of {wildcards.dataset}"
     script:

@@ -23,7 +23,7 @@ MARK = "var(--mark)"
 _PERCENT = ".0%"
 _DIGITS = 4
 _POINTS = 120  # of a curve: more are not told apart
-_STRONGEST = 70  # percent of its colour that the cell of the highest score has
+STRONGEST = 70  # percent of its colour that the cell of the highest score has
 _WRITTEN = 14  # candidates whose scores there is room to write out
 _LEVEL = 6  # candidates whose names there is room to write without a slant
 _TWO_LINES: Spec = {"labelAngle": 0, "labelExpr": "split(datum.label, ': ')"}
@@ -42,10 +42,14 @@ def accuracies(summary: pd.DataFrame, names: Mapping[str, Named]) -> Spec:
     row = {"field": "task", "type": "nominal", "sort": None, "title": None}
     y = {**row, "axis": {"grid": True}}
     tooltip = _tooltip(
-        target="target", backbone="on", baseline="baseline", accuracy="target's accuracy", gain="gain"
+        target="target",
+        backbone="on",
+        baseline="baseline",
+        accuracy="target's accuracy",
+        gain="gain",
     )
     return {
-        "height": {"step": 34},
+        "height": 34 * len(rows),
         "data": _data(rows),
         "encoding": {"y": y, "tooltip": tooltip},
         "layer": [
@@ -62,7 +66,13 @@ def accuracies(summary: pd.DataFrame, names: Mapping[str, Named]) -> Spec:
                 "encoding": {"x": _accuracy_axis("reached_alone")},
             },
             {
-                "mark": {"type": "point", "color": ACCENT, "size": 90, "filled": True, "opacity": 1},
+                "mark": {
+                    "type": "point",
+                    "color": ACCENT,
+                    "size": 90,
+                    "filled": True,
+                    "opacity": 1,
+                },
                 "encoding": {"x": _accuracy_axis("reached")},
             },
         ],
@@ -99,7 +109,7 @@ def scores(matrix: pd.DataFrame, names: Mapping[str, Named]) -> Spec:
     rows = [_cell(row, names, highest) for row in in_order(matrix).to_dict("records")]
     columns = columns_of(matrix)
     x = {"field": "candidate", "type": "nominal", "sort": None, "title": "candidate"}
-    y = {"field": "task", "type": "nominal", "sort": None, "title": "target"}
+    y = {"field": "task", "type": "nominal", "sort": None, "title": None}
     told = _tooltip(target="target", known="candidate", score="score", chosen="chosen")
     words = {
         "mark": {"type": "text", "color": INK},
@@ -108,7 +118,7 @@ def scores(matrix: pd.DataFrame, names: Mapping[str, Named]) -> Spec:
     frame = {"type": "rect", "filled": False, "stroke": MARK, "strokeWidth": 3}
     return {
         "usermeta": {"columns": columns if columns <= _LEVEL else 0},
-        "height": {"step": 34},
+        "height": 34 * matrix["target"].nunique(),
         "data": _data(rows),
         "encoding": {
             "x": {**x, "axis": {"grid": False, **(_TWO_LINES if columns <= _LEVEL else _SLANTED)}},
@@ -166,7 +176,7 @@ def _label(id_: str, modality: str, names: Mapping[str, Named]) -> str:
 def shade(part: float) -> str:
     """Return the colour of a value from -1 to 1: none at zero."""
     colour = "var(--above)" if part > 0 else "var(--below)"
-    return f"color-mix(in srgb, {colour} {abs(part) * _STRONGEST:.0f}%, var(--card))"
+    return f"color-mix(in srgb, {colour} {abs(part) * STRONGEST:.0f}%, var(--card))"
 
 
 def ladder(ladder: Ladder) -> Spec:
@@ -242,7 +252,11 @@ def training(curves: TrainingCurves, column: str) -> Spec:
         "data": _data(rows),
         "mark": {"type": "line", "strokeWidth": 2},
         "encoding": {
-            "x": {"field": "epoch", "type": "quantitative", "axis": {"grid": False, "tickCount": 5}},
+            "x": {
+                "field": "epoch",
+                "type": "quantitative",
+                "axis": {"grid": False, "tickCount": 5},
+            },
             "y": {"field": column, "type": "quantitative", "title": title, "axis": axis},
             "color": {**of_network, "scale": colours},
             "strokeDash": {**of_network, "scale": dashes},
@@ -268,13 +282,8 @@ def _thinned(rows: pd.DataFrame, column: str, network: str) -> list[dict[str, An
     )
 
 
-def weights(opened: Opened, *, alone: bool) -> Spec:
-    """Return whose the weights of each masked parameter are, of one product.
-
-    Args:
-        opened: The product.
-        alone: Whether the target is its only task: there is nothing to pick.
-    """
+def weights(opened: Opened) -> Spec:
+    """Return whose the weights of each masked parameter are, of one product."""
     rows = [
         {
             "parameter": row["parameter"].removesuffix(".weight"),
@@ -286,14 +295,14 @@ def weights(opened: Opened, *, alone: bool) -> Spec:
         }
         for row in opened.weights.to_dict("records")
         for order, (name, (words, _)) in enumerate(_SHARES.items())
-        if not alone or name in ("owned", "free")
+        if _parts(row)[name]
     ]
     colours = {
         "domain": list(_SHARES),
         "range": [colour for _, colour in _SHARES.values()],
     }
     return {
-        "height": {"step": 15},
+        "height": 15 * len(opened.weights),
         "data": _data(_rounded(rows)),
         "mark": {"type": "bar", "stroke": "var(--card)", "strokeWidth": 0.5},
         "encoding": {

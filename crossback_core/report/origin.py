@@ -92,6 +92,26 @@ class _Files:
         return [(path, path) for path in seen]
 
 
+def glance(inputs: ReportInputs) -> list[tuple[str, str]]:
+    """Return what was asked, in numbers."""
+    made = [each.comparison for each in inputs.records if each.comparison]
+    considered = {ranked.candidate for each in inputs.selections for ranked in each.ranking}
+    modalities = sorted({each.modality for each in inputs.records})
+    return [
+        ("targets", f"{len(inputs.records)} ({' and '.join(modalities)})"),
+        ("candidates", str(len(considered))),
+        ("chosen by", inputs.records[0].score),
+        ("backbones pruned", str(len(inputs.pruning))),
+        ("trainings for a verdict", str(max((each.runs for each in made), default=0))),
+        ("training samples of a target", _range(each.train_samples for each in inputs.records)),
+    ]
+
+
+def _range(numbers: Iterable[int]) -> str:
+    low, *_, high = sorted([*numbers] * 2)
+    return str(low) if low == high else f"{low} to {high}"
+
+
 def settings_of(inputs: ReportInputs) -> dict[str, list[tuple[str, str]]]:
     """Return the settings by step, each as a key and all values that records have of it."""
     ladders = [ladder.choice for ladder in inputs.pruning.values()]

@@ -14,7 +14,7 @@ from crossback_core.records import TargetRecord, to_values
 from crossback_core.report import charts
 from crossback_core.report.inputs import ReportInputs
 from crossback_core.report.names import Named, names_of
-from crossback_core.report.origin import settings_of, times_of, versions_of, way
+from crossback_core.report.origin import glance, settings_of, times_of, versions_of, way
 from crossback_core.report.story import accuracy_row, card, confusion, headline
 from crossback_core.report.table import outcome_sentence, readable, stacks_sentence
 from crossback_core.report.vega import CONFIG, as_file, drawn, script, template
@@ -110,7 +110,9 @@ def _told(inputs: ReportInputs) -> dict[str, Any]:
         "dataset": inputs.dataset,
         "folder": inputs.folder,
         "headline": headline(inputs.summary),
-        "sentences": [outcome_sentence(inputs.summary), stacks_sentence(inputs.stacks)],
+        "outcome": outcome_sentence(inputs.summary),
+        "glance": glance(inputs),
+        "stacks": stacks_sentence(inputs.stacks),
         "folded": len(records) > FOLDED,
         "names": names,
         "cards": [card(it, rows[it.target], selections[it.target], names) for it in records],
@@ -119,7 +121,9 @@ def _told(inputs: ReportInputs) -> dict[str, Any]:
         "score": records[0].score,
         "opened": {it.target: inputs.opened[it.target] for it in records},
         "confusions": [confusion(it, names) for it in records],
-        "ways": [(names[it.target], way(it, selections[it.target], inputs, names)) for it in records],
+        "ways": [
+            (names[it.target], way(it, selections[it.target], inputs, names)) for it in records
+        ],
         "settings": settings_of(inputs),
         "versions": versions_of(inputs),
         "times": times_of(inputs, names),
@@ -179,7 +183,10 @@ def _training(
     record: TargetRecord, inputs: ReportInputs, names: Mapping[str, Named]
 ) -> Iterator[Chart]:
     curves = inputs.histories[record.target]
-    for column, words in (("validation_accuracy", "Validation accuracy"), ("loss", "Training loss")):
+    for column, words in (
+        ("validation_accuracy", "Validation accuracy"),
+        ("loss", "Training loss"),
+    ):
         title = names[record.target].told
         yield _chart(
             f"training_{record.target}_{column}",
@@ -200,7 +207,7 @@ def _weights(record: TargetRecord, inputs: ReportInputs, names: Mapping[str, Nam
         f"weights_{record.target}",
         title,
         f"Weights of the product of target {title}, by parameter: {told}",
-        charts.weights(inputs.opened[record.target], alone=record.backbone is None),
+        charts.weights(inputs.opened[record.target]),
         width=_NARROW,
     )
 

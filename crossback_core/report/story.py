@@ -100,11 +100,9 @@ def card(
     )
 
 
-def _chosen(
-    record: TargetRecord, selection: SelectionRecord, names: Mapping[str, Named]
-) -> str:
+def _chosen(record: TargetRecord, selection: SelectionRecord, names: Mapping[str, Named]) -> str:
     best = selection.ranking[0]
-    scored = "no score" if best.similarity is None else f"{best.similarity:.3f}"
+    scored = "no score" if best.similarity is None else _score(best.similarity)
     if record.tried is None:
         least = "" if selection.minimum is None else f" {selection.minimum:g}"
         return (
@@ -112,15 +110,19 @@ def _chosen(
             f" {_by_name(best.candidate, names)}, scores {scored} by {record.score}, which is not"
             f" above the minimum{least}. The product is the target's own baseline."
         )
-    scored = f" by {record.score} {record.tried.similarity:.3f}" if record.tried.similarity else ""
     known = names[record.tried.backbone]
-    count = len(selection.ranking)
-    chosen = f"Chosen of {count} candidates{scored and ', with a score'}{scored}"
+    chosen = f"Chosen of {len(selection.ranking)} candidates"
+    if record.tried.similarity is not None:
+        chosen += f", with a {record.score} of {_score(record.tried.similarity)}"
     if record.backbone is None:
         return f"{chosen}: {known.told}. It hurts, so the target's own baseline was kept."
     read = " Its input was swapped, for it reads another modality." if record.tried.swapped else ""
     classes = f"knows {len(known.classes)} classes"
     return f"{chosen}; it {classes} and was pruned by {record.sparsity or 0:.0%}.{read}"
+
+
+def _score(score: float) -> str:
+    return f"{score:.3f}".replace("-", "−")
 
 
 def _by_name(id_: str, names: Mapping[str, Named]) -> str:

@@ -22,6 +22,7 @@ _FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', 
 
 CONFIG: dict[str, Any] = {
     "background": None,
+    "aria": False,  # a chart is one picture with a text; its marks say nothing more
     "font": _FONT,
     "view": {"stroke": None},
     "axis": {

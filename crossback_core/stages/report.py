@@ -81,8 +81,10 @@ def summarize(
             for history, alone, record in zip(histories, baseline_histories, records, strict=True)
         },
         opened={
-            record.target: _opened(*files, Path(raw))
-            for record, *files in zip(records, products, task_files, indexes, strict=True)
+            record.target: _opened(product, task_file, index, Path(raw))
+            for record, product, task_file, index in zip(
+                records, products, task_files, indexes, strict=True
+            )
         },
     )
     write_report(inputs, report, figures)

@@ -43,6 +43,17 @@ def of_backbones(pattern: str) -> Callable[[Wildcards], list[str]]:
     return files
 
 
+def of_known(pattern: str) -> Callable[[Wildcards], list[str]]:
+    """Return the input function for a file of each network that a data set's report names."""
+
+    def files(wildcards: Wildcards) -> list[str]:
+        experiment = experiment_of(wildcards)
+        known = dict.fromkeys((*experiment.targets, *experiment.candidates))
+        return expand(pattern, dataset=wildcards.dataset, task=sorted(known, key=by_number))
+
+    return files
+
+
 def joint_names(wildcards: Wildcards) -> dict[str, str]:
     """Return the names of the joint networks of a job's data set."""
     return names_of(experiment_of(wildcards))

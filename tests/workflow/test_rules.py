@@ -91,7 +91,14 @@ def test_all_that_determines_a_result_is_in_the_text_that_it_reruns_by(rule: Rul
         assert named.keys() - told <= UNCOMPARED
     else:
         assert "seed" not in named
-        assert named.keys() <= {"source", "sources", "joint", "ids", "ladders"}  # plain values
+        assert named.keys() <= {
+            "source",
+            "sources",
+            "joint",
+            "ids",
+            "ladders",
+            "raw",
+        }  # plain values
 
 
 @each_rule

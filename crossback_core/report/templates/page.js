@@ -5,7 +5,7 @@ const draw = async (place) => {
   const chart = charts[place.dataset.chart];
   const wide = place.clientWidth;
   const limits = {
-    axisY: { labelLimit: Math.max(96, 0.3 * wide) },
+    axisY: { labelLimit: Math.max(140, 0.3 * wide) },
     axisX: { labelLimit: (0.6 * wide) / (chart.usermeta?.columns || 1) },
   };
   const spec = { ...chart, width: "container", config: { ...config, ...limits } };

@@ -23,7 +23,10 @@ import crossback_core
 from crossback_core import NUMERICS
 from crossback_core.checkpoint.network_file import load_checkpoint, save_checkpoint
 from crossback_core.data import task_file
-from crossback_core.data.contents import Seen
+from crossback_core.data.contents import Seen, content_hash
+from crossback_core.data.index import COLUMNS, save_index
+from crossback_core.data.sample_table import texts_of
+from crossback_core.data.settings import SPLITS
 from crossback_core.data.task_file import TaskData, load_task, save_task
 from crossback_core.learning import training
 from crossback_core.records import (
@@ -732,9 +735,24 @@ def test_choices_tell_what_they_were_made_from(chain):
     assert all(sha256(parent["path"]) == parent["sha256"] for parent in parents.values())
 
 
+def indexed(data: TaskData, path: Path, sources: Sequence[str] = ()) -> Path:
+    """Write the index of a task, whose test samples were read from these sources."""
+    rows = []
+    for name in SPLITS:
+        split = getattr(data, name)
+        tested = name == "test"
+        for place, label in enumerate(split.labels.tolist()):
+            id_ = split.ids[place] if tested else f"{name} {place}"
+            source = sources[place] if sources and tested else id_
+            rows.append((id_, data.task, data.classes[label], data.modality, name, id_, source))
+    save_index(pd.DataFrame(rows, columns=COLUMNS), path)
+    return path
+
+
 def summarize(chain: Chain, **changed: Any) -> None:
     """Make the table and the report of a finished chain; some inputs may be others."""
     names = {"summary": "summary.csv", "text": "summary.txt", "report": "report.html"}
+    names |= {"figures": "figures", "raw": "raw"}
     similarity.collect_similarity(
         similarities=[chain.path("similarity_1.csv")], matrix=chain.path("all.csv")
     )
@@ -742,6 +760,11 @@ def summarize(chain: Chain, **changed: Any) -> None:
         "metrics": [chain.path("target_1.json")],
         "selections": [chain.path("selection_1.json")],
         "histories": [chain.path("target_1.csv")],
+        "products": [chain.path("target_1.pt")],
+        "task_files": [chain.path("task_1.pt")],
+        "indexes": [indexed(chain.target, chain.path("index.csv"))],
+        "networks": [chain.path(f"baseline_{task}.json") for task in "12"],
+        "baseline_histories": [chain.path("baseline_1.csv")],
         "matrix": chain.path("all.csv"),
         "stacks": [chain.path("stacking_1.json")],
         "tables": [chain.path("pruning.csv")],
@@ -761,8 +784,50 @@ def test_the_summary_of_a_finished_chain(crossing):
     row = read_csv(crossing.path("summary.csv"), as_text=True).iloc[0]
     assert row["target"] == "1" and row["backbone"] == "2"
     assert row["similarity"] == "0.125"
-    assert "<html" in crossing.path("report.html").read_text()
+    page = crossing.path("report.html").read_text()
+    assert "<html" in page and "many texts: " in page
     assert "2: many texts" in crossing.path("summary.txt").read_text()
+    figures = {path.stem for path in crossing.path("figures").glob("*.svg")}
+    trained = {f"training_1_{column}" for column in ("loss", "validation_accuracy")}
+    assert figures == {"accuracies", "scores", "ladder_2", "weights_1"} | trained
+
+
+@pytest.fixture
+def texts(crossing, tmp_path) -> dict[str, Any]:
+    """Inputs of a report whose test samples are lines of a file, of two tables, and gone."""
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "a.txt").write_text("in a file\n")
+    (raw / "texts.csv").write_text("text,tokens\nIn the icons,in the icon ##s\n")
+    (raw / "samples.csv").write_text("task,class,text\nx,class 0,in a table\n")
+    (in_table,) = (source for source, text in texts_of(raw / "samples.csv").items() if text)
+    sources = ["a.txt", "texts.csv#0", in_table, "gone.txt", "a.txt", "texts.csv#9"]
+    told = ["in a file", "in the icon ##s", "in a table", "gone", "another", "gone"]
+    data = crossing.target
+    contents = tuple(map(content_hash, told))
+    data = replace(data, test=replace(data.test, contents=contents))
+    save_task(data, tmp_path / "task_1.pt")
+    index = indexed(data, tmp_path / "index.csv", sources)
+    return {"task_files": [tmp_path / "task_1.pt"], "indexes": [index], "raw": raw}
+
+
+def test_a_text_is_shown_as_it_was_tested_or_not_at_all(crossing, texts, tmp_path, monkeypatch):
+    monkeypatch.setattr("crossback_core.report.examples.SHOWN", 6)
+    summarize(crossing, report=tmp_path / "report.html", **texts)
+    shown = re.findall(r"<blockquote>(.*)</blockquote>", (tmp_path / "report.html").read_text())
+    assert sorted(shown) == ["In the icons", "in a file", "in a table"]
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("what it was read from is not at hand, or no longer the same") == 3
+
+
+def test_a_report_counts_the_weights_as_the_record_does(chain):
+    product = load_checkpoint(chain.path("target_1.pt")).network.ownership.weights
+    counts = product.counts(2)
+    record = chain.json("target_1.json")
+    total = sum(each.total for each in counts.values())
+    shares = [sum(each[place] for each in counts.values()) / total for place in range(3)]
+    assert shares == [record[f"{share}_fraction"] for share in ("owned", "picked", "free")]
+    assert counts.keys() == product.named().keys()
 
 
 @pytest.mark.parametrize(
@@ -770,6 +835,7 @@ def test_the_summary_of_a_finished_chain(crossing):
     [
         ("tables", "baseline_2.csv", "baseline_2.csv is not the table that .*choice.json was made"),
         ("histories", "baseline_2.csv", "baseline_2.csv ends with a validation accuracy of "),
+        ("baseline_histories", "baseline_2.csv", "baseline_2.csv ends with a validation accuracy"),
     ],
 )
 def test_a_report_is_not_made_of_the_tables_of_others(copied, name, other, words):
