@@ -21,21 +21,21 @@ rule summarize:
     output:
         summary=report(
             update("results/{dataset}/summary.csv"),
-            caption="../report/summary.rst",
+            caption="captions/summary.rst",
             category="{dataset}",
             labels={"what": "table of targets"},
         ),
         text=update("results/{dataset}/summary.txt"),
         report=report(
             update("results/{dataset}/report.html"),
-            caption="../report/report.rst",
+            caption="captions/report.rst",
             category="{dataset}",
             labels={"what": "report"},
         ),
         figures=report(
             directory("results/{dataset}/figures"),
             patterns=["{figure}.svg"],
-            caption="../report/figures.rst",
+            caption="captions/figures.rst",
             category="{dataset}",
             subcategory="figures",
             labels={"what": "{figure}"},

@@ -86,6 +86,15 @@ def test_every_artifact_is_there(run: Run) -> None:
     assert missing == []
 
 
+def test_snakemakes_own_report_has_the_table_the_page_and_the_figures(run: Run) -> None:
+    made = run.project.snakemake("--report", "report.zip")
+    assert made.code == 0, made.output
+    told = set(re.findall(r"^Adding (\S+) \(", made.output, re.MULTILINE))
+    figures = {path.name for path in (run.results / "figures").iterdir()}
+    assert {"accuracies.svg", "scores.svg"} < figures
+    assert told == {"summary.csv", "report.html", *figures}
+
+
 def test_every_rule_left_a_log_and_a_benchmark(run: Run) -> None:
     for rule in RULES:
         assert list((run.project.folder / "logs" / rule).rglob("*.log")), rule
