@@ -83,7 +83,7 @@ def _accuracy_row(row: Mapping[Any, Any], names: Mapping[str, Named]) -> dict[st
     target = names[row["target"]]
     reached = row["mean_test_accuracy"]
     return {
-        "task": f"{target.title}: {target.about}",
+        "task": target.label,
         "target": target.told,
         "backbone": "none" if pd.isna(row["backbone"]) else names[row["backbone"]].told,
         "baseline": f"{row['mean_baseline_test_accuracy']:.1%}",
@@ -150,11 +150,13 @@ def in_order(matrix: pd.DataFrame) -> pd.DataFrame:
 
 def _cell(row: Mapping[Any, Any], names: Mapping[str, Named], highest: float) -> dict[str, Any]:
     score = row["similarity"]
+    target = _named(row["target"], row["target_modality"], names)
+    candidate = _named(row["candidate"], row["modality"], names)
     return {
-        "task": _label(row["target"], row["target_modality"], names),
-        "candidate": _label(row["candidate"], row["modality"], names),
-        "target": names[row["target"]].told,
-        "known": names[row["candidate"]].told,
+        "task": target.label,
+        "candidate": candidate.label,
+        "target": target.told,
+        "known": candidate.told,
         "score": written(score, 2),
         "colour": "transparent" if pd.isna(score) else shade(score / highest),
         "chosen": "yes" if row["selected"] else "no",
@@ -168,9 +170,8 @@ def written(score: float, digits: int) -> str:
     return f"{round(score, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
-def _label(id_: str, modality: str, names: Mapping[str, Named]) -> str:
-    named = names.get(id_) or Named(id_, modality, ())
-    return f"{named.title}: {named.about}"
+def _named(id_: str, modality: str, names: Mapping[str, Named]) -> Named:
+    return names.get(id_) or Named(id_, modality, ())
 
 
 def shade(part: float) -> str:

@@ -46,10 +46,14 @@ class Named:
         return f"{', '.join(self.classes[:_SHOWN])} and {more} more"
 
     @property
+    def label(self) -> str:
+        """Number, and name or classes."""
+        return f"{self.title}: {self.about}" if self.about else self.title
+
+    @property
     def told(self) -> str:
         """In one line: number, name and classes."""
-        named = f"{self.name} ({self.some_classes})" if self.name else self.some_classes
-        return f"{self.title}: {named}"
+        return f"{self.label} ({self.some_classes})" if self.name else self.label
 
 
 def names_of(inputs: ReportInputs) -> Mapping[str, Named]:

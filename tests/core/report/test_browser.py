@@ -64,6 +64,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def visit(browser: Browser, path: Path, size: str = "laptop", **options: object) -> Visit:
     width, height = SIZES[size]
     page = browser.new_page(viewport={"width": width, "height": height}, **options)
+    page.set_default_timeout(120_000)  # machines that test are busy
     opened = Visit(page)
     page.on("console", lambda message: opened.said.append(message.text))
     page.on("pageerror", lambda error: opened.said.append(str(error)))
@@ -100,7 +101,10 @@ def test_it_is_clicked_and_typed_through(browser: Browser, reports: dict[str, Pa
     assert page.url.endswith("#outcome")
     for link in page.locator("nav a").all():
         link.click()
-        assert page.locator(page.url[page.url.index("#") :]).bounding_box()["y"] < 800
+        page.wait_for_function(
+            "id => document.querySelector(id).getBoundingClientRect().top < innerHeight",
+            arg=page.url[page.url.index("#") :],
+        )
     page.locator("[data-chart=scores] .live svg").wait_for()
     page.locator("[data-chart=scores] .live .mark-rect path").first.hover()
     page.locator("#vg-tooltip-element.visible").wait_for()
