@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import recorded
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 from reporting import inputs
 
 from crossback_core.report.page import write_report
@@ -101,12 +101,9 @@ def test_it_is_clicked_and_typed_through(browser: Browser, reports: dict[str, Pa
     assert page.url.endswith("#outcome")
     for link in page.locator("nav a").all():
         link.click()
-        page.wait_for_function(
-            "id => document.querySelector(id).getBoundingClientRect().top < innerHeight",
-            arg=page.url[page.url.index("#") :],
-        )
+        expect(page.locator(page.url[page.url.index("#") :])).to_be_in_viewport(timeout=60_000)
     page.locator("[data-chart=scores] .live svg").wait_for()
-    page.locator("[data-chart=scores] .live .mark-rect path").first.hover()
+    page.locator("[data-chart=scores] .live .mark-text text", has_text="0.97").hover()
     page.locator("#vg-tooltip-element.visible").wait_for()
     assert "image 29: fifty kinds of icons" in page.content()
     page.close()
