@@ -39,8 +39,8 @@ _SHARES = {  # of a parameter's weights, in the order in which they are stacked
 def accuracies(summary: pd.DataFrame, names: Mapping[str, Named]) -> Spec:
     """Return the test accuracies of each target and its baseline, a row each."""
     rows = [_accuracy_row(row, names) for row in summary.to_dict("records")]
-    row = {"field": "task", "type": "nominal", "sort": None, "title": None}
-    y = {**row, "axis": {"grid": True}}
+    axis = {"grid": True}
+    y = {"field": "task", "type": "nominal", "sort": None, "title": None, "axis": axis}
     tooltip = _tooltip(
         target="target",
         backbone="on",
@@ -107,10 +107,9 @@ def scores(matrix: pd.DataFrame, names: Mapping[str, Named]) -> Spec:
     """Return the score of each candidate (column) for each target (row), coloured from zero on."""
     highest = float(matrix["similarity"].abs().max()) or 1.0
     rows = [_cell(row, names, highest) for row in in_order(matrix).to_dict("records")]
-    columns = columns_of(matrix)
+    columns = int(matrix["candidate"].nunique())
     x = {"field": "candidate", "type": "nominal", "sort": None, "title": "candidate"}
     y = {"field": "task", "type": "nominal", "sort": None, "title": None}
-    told = _tooltip(target="target", known="candidate", score="score", chosen="chosen")
     words = {
         "mark": {"type": "text", "color": INK},
         "encoding": {"text": {"field": "score", "type": "nominal"}},
@@ -123,7 +122,7 @@ def scores(matrix: pd.DataFrame, names: Mapping[str, Named]) -> Spec:
         "encoding": {
             "x": {**x, "axis": {"grid": False, **(_TWO_LINES if columns <= _LEVEL else _SLANTED)}},
             "y": {**y, "axis": {"grid": False}},
-            "tooltip": told,
+            "tooltip": _tooltip(target="target", known="candidate", score="score", chosen="chosen"),
         },
         "layer": [
             {
@@ -134,11 +133,6 @@ def scores(matrix: pd.DataFrame, names: Mapping[str, Named]) -> Spec:
             *([words] if columns <= _WRITTEN else []),
         ],
     }
-
-
-def columns_of(matrix: pd.DataFrame) -> int:
-    """Return how many candidates there are."""
-    return int(matrix["candidate"].nunique())
 
 
 def in_order(matrix: pd.DataFrame) -> pd.DataFrame:
@@ -242,7 +236,6 @@ def training(curves: TrainingCurves, column: str) -> Spec:
     parts = [_thinned(curves.baseline, column, "baseline")]
     if curves.target is not None:
         parts.append(_thinned(curves.target, column, "target"))
-    rows = [row for part in parts for row in part]
     title = column.replace("_", " ")
     colours = {"domain": ["baseline", "target"], "range": [QUIET, ACCENT]}
     dashes = {"domain": ["baseline", "target"], "range": [[5, 3], [1, 0]]}
@@ -250,7 +243,7 @@ def training(curves: TrainingCurves, column: str) -> Spec:
     axis = {"format": _PERCENT if column.endswith("accuracy") else ".1f", "tickCount": 4}
     return {
         "height": 150,
-        "data": _data(rows),
+        "data": _data(row for part in parts for row in part),
         "mark": {"type": "line", "strokeWidth": 2},
         "encoding": {
             "x": {
@@ -298,10 +291,7 @@ def weights(opened: Opened) -> Spec:
         for order, (name, (words, _)) in enumerate(_SHARES.items())
         if _parts(row)[name]
     ]
-    colours = {
-        "domain": list(_SHARES),
-        "range": [colour for _, colour in _SHARES.values()],
-    }
+    colours = {"domain": list(_SHARES), "range": [colour for _, colour in _SHARES.values()]}
     return {
         "height": 15 * len(opened.weights),
         "data": _data(_rounded(rows)),

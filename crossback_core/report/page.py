@@ -156,7 +156,7 @@ def draw_charts(inputs: ReportInputs) -> Charts:
 
 
 def _scores(inputs: ReportInputs, names: Mapping[str, Named]) -> Chart:
-    columns = charts.columns_of(inputs.matrix)
+    columns = inputs.matrix["candidate"].nunique()
     return _chart(
         "scores",
         "",
