@@ -34,7 +34,7 @@ datasets:
     raw: {folder}/data
     encoder: {folder}/encoder
     image_size: 32
-    preset: demo
+    preset: low_data
     tasks: all
     targets: [{targets}]
     candidates: all
