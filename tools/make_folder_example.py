@@ -34,7 +34,7 @@ datasets:
     raw: {folder}/data
     encoder: {folder}/encoder
     image_size: 32
-    preset: low_data
+    preset: demo
     tasks: all
     targets: [{targets}]
     candidates: all

@@ -1,6 +1,6 @@
 """docs/tutorial.md: every command is run, in order, and plans what the page says.
 
-With TUTORIAL_PRESET=low_data it runs as written; with pytest's option -s it prints what the page shows,
+With TUTORIAL_PRESET=demo it runs as written; with pytest's option -s it prints what the page shows,
 and what each command took.
 """
 
@@ -60,7 +60,7 @@ def folder(tmp_path: Path) -> Path:
 
 def run(block: Block, folder: Path) -> str:
     """Run a block with the programs of this test and return what it printed."""
-    text = block.text.replace("preset: low_data", f"preset: {PRESET}")
+    text = block.text.replace("preset: demo", f"preset: {PRESET}")
     program = ["python"] if block.language == "python" else ["bash", "-euo", "pipefail"]
     paths = os.pathsep.join([str(folder.parent / "bin"), os.environ["PATH"]])
     before = processor_minutes()
