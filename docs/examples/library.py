@@ -2,7 +2,7 @@
 
     python docs/examples/library.py
 
-In the project's folder; a minute on one core. The data are the icons that ship with the project,
+In the project's folder; a minute of one core. The data are the icons that ship with the project,
 and the settings those of `make quick` in config.yaml.
 """
 

@@ -54,7 +54,7 @@ presets.My preset: {based_on: demo}
 presets.demo.based_on: [demo]
     presets.demo.based_on: ['demo'] is not allowed; it must be a preset's name
 presets.demo.based_on: papr
-    presets.demo.based_on: unknown preset 'papr' (did you mean 'paper'?); known: low_data, paper
+    presets.demo.based_on: unknown preset 'papr' (did you mean 'paper'?); known: low_data, quick, paper
 presets.demo.training: null
     presets.demo.training: null is not allowed; it must be keys with their values
 presets.demo.training.epochs: 0
@@ -89,7 +89,7 @@ presets.demo.target.width_step: 1.0e-9
 datasets.icons.kind: pictures
     datasets.icons.kind: unknown kind of data set 'pictures'; known: cifar100, cub, folder...
 datasets.icons.preset: dem
-    datasets.icons.preset: unknown preset 'dem' (did you mean 'demo'?); known: demo, low_data, paper
+    datasets.icons.preset: unknown preset 'dem' (did you mean 'demo'?); known: demo, low_data, quick, paper
 datasets.icons.raw: 2024
     datasets.icons.raw: 2024 is not allowed; it must be text: write it in quotes
 datasets.icons.groups: 3
