@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from crossback_core.cli import check, housekeeping, new, predict, product, run
+from crossback_core.cli import check, export, housekeeping, new, predict, product, run
 from crossback_core.cli.screen import show_any_name, told
 from crossback_core.version import __version__
 
@@ -99,6 +99,7 @@ _add(run.run, run.RUN_EXAMPLES)
 _add(predict.predict, predict.PREDICT_EXAMPLES)
 _add(product.evaluate, product.EVALUATE_EXAMPLES)
 _add(product.inspect, product.INSPECT_EXAMPLES)
+_add(export.export, export.EXPORT_EXAMPLES)
 _add(housekeeping.clean, housekeeping.CLEAN_EXAMPLES)
 _add(check.doctor, check.DOCTOR_EXAMPLES)
 

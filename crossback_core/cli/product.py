@@ -145,6 +145,12 @@ def evaluate(
     screen.table([row | unknown], right=("accuracy", "loss", "samples", "seen", "trained_on"))
 
 
-def worded(error: ValueError) -> str:
+_OPTIONS = {"allow_seen=True": "--allow-seen", "force=True": "--force", "task=": "--task "}
+
+
+def worded(error: Exception) -> str:
     """Call what an error of the library names as it is called here."""
-    return str(error).replace("allow_seen=True", "--allow-seen").replace("task=", "--task ")
+    text = str(error)
+    for name, option in _OPTIONS.items():
+        text = text.replace(name, option)
+    return text

@@ -127,7 +127,7 @@ class Encoder:
             with _one_thread(), torch.inference_mode():
                 found = _contextual(self.model, ids, name)
         else:
-            found = Texts(ids, self._table())
+            found = Texts(ids, self.table())
         _check_apart(found, name)
         contents = [content_hash(text) for text in texts]
         return replace(found, contents=contents, recipe=self._recipe())
@@ -153,14 +153,15 @@ class Encoder:
         probe = self.tokenizer([_PROBE, " ".join(words)], verbose=False)["input_ids"]
         digest = hashlib.sha256(json.dumps([vocabulary, probe]).encode())
         if self.settings.representation == "tokens":
-            digest.update(self._table().tobytes())
+            digest.update(self.table().tobytes())
             return digest.hexdigest()
         for name, weights in sorted(self.model.state_dict().items()):
             if "pooler" not in name:  # not used, and random where a file lacks it
                 digest.update(weights.contiguous().numpy().tobytes())
         return digest.hexdigest()
 
-    def _table(self) -> npt.NDArray[np.float16]:
+    def table(self) -> npt.NDArray[np.float16]:
+        """Return the table of its input embeddings (rows, width)."""
         weights = self.model.get_input_embeddings().weight.detach().numpy()
         return _half(weights, self.settings.encoder)
 

@@ -39,7 +39,7 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 # Times the wanted size that a picture is still decoded at before the final, exact resampling.
-_REDUCING_GAP = 2
+REDUCING_GAP = 2
 _WHITE = (255, 255, 255, 255)
 
 _SIXTEEN_BITS = re.compile(r";16[BLNR]")  # in Pillow's name for how a file holds its pixels
@@ -152,7 +152,7 @@ def decode_picture(data: bytes, *, size: int) -> Picture:
     """
     with _decoding(), Image.open(io.BytesIO(data), formats=FORMATS) as picture:
         _check_size(picture)
-        picture.draft(None, (size * _REDUCING_GAP, size * _REDUCING_GAP))
+        picture.draft(None, (size * REDUCING_GAP, size * REDUCING_GAP))
         pixels, bits = _reduced(picture, size)
     return Picture(pixels, content_hash(data), bits)
 
@@ -175,7 +175,7 @@ def take_picture(picture: Image.Image, *, size: int) -> Picture:
 def _reduced(picture: Image.Image, size: int) -> tuple[Pixels, int | None]:
     """Return RGB values (size, size, 3), upright, and the bits as of `_as_rgb`."""
     colours, bits = _as_rgb(picture)
-    small = colours.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=_REDUCING_GAP)
+    small = colours.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=REDUCING_GAP)
     # Not before it is decoded: that turns a TIFF picture upright, and then it says so.
     turn = _UPRIGHT.get(_orientation(picture))
     return np.array(small if turn is None else small.transpose(turn)), bits

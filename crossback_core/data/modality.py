@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from crossback_core.data.contents import content_hash
+from crossback_core.data.portable import PortableInput
 from crossback_core.data.recipe import Reader, Recipe
 
 
@@ -117,6 +118,23 @@ class Modality(ABC):
             ValueError: It is no recipe of this modality.
         """
         raise ValueError(f"modality {self.name} has no recipes: it reads no raw input")
+
+    def portable(
+        self, settings: Any, recipe: Recipe, channels: int, elsewhere: str | None = None
+    ) -> PortableInput:
+        """Return what stands before a network that is exported; by default, refuse.
+
+        Args:
+            settings: Of the model.
+            recipe: As of `reader`, as are the others.
+            channels: Likewise.
+            elsewhere: Likewise.
+
+        Raises:
+            ValueError: Raw input of this modality, or of this recipe, cannot be read in a graph.
+            OSError: What the recipe refers to is needed and is not here.
+        """
+        raise ValueError(f"modality {self.name} cannot be exported: it does not say how")
 
     @abstractmethod
     def check(self, values: Tensor, table: Tensor | None, count: int) -> None:

@@ -16,7 +16,7 @@ from crossback_core.data.recipe import Gathered, Reader, Recipe, read_recipe
 from crossback_core.data.settings import ImageSize
 from crossback_core.section import STRICT
 
-_COLOURS = 3
+COLOURS = 3
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -36,7 +36,7 @@ class PictureReader(Reader):
 
     def __init__(self, recipe: Recipe) -> None:
         self.side = read_recipe(recipe, _Square, arrays=()).size
-        self.size = _COLOURS * self.side**2
+        self.size = COLOURS * self.side**2
 
     def open(self, given: Path | PIL.Image.Image | np.ndarray[Any, Any]) -> Picture:
         """Bring one picture to the task's size."""

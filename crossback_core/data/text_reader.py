@@ -31,7 +31,7 @@ _Longest = Annotated[int, Field(ge=1, le=_MOST)]
 
 
 @dataclass(frozen=True, config=STRICT)
-class _Encoded:
+class Encoded:
     """Texts that an encoder read; `longest` is how many tokens each is padded to at least."""
 
     encoder: Text
@@ -70,15 +70,18 @@ class EncoderReader(Reader):
         recipe: Names it.
         channels: Width of its embeddings.
         elsewhere: Its folder, if it has moved.
+
+    Attributes:
+        wanted: What the recipe says.
     """
 
     def __init__(self, recipe: Recipe, channels: int, elsewhere: str | None = None) -> None:
         self._recipe = recipe
-        self._wanted = read_recipe(recipe, _Encoded, arrays=())
-        self._place = elsewhere or self._wanted.encoder
+        self.wanted = read_recipe(recipe, Encoded, arrays=())
+        self._place = elsewhere or self.wanted.encoder
         self._lock = threading.Lock()  # its tokenizer serves one thread at a time
         self._loaded: Encoder | None = None
-        self.size = self._wanted.longest * channels
+        self.size = self.wanted.longest * channels
 
     def open(self, given: Path | str) -> str:
         """Return a text, or that of a file."""
@@ -86,11 +89,22 @@ class EncoderReader(Reader):
 
     def gather(self, opened: Sequence[str]) -> Gathered:
         """Encode texts."""
+        encoder = self.encoder()
+        with self._lock:
+            texts = encoder.encode(opened)
+            counts = encoder.counts(opened)
+        return Gathered(replace(texts, recipe=self._recipe), counts)
+
+    def encoder(self) -> Encoder:
+        """Return the encoder; load it on first use.
+
+        Raises:
+            FileNotFoundError: It is not here.
+            ValueError: It is another one.
+        """
         with self._lock:
             self._loaded = self._loaded or self._load()
-            texts = self._loaded.encode(opened)
-            counts = self._loaded.counts(opened)
-        return Gathered(replace(texts, recipe=self._recipe), counts)
+            return self._loaded
 
     def _load(self) -> Encoder:
         """Load the encoder.
@@ -102,13 +116,13 @@ class EncoderReader(Reader):
         do = "give its folder as encoder=, or download it before, where it is one of the Hub"
         try:
             with _quietly():
-                loaded = load_encoder(replace(self._wanted, encoder=self._place), download=False)
+                loaded = load_encoder(replace(self.wanted, encoder=self._place), download=False)
         except OSError as error:
             raise FileNotFoundError(
                 f"the encoder {self._place!r}, which reads the texts of this task, is not here:"
                 f" {do} ({error})"
             ) from error
-        if loaded.digest() != self._wanted.digest:
+        if loaded.digest() != self.wanted.digest:
             raise ValueError(
                 f"the encoder {self._place!r} is another one than that which read the texts of this"
                 f" task: it has changed since; {do}"
@@ -137,16 +151,20 @@ class TableReader(Reader):
     Args:
         recipe: Holds it.
         channels: Width of its embeddings.
+
+    Attributes:
+        most: Wordpieces of a text that are read.
+        table: float16 (wordpieces, channels).
     """
 
     def __init__(self, recipe: Recipe, channels: int) -> None:
         self._recipe = recipe
-        self._most = read_recipe(recipe, _Cut, arrays=("words", "table")).longest
-        self._table = recipe.arrays["table"]
+        self.most = read_recipe(recipe, _Cut, arrays=("words", "table")).longest
+        self.table = recipe.arrays["table"]
         self._ids = _ids(recipe.arrays["words"])
-        _check_table(self._table, (len(self._ids), channels))
+        _check_table(self.table, (len(self._ids), channels))
         self._pieces: Wordpieces | None = None
-        self.size = self._most * channels
+        self.size = self.most * channels
 
     def open(self, given: Path | str) -> str:
         """Return a text, or that of a file."""
@@ -154,14 +172,19 @@ class TableReader(Reader):
 
     def gather(self, opened: Sequence[str]) -> Gathered:
         """Look up texts; what is longer than those of the task is cut: no place was learned."""
+        known = self.pieces()
+        whole = [known.of(text) for text in opened]
+        counts = [self._count(pieces, known.unknown) for pieces in whole]
+        ids = [known.rows(pieces[: self.most]) for pieces in whole]
+        return Gathered(Texts(ids, self.table, recipe=self._recipe), counts)
+
+    def pieces(self) -> Wordpieces:
+        """Return what cuts texts; make it on first use."""
         self._pieces = self._pieces or Wordpieces(self._ids)
-        whole = [self._pieces.of(text) for text in opened]
-        counts = [self._count(pieces, self._pieces.unknown) for pieces in whole]
-        ids = [self._pieces.rows(pieces[: self._most]) for pieces in whole]
-        return Gathered(Texts(ids, self._table, recipe=self._recipe), counts)
+        return self._pieces
 
     def _count(self, pieces: Sequence[int], unknown: int) -> TokenCount:
-        read = pieces[: self._most]
+        read = pieces[: self.most]
         return TokenCount(len(read), read.count(unknown), len(pieces) - len(read))
 
 

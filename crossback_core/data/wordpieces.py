@@ -27,16 +27,20 @@ class Wordpieces:
 
     Args:
         ids: The row of each wordpiece; row 0 is padding.
+
+    Attributes:
+        tokenizer: Of the library.
+        unknown: What stands for a word that has no pieces: of no row, where there is none for it.
     """
 
     def __init__(self, ids: Mapping[str, int]) -> None:
-        self.unknown = ids.get(UNKNOWN, len(ids))  # of no row, where there is none for it
+        self.unknown = ids.get(UNKNOWN, len(ids))
         self._known = len(ids)
-        self._cut = _tokenizer({**ids, UNKNOWN: self.unknown})
+        self.tokenizer = _tokenizer({**ids, UNKNOWN: self.unknown})
 
     def of(self, text: str) -> list[int]:
         """Return the wordpieces of a text; `unknown` stands for each word that has none."""
-        found: list[int] = self._cut.encode(text, add_special_tokens=False).ids
+        found: list[int] = self.tokenizer.encode(text, add_special_tokens=False).ids
         return found
 
     def rows(self, pieces: Sequence[int]) -> list[int]:

@@ -115,7 +115,7 @@ class Reading:
         head_dim = query.shape[-1]
         keys = split_heads(functional.linear(self.tokens, self.key), head_dim)
         values = split_heads(functional.linear(self.tokens, self.value), head_dim)
-        query = query.expand(len(self.tokens), -1, -1, -1).to(keys.dtype)
+        query = query.expand(self.tokens.shape[0], -1, -1, -1).to(keys.dtype)
         return functional.scaled_dot_product_attention(
             query, keys, values, attn_mask=self.allowed, dropout_p=dropout
         )
@@ -127,14 +127,14 @@ class Reading:
         folded = (query @ key).flatten(0, 1)  # (heads x n, channels)
         context = self.tokens.to(folded.dtype)[:, None]  # (batch, 1, tokens, channels)
         read = functional.scaled_dot_product_attention(
-            folded.expand(len(self.tokens), 1, -1, -1),
+            folded.expand(self.tokens.shape[0], 1, -1, -1),
             context,
             context,
             attn_mask=self.allowed,
             dropout_p=dropout,
             scale=head_dim**-0.5,
         )
-        read = read.view(len(self.tokens), heads, latents, -1)
+        read = read.view(self.tokens.shape[0], heads, latents, -1)
         return torch.matmul(read, value.transpose(1, 2))  # (batch, heads, n, head_dim)
 
 

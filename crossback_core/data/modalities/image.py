@@ -24,6 +24,7 @@ from crossback_core.data.images import (
     read_picture_files,
 )
 from crossback_core.data.modality import Adapter, Modality, Packed, check_tensor
+from crossback_core.data.picture_portable import PortablePictures
 from crossback_core.data.picture_reader import PictureReader, recipe_for
 from crossback_core.data.recipe import Recipe
 
@@ -109,6 +110,12 @@ class Image(Modality):
         """Return what brings pictures to the size of the task's: it refers to nothing."""
         return PictureReader(recipe)
 
+    def portable(
+        self, settings: ImageModel, recipe: Recipe, channels: int, elsewhere: str | None = None
+    ) -> PortablePictures:
+        """Return what takes pixels: a recipe refers to nothing."""
+        return PortablePictures(recipe)
+
     def check(self, values: Tensor, table: Tensor | None, count: int) -> None:
         """Refuse what is not pixels."""
         if table is not None:
@@ -182,7 +189,7 @@ class ImageAdapter(Adapter):
             )
         height, width = values.shape[-2:]
         positions = fourier_positions(height, width, self.bands, self.max_frequency)
-        positions = positions.to(values.device).expand(len(values), -1, -1)
+        positions = positions.to(values.device).expand(values.shape[0], -1, -1)
         return torch.cat([values.flatten(2).transpose(1, 2), positions], dim=-1)
 
 

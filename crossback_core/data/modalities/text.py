@@ -14,8 +14,10 @@ from torch import Tensor, nn
 from crossback_core.data.contents import content_hash
 from crossback_core.data.encoder import ReadsTexts, read_text_files
 from crossback_core.data.modality import Adapter, Modality, Packed, check_tensor
+from crossback_core.data.portable import PortableInput
 from crossback_core.data.recipe import Recipe
 from crossback_core.data.text import Texts, caption_problem
+from crossback_core.data.text_portable import portable_texts
 from crossback_core.data.text_reader import EncoderReader, TableReader, with_longest
 
 
@@ -79,6 +81,12 @@ class Text(Modality):
         if "encoder" in recipe.values:
             return EncoderReader(recipe, channels, elsewhere)
         return TableReader(recipe, channels)
+
+    def portable(
+        self, settings: TextModel, recipe: Recipe, channels: int, elsewhere: str | None = None
+    ) -> PortableInput:
+        """Return what takes token ids with the table of a recipe or an encoder, or embeddings."""
+        return portable_texts(recipe, channels, settings.max_tokens, elsewhere)
 
     def check(self, values: Tensor, table: Tensor | None, count: int) -> None:
         """Refuse tokens that are not in the table."""

@@ -268,7 +268,7 @@ class Perceiver(Body):
 
     def _answer(self, state: Tensor) -> Tensor:
         """Answer the query from the latents (batch, latents, dim)."""
-        query = self.query.expand(len(state), 1, -1)  # (batch, 1, dim)
+        query = self.query.expand(state.shape[0], 1, -1)  # (batch, 1, dim)
         answer = query + self.decoder(query, state)
         normed: Tensor = self.decoder_norm(answer)
         return normed[:, 0]

@@ -13,7 +13,7 @@ from crossback_core import __version__
 from crossback_core.cli import screen
 from crossback_core.cli.app import DEBUG, app
 
-COMMANDS = ("new", "run", "predict", "evaluate", "inspect", "clean", "doctor")
+COMMANDS = ("new", "run", "predict", "evaluate", "inspect", "export", "clean", "doctor")
 
 
 @pytest.fixture(autouse=True)

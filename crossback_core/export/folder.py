@@ -1,0 +1,117 @@
+"""One task of a product as a folder of files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, get_args
+from urllib.parse import quote
+
+from crossback_core.checkpoint.product import Product
+from crossback_core.data.modalities import MODALITIES
+from crossback_core.data.portable import PortableInput
+from crossback_core.export.card import Subject, model_card
+from crossback_core.export.graph import Check, check_packages, make_graph
+from crossback_core.export.values import values_file
+from crossback_core.model.network import Network, TaskModel
+from crossback_core.section import some_of
+from crossback_core.storage.files import atomic_write
+
+Kind = Literal["onnx", "safetensors"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    Attributes:
+        task: Id of the task.
+        files: All files, the model card last.
+        check: What comparing the graph with the task found; None where there is no graph.
+    """
+
+    task: str
+    files: tuple[Path, ...]
+    check: Check | None
+
+
+def export_task(
+    path: str | Path,
+    folder: str | Path,
+    *,
+    task: str | int | None = None,
+    kinds: Sequence[Kind] = KINDS,
+    encoder: str | Path | None = None,
+    force: bool = False,
+) -> Exported:
+    """Write one task of a product so that it runs without this project.
+
+    Files are named by the task: `task_3.onnx`, `task_3.safetensors`, a tokenizer where the graph
+    takes its ids, and the model card, `task_3.md`. Either all are written, or, before the first
+    one is, an error says what is wrong.
+
+    Args:
+        path: A checkpoint.
+        folder: Where to; it is made.
+        task: Its id; None is the newest task.
+        kinds: "onnx", "safetensors" or both.
+        encoder: Folder of the encoder that reads the task's texts, if it has moved.
+        force: Overwrite files that are there.
+
+    Raises:
+        FileExistsError: A file is there already.
+        FileNotFoundError: There is no such checkpoint, or the encoder is not here.
+        ModuleNotFoundError: A package that ONNX needs is not installed.
+        ValueError: There is no such task, its input cannot be read in a graph, or the graph does
+            not compute what the task does.
+    """
+    if "onnx" in kinds:
+        check_packages()
+    product = Product.load(path)
+    id_ = product.network.newest.task if task is None else str(task)
+    model = product.network.settled(id_)
+    front = _front(product.network, model, None if encoder is None else str(encoder))
+    stem = Path(folder) / f"task_{quote(id_, safe='')}"
+    wanted = [*(f".{kind}" for kind in kinds), *front.files, ".md"]
+    files = {suffix: stem.with_name(stem.name + suffix) for suffix in wanted}
+    if not force:
+        _check_free(files.values())
+    graph = make_graph(front, model) if "onnx" in kinds else None
+    subject = Subject(Path(path), product.record, front, model, graph)
+    contents = _contents(subject, files)
+    for suffix, file in files.items():
+        with atomic_write(file) as opened:
+            opened.write(contents[suffix])
+    return Exported(id_, tuple(files.values()), graph and graph.check)
+
+
+def _front(network: Network, model: TaskModel, encoder: str | None) -> PortableInput:
+    spec = model.spec
+    recipe = network.recipes[network.position(spec.task) - 1]
+    if recipe is None:
+        raise ValueError(
+            f"task {spec.task} (modality {spec.modality}) does not know how raw input is read: its"
+            " data set does not say it, so it cannot be exported"
+        )
+    modality = MODALITIES.find(spec.modality)
+    return modality.portable(model.body.settings, recipe, spec.channels, encoder)
+
+
+def _check_free(files: Iterable[Path]) -> None:
+    taken = [str(file) for file in files if file.exists()]
+    if taken:
+        raise FileExistsError(f"{some_of(taken)} exists already: give force=True to overwrite it")
+
+
+def _contents(subject: Subject, files: Mapping[str, Path]) -> dict[str, bytes]:
+    """Return what each file holds, by what its name ends with."""
+    made = {suffix: text.encode() for suffix, text in subject.front.files.items()}
+    if subject.graph is not None:
+        made[".onnx"] = subject.graph.content
+    if ".safetensors" in files:
+        made[".safetensors"] = values_file(subject.front, subject.model)
+    sizes = {files[suffix].name: len(content) for suffix, content in made.items()}
+    stem = files[".md"].stem
+    return {**made, ".md": model_card(subject, stem, sizes).encode()}

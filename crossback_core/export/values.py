@@ -1,0 +1,47 @@
+"""The values of a task as safetensors, with what rebuilds the module that they belong to."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from safetensors.torch import save
+
+from crossback_core.data.portable import PortableInput
+from crossback_core.model.body import describe
+from crossback_core.model.flat import detached
+from crossback_core.model.network import TaskModel
+from crossback_core.version import NUMERICS, __version__
+
+
+def values_file(front: PortableInput, model: TaskModel) -> bytes:
+    """Return the bytes of a safetensors file.
+
+    Its tensors are those of the task alone, as it computes with them (`body.*`, `head.*`,
+    `input.*`), and what stands before it (`front.*`, the table of embeddings). Its metadata are
+    texts, all but the first four JSON: docs/export.md has the list.
+    """
+    tensors = {
+        **model.state_dict(),
+        **{f"front.{name}": tensor for name, tensor in front.state_dict().items()},
+    }
+    return save(detached(tensors), metadata=_metadata(front, model))
+
+
+def _metadata(front: PortableInput, model: TaskModel) -> dict[str, str]:
+    spec = model.spec
+    written: dict[str, Any] = {
+        "numerics": NUMERICS,
+        "classes": spec.classes,
+        "channels": spec.channels,
+        "width": spec.width,
+        "body": describe(model.body),
+        "recipe": dict(front.recipe),
+    }
+    return {
+        "format": "pt",
+        "crossback_core": __version__,
+        "task": spec.task,
+        "modality": spec.modality,
+        **{name: json.dumps(value, ensure_ascii=False) for name, value in written.items()},
+    }
