@@ -106,9 +106,9 @@ def accuracy_sentence(record: Mapping[str, Any], task: str) -> str:
     known = isinstance(share, float) and type(samples) is int and samples > 0
     if about != task or not known:
         return (
-            "The checkpoint does not say how accurate this task is. Measure the product on a file of"
-            f" task {escaped(task)} whose test samples it has not seen: `crossback evaluate MODEL"
-            " DATA`."
+            "The checkpoint does not say how accurate this task is. Measure the product on a file"
+            f" of task {escaped(task)} whose test samples it has not seen: `crossback evaluate"
+            " MODEL DATA`."
         )
     right = min(samples, max(0, round(share * samples)))
     interval = binomtest(right, samples).proportion_ci(_CONFIDENCE, method="wilson")

@@ -84,7 +84,7 @@ def export_task(
     for suffix, file in files.items():
         with atomic_write(file) as opened:
             opened.write(contents[suffix])
-    return Exported(id_, tuple(files.values()), graph and graph.check)
+    return Exported(id_, tuple(files.values()), None if graph is None else graph.check)
 
 
 def _front(network: Network, model: TaskModel, encoder: str | None) -> PortableInput:
@@ -102,7 +102,7 @@ def _front(network: Network, model: TaskModel, encoder: str | None) -> PortableI
 def _check_free(files: Iterable[Path]) -> None:
     taken = [str(file) for file in files if file.exists()]
     if taken:
-        raise FileExistsError(f"{some_of(taken)} exists already: give force=True to overwrite it")
+        raise FileExistsError(f"already there: {some_of(taken)}; give force=True to overwrite")
 
 
 def _contents(subject: Subject, files: Mapping[str, Path]) -> dict[str, bytes]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from crossback_core.data.portable import BATCH, PortableInput
+from crossback_core.data.portable import PortableInput
 from crossback_core.model.network import TaskModel
 from crossback_core.version import __version__
 
@@ -196,10 +196,8 @@ def compare(content: bytes, whole: nn.Module) -> Check:
     front: Any = whole.front
     differences, largest, inputs = [], [1.0], 0
     for drawn in front.draws(_generator()):
-        named = {
-            each.name: tensor.numpy() for each, tensor in zip(front.inputs, drawn, strict=True)
-        }
-        (found,) = session.run([OUTPUT], named)
+        pairs = zip(front.inputs, drawn, strict=True)
+        (found,) = session.run([OUTPUT], {each.name: tensor.numpy() for each, tensor in pairs})
         with torch.inference_mode():
             wanted = whole(*drawn)
         if found.shape != tuple(wanted.shape):

@@ -81,3 +81,22 @@ def test_seen_test_samples_are_refused_with_the_option_that_measures_them(model,
         " validated on: give others, or measure them on purpose with --allow-seen\n"
     )
     assert call("evaluate", model, tmp_path / "task.pt", "--allow-seen").exit_code == 0
+
+
+def test_export_writes_a_task_and_refuses_to_overwrite_it(model, tmp_path):
+    words = ["export", model, "--task", "1", "--to", tmp_path / "to", "--format"]
+    done = call(*words, "onnx")
+    assert done.exit_code == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert [line.split()[0] for line in lines[:3]] == [
+        "file",
+        str(tmp_path / "to" / "task_1.onnx"),
+        str(tmp_path / "to" / "task_1.md"),
+    ]
+    assert lines[3].startswith("Task 1: on 12 random inputs the logits of onnxruntime differ by ")
+    again = call(*words, "both")
+    assert again.exit_code == 1
+    assert again.stderr == (
+        f"Error: already there: {tmp_path}/to/task_1.onnx, {tmp_path}/to/task_1.md;"
+        " give --force to overwrite\n"
+    )
