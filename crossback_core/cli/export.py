@@ -23,6 +23,7 @@ class Files(StrEnum):
 EXPORT_EXAMPLES = (
     "crossback export results/icons/target_19.pt",
     "crossback export published.pt --task 101 --to models --format onnx",
+    "crossback export published.pt --task 101 --data task_101.pt",
 )
 
 
@@ -37,6 +38,10 @@ def export(
         Path | None,
         typer.Option(help="Folder of the encoder of the task's texts, if it has moved."),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="A task file on which the card's accuracy is measured."),
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite files.")] = False,
 ) -> None:
     """Write one task so that it runs without this project.
@@ -49,7 +54,9 @@ def export(
 
     kinds = tuple(kind for kind in KINDS if format_.value in (kind, Files.both.value))
     try:
-        done = export_task(model, to, task=task, kinds=kinds, encoder=encoder, force=force)
+        done = export_task(
+            model, to, task=task, kinds=kinds, encoder=encoder, data=data, force=force
+        )
     except (ValueError, FileExistsError) as error:
         raise screen.Failure(worded(error)) from error
     rows = [{"file": file, "size": screen.size(file.stat().st_size)} for file in done.files]

@@ -41,6 +41,7 @@ class PortablePictures(PortableInput):
     """
 
     imports = ("from PIL import Image, ImageOps",)
+    packages = ("pillow",)
     longest: dict[str, int] = {}
     files: dict[str, str] = {}
 

@@ -38,6 +38,7 @@ class PortableInput(nn.Module, ABC):
         example: Lines of Python that make of raw input the dictionary `inputs`, for onnxruntime;
             `imports` are the lines that they need before. There, and in `preparation`, FILE stands
             for the name of the files, without what it ends with.
+        packages: What these lines need from elsewhere, beside numpy and onnxruntime.
         files: What preparing input needs beside the graph, by what its file's name ends with.
         recipe: Plain values of the recipe that the input is prepared by.
     """
@@ -46,6 +47,7 @@ class PortableInput(nn.Module, ABC):
     longest: Mapping[str, int]
     preparation: str
     imports: tuple[str, ...]
+    packages: tuple[str, ...]
     example: tuple[str, ...]
     files: Mapping[str, str]
     recipe: Mapping[str, Any]

@@ -137,6 +137,7 @@ class PortableTokens(PortableInput):
     """
 
     imports = ("from tokenizers import Tokenizer",)
+    packages = ("tokenizers",)
     table: Tensor
 
     def __init__(
@@ -186,6 +187,7 @@ class PortableEmbeddings(PortableInput):
     """
 
     imports = ("import torch", "from transformers import AutoModel, AutoTokenizer")
+    packages = ("torch", "transformers")
     files: Mapping[str, str] = {}
 
     def __init__(self, wanted: Encoded, recipe: Recipe, channels: int, positions: int) -> None:

@@ -21,6 +21,21 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~])")
 _CONFIDENCE = 0.95
 
 
+@dataclass(frozen=True)
+class Measured:
+    """How good a task is on data.
+
+    Attributes:
+        accuracy: Fraction of the test samples whose class was predicted.
+        samples: How many there are.
+        data: What they are of, in Markdown.
+    """
+
+    accuracy: float
+    samples: int
+    data: str
+
+
 @dataclass(frozen=True, eq=False)
 class Subject:
     """What a card is of.
@@ -31,6 +46,7 @@ class Subject:
         front: What stands before the task.
         model: The task.
         graph: Of it; None where only its values are written.
+        measured: On data that were given; None takes what the record says.
     """
 
     path: Path
@@ -38,6 +54,7 @@ class Subject:
     front: PortableInput
     model: TaskModel
     graph: Graph | None
+    measured: Measured | None = None
 
 
 def model_card(subject: Subject, stem: str, sizes: Mapping[str, int]) -> str:
@@ -66,7 +83,9 @@ def model_card(subject: Subject, stem: str, sizes: Mapping[str, int]) -> str:
         values=sum(tensor.numel() for tensor in subject.model.state_dict().values()),
         sizes=sizes,
         sha256=sha256(subject.path),
-        accuracy=accuracy_sentence(subject.record, subject.model.spec.task),
+        accuracy=accuracy_sentence(
+            subject.measured or recorded(subject.record, subject.model.spec.task)
+        ),
         parents=_parents(subject.record),
         version=__version__,
         numerics=NUMERICS,
@@ -98,25 +117,29 @@ def run_lines(front: PortableInput, stem: str) -> list[str]:
     ]
 
 
-def accuracy_sentence(record: Mapping[str, Any], task: str) -> str:
-    """Say how accurate a task is on its test split, where a checkpoint's record knows it."""
+def recorded(record: Mapping[str, Any], task: str) -> Measured | None:
+    """Return how good a task was when it was made; None where its checkpoint does not say so."""
     share: Any = record.get("test_accuracy")
     samples: Any = record.get("test_samples")
-    about = record.get("target", record.get("task"))
     known = isinstance(share, float) and type(samples) is int and samples > 0
-    if about != task or not known:
+    if record.get("target", record.get("task")) != task or not known:
+        return None
+    return Measured(share, samples, "the task's own data set, as the checkpoint says it")
+
+
+def accuracy_sentence(measured: Measured | None) -> str:
+    """Say how good a task is, and how sure that is."""
+    if measured is None:
         return (
-            "The checkpoint does not say how accurate this task is. Measure the product on a file"
-            f" of task {escaped(task)} whose test samples it has not seen: `crossback evaluate"
-            " MODEL DATA`."
+            "The checkpoint does not say how accurate this task is: export it with `--data`, a file"
+            " of the task whose test samples it has not seen."
         )
-    right = min(samples, max(0, round(share * samples)))
-    interval = binomtest(right, samples).proportion_ci(_CONFIDENCE, method="wilson")
+    right = min(measured.samples, max(0, round(measured.accuracy * measured.samples)))
+    found = binomtest(right, measured.samples).proportion_ci(_CONFIDENCE, method="wilson")
     return (
-        f"**{right / samples:.1%}** of {samples} test samples of the task's own data set, which it"
-        f" was not trained on ({_CONFIDENCE:.0%} interval {interval.low:.1%} to"
-        f" {interval.high:.1%}, Wilson); this training alone. The interval is about samples like"
-        " these: data from elsewhere may differ by more."
+        f"**{right / measured.samples:.1%}** of {measured.samples} test samples that it was not"
+        f" trained on ({_CONFIDENCE:.0%} interval {found.low:.1%} to {found.high:.1%}, Wilson), of"
+        f" {measured.data}. The interval is about samples like these: others may differ by more."
     )
 
 

@@ -11,12 +11,13 @@ from urllib.parse import quote
 from crossback_core.checkpoint.product import Product
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.portable import PortableInput
-from crossback_core.export.card import Subject, model_card
+from crossback_core.data.task_file import load_task
+from crossback_core.export.card import Measured, Subject, escaped, model_card
 from crossback_core.export.graph import Check, check_packages, make_graph
 from crossback_core.export.values import values_file
 from crossback_core.model.network import Network, TaskModel
 from crossback_core.section import some_of
-from crossback_core.storage.files import atomic_write
+from crossback_core.storage.files import atomic_write, sha256
 
 Kind = Literal["onnx", "safetensors"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -44,6 +45,7 @@ def export_task(
     task: str | int | None = None,
     kinds: Sequence[Kind] = KINDS,
     encoder: str | Path | None = None,
+    data: str | Path | None = None,
     force: bool = False,
 ) -> Exported:
     """Write one task of a product so that it runs without this project.
@@ -58,6 +60,8 @@ def export_task(
         task: Its id; None is the newest task.
         kinds: "onnx", "safetensors" or both.
         encoder: Folder of the encoder that reads the task's texts, if it has moved.
+        data: A file of the task, on whose test samples it is measured for the card; None takes
+            what the checkpoint says.
         force: Overwrite files that are there.
 
     Raises:
@@ -65,7 +69,7 @@ def export_task(
         FileNotFoundError: There is no such checkpoint, or the encoder is not here.
         ModuleNotFoundError: A package that ONNX needs is not installed.
         ValueError: There is no such task, its input cannot be read in a graph, or the graph does
-            not compute what the task does.
+            not compute what the task does; or the data are of another task, or were seen.
     """
     if "onnx" in kinds:
         check_packages()
@@ -79,7 +83,8 @@ def export_task(
     if not force:
         _check_free(files.values())
     graph = make_graph(front, model) if "onnx" in kinds else None
-    subject = Subject(Path(path), product.record, front, model, graph)
+    measured = None if data is None else _measured(product, id_, data)
+    subject = Subject(Path(path), product.record, front, model, graph, measured)
     contents = _contents(subject, files)
     for suffix, file in files.items():
         with atomic_write(file) as opened:
@@ -97,6 +102,15 @@ def _front(network: Network, model: TaskModel, encoder: str | None) -> PortableI
         )
     modality = MODALITIES.find(spec.modality)
     return modality.portable(model.body.settings, recipe, spec.channels, encoder)
+
+
+def _measured(product: Product, task: str, path: str | Path) -> Measured:
+    data = load_task(path)
+    if data.task != task:
+        raise ValueError(f"{path} holds task {data.task}, not {task}, which is exported")
+    found = product.evaluate(data)
+    where = f"{escaped(path)} (SHA-256 {sha256(path)})"
+    return Measured(found["accuracy"], found["samples"], where)
 
 
 def _check_free(files: Iterable[Path]) -> None:

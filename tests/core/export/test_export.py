@@ -22,12 +22,14 @@ import crossback_core
 from crossback_core.checkpoint.network_file import save_checkpoint
 from crossback_core.data.encoder import encode
 from crossback_core.data.recipe import Recipe
+from crossback_core.data.task_file import save_task
 from crossback_core.data.text_reader import with_longest
 from crossback_core.export import graph
-from crossback_core.export.card import accuracy_sentence, escaped
+from crossback_core.export.card import escaped, recorded
 from crossback_core.export.folder import export_task
 from crossback_core.model.body import read_settings
 from crossback_core.model.network import TaskSpec
+from crossback_core.storage.files import sha256
 
 TEXTS = ["a loaf of bread", "a red bird"]  # of the card
 CLASSES = ("loaf | *bread*", "<b>bird</b>")
@@ -210,7 +212,19 @@ def test_the_card_says_classes_accuracy_and_lineage(made):
     [{}, {"task": "3", "test_accuracy": 0.5, "test_samples": 4}, {"task": "2", "test_accuracy": 1}],
 )
 def test_what_a_record_does_not_say_is_not_made_up(record):
-    assert accuracy_sentence(record, "2").startswith("The checkpoint does not say")
+    assert recorded(record, "2") is None
+
+
+def test_an_earlier_task_is_measured_on_data_that_are_given(made, tmp_path):
+    path, data = made.folder / "target_2.pt", tmp_path / "task_1.pt"
+    save_task(made.images, data)
+    done = export_task(path, tmp_path, task=1, kinds=["safetensors"], data=data)
+    found = made.product.evaluate(made.images)
+    card = done.files[-1].read_text()
+    assert f"**{found['accuracy']:.1%}** of 6 test samples" in card
+    assert f"(SHA-256 {sha256(data)})" in card
+    with pytest.raises(ValueError, match="holds task 1, not 2, which is exported"):
+        export_task(path, tmp_path, task=2, kinds=["safetensors"], data=data)
 
 
 def test_names_are_no_markup():
@@ -224,7 +238,9 @@ def test_a_graph_that_computes_something_else_is_refused(made):
     good = graph.compare(content, graph._Whole(front, model))
     assert good.difference <= good.allowed and good.inputs == 12
     model.head.bias += 0.001
-    with pytest.raises(ValueError, match=r"differ from the task's by up to 0\.001; 0\.000\d+ would"):
+    with pytest.raises(
+        ValueError, match=r"differ from the task's by up to 0\.001; 0\.000\d+ would"
+    ):
         graph.compare(content, graph._Whole(front, model))
 
 
