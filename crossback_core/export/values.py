@@ -13,13 +13,15 @@ from crossback_core.model.flat import detached
 from crossback_core.model.network import TaskModel
 from crossback_core.version import NUMERICS, __version__
 
+METADATA = "crossback"
+
 
 def values_file(front: PortableInput, model: TaskModel) -> bytes:
     """Return the bytes of a safetensors file.
 
     Its tensors are those of the task alone, as it computes with them (`body.*`, `head.*`,
     `input.*`), and what stands before it (`front.*`, the table of embeddings). Its metadata are
-    texts, all but the first four JSON: docs/export.md has the list.
+    one entry, JSON, METADATA: docs/export.md says what of.
     """
     tensors = {
         **model.state_dict(),
@@ -29,19 +31,17 @@ def values_file(front: PortableInput, model: TaskModel) -> bytes:
 
 
 def _metadata(front: PortableInput, model: TaskModel) -> dict[str, str]:
+    """Return one entry: the library writes several in any order, and files would differ."""
     spec = model.spec
-    written: dict[str, Any] = {
+    described: dict[str, Any] = {
+        "crossback_core": __version__,
         "numerics": NUMERICS,
+        "task": spec.task,
+        "modality": spec.modality,
         "classes": spec.classes,
         "channels": spec.channels,
         "width": spec.width,
         "body": describe(model.body),
         "recipe": dict(front.recipe),
     }
-    return {
-        "format": "pt",
-        "crossback_core": __version__,
-        "task": spec.task,
-        "modality": spec.modality,
-        **{name: json.dumps(value, ensure_ascii=False) for name, value in written.items()},
-    }
+    return {METADATA: json.dumps(described, ensure_ascii=False)}

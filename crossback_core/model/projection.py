@@ -111,6 +111,8 @@ class Reading:
         channels = self.tokens.shape[-1]
         return latents * heads * channels < heads * head_dim * (channels + latents)
 
+    # The batch is shape[0] here, and wherever a body asks for it: len would fix it in a graph that
+    # is exported.
     def _attend_plain(self, query: Tensor, dropout: float) -> Tensor:
         head_dim = query.shape[-1]
         keys = split_heads(functional.linear(self.tokens, self.key), head_dim)
