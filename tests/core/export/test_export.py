@@ -21,6 +21,7 @@ from torch import nn
 import crossback_core
 from crossback_core.checkpoint.network_file import save_checkpoint
 from crossback_core.data.encoder import encode
+from crossback_core.data.modality import Modality
 from crossback_core.data.recipe import Recipe
 from crossback_core.data.task_file import save_task
 from crossback_core.data.text_reader import with_longest
@@ -286,6 +287,11 @@ def test_input_that_no_graph_can_read_is_refused(tmp_path, texts, recipe, told):
     with pytest.raises(ValueError, match=told):
         export_task(tmp_path / "net.pt", tmp_path / "to")
     assert not (tmp_path / "to").exists()
+
+
+def test_a_modality_that_says_nothing_of_graphs_is_refused(images):
+    with pytest.raises(ValueError, match="modality image cannot be exported: it does not say how"):
+        Modality.portable(tiny.IMAGE, tiny.MODEL, images.recipe, 3)
 
 
 def test_a_task_is_written_into_the_folder_whatever_it_is_called(tmp_path, images):
