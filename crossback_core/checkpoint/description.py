@@ -29,11 +29,12 @@ def describe_product(path: str | Path) -> dict[str, Any]:
     checkpoint = load_checkpoint(path)
     network, record = checkpoint.network, checkpoint.record
     weights = network.ownership.weights
+    masked = weights.counts(len(network.specs)).values()
     return {
         "path": str(path),
         "bytes": Path(path).stat().st_size,
         "sha256": sha256(path),
-        "weights": weights.own.numel(),
+        "weights": sum(each.total for each in masked),
         "free": weights.shares(len(network.specs)).free,
         "values": network.stored_values(),
         "tasks": [_task(network, task) for task in network.tasks],
