@@ -93,7 +93,8 @@ def summarize(
 def _as_chosen(record: TargetRecord, choice: SelectionRecord) -> TargetRecord:
     """Say of a target how its backbone is chosen now: where the choice stays, its record does."""
     similarity = None if record.similarity is None else choice.similarity
-    return replace(record, score=choice.score, similarity=similarity)
+    tried = record.tried and replace(record.tried, similarity=choice.similarity)
+    return replace(record, score=choice.score, similarity=similarity, tried=tried)
 
 
 def _scored_matrix(matrix: pd.DataFrame, records: Sequence[TargetRecord]) -> pd.DataFrame:
@@ -195,10 +196,10 @@ def _text(split: Split, place: int, raw: Path, sources: pd.Series[str]) -> str |
 
 def _raw_text(raw: Path, source: str) -> tuple[str, str]:
     """Return a text as people read it, and as its content is told by."""
-    file, _, entry = source.partition("#")
-    if not entry:
-        text = read_caption(raw / file)
+    if (raw / source).is_file():  # its name may have a "#"
+        text = read_caption(raw / source)
         return text, text
+    file = source.partition("#")[0]
     if file in TABLES:
         text = join_captions(_once(texts_of, raw / file)[source].splitlines())
         return text, text

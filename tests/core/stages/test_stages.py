@@ -786,6 +786,7 @@ def test_the_summary_of_a_finished_chain(crossing):
     assert row["similarity"] == "0.125"
     page = crossing.path("report.html").read_text()
     assert "<html" in page and "many texts: " in page
+    assert "with a knn of 0.125" in page  # not the score by which it was chosen before
     assert "2: many texts" in crossing.path("summary.txt").read_text()
     figures = {path.stem for path in crossing.path("figures").glob("*.svg")}
     trained = {f"training_1_{column}" for column in ("loss", "validation_accuracy")}
@@ -798,10 +799,11 @@ def texts(crossing, tmp_path) -> dict[str, Any]:
     raw = tmp_path / "raw"
     raw.mkdir()
     (raw / "a.txt").write_text("in a file\n")
+    (raw / "a#1.txt").write_text("in a file\n")
     (raw / "texts.csv").write_text("text,tokens\nIn the icons,in the icon ##s\n")
     (raw / "samples.csv").write_text("task,class,text\nx,class 0,in a table\n")
     (in_table,) = (source for source, text in texts_of(raw / "samples.csv").items() if text)
-    sources = ["a.txt", "texts.csv#0", in_table, "gone.txt", "a.txt", "texts.csv#9"]
+    sources = ["a#1.txt", "texts.csv#0", in_table, "gone.txt", "a.txt", "texts.csv#9"]
     told = ["in a file", "in the icon ##s", "in a table", "gone", "another", "gone"]
     data = crossing.target
     contents = tuple(map(content_hash, told))
