@@ -194,7 +194,7 @@ def ladder(ladder: Ladder) -> Spec:
     x = {"field": "sparsity", "type": "quantitative", "scale": {"domain": [0, 1]}}
     x["axis"] = {"format": _PERCENT, "title": "weights pruned", "tickCount": 5, "grid": False}
     decides = _fraction("validation_accuracy", "accuracy")
-    chosen = f"abs(datum.sparsity - {choice.sparsity}) < 0.001"
+    chosen = {"sparsity": choice.sparsity, "validation_accuracy": choice.validation_accuracy}
     return {
         "height": 190,
         "layer": [
@@ -221,9 +221,9 @@ def ladder(ladder: Ladder) -> Spec:
                         "encoding": {"y": decides},
                     },
                     {
-                        "transform": [{"filter": chosen}],
+                        "data": _data([chosen]),  # the table has no row of the dense network
                         "mark": {"type": "point", "color": MARK, "size": 160, "strokeWidth": 3},
-                        "encoding": {"y": decides},
+                        "encoding": {"y": decides, "tooltip": tooltip[:2]},
                     },
                 ],
             },

@@ -9,6 +9,7 @@ from crossback_core.data.names import by_number, with_modality
 from crossback_core.report.inputs import ReportInputs
 
 _SHOWN = 4  # classes in a line
+_LONGEST = 40  # characters of one there
 
 
 @dataclass(frozen=True)
@@ -42,8 +43,8 @@ class Named:
         """Its first classes, and how many more there are."""
         more = len(self.classes) - _SHOWN
         if more <= 1:
-            return ", ".join(self.classes)
-        return f"{', '.join(self.classes[:_SHOWN])} and {more} more"
+            return ", ".join(map(shortened, self.classes))
+        return f"{', '.join(map(shortened, self.classes[:_SHOWN]))} and {more} more"
 
     @property
     def label(self) -> str:
@@ -53,7 +54,17 @@ class Named:
     @property
     def told(self) -> str:
         """In one line: number, name and classes."""
-        return f"{self.label} ({self.some_classes})" if self.name else self.label
+        return f"{self.label} ({self.some_classes})" if self.name and self.classes else self.label
+
+
+def shortened(name: str) -> str:
+    """Return the name of a class, which may be a sentence, cut where it is long."""
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1].rstrip()}…"
+
+
+def counted(count: int, what: str) -> str:
+    """Return such as "1 candidate" and "2 candidates"."""
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def names_of(inputs: ReportInputs) -> Mapping[str, Named]:
@@ -64,6 +75,9 @@ def names_of(inputs: ReportInputs) -> Mapping[str, Named]:
         if record.backbone:
             modality = record.backbone_modality or record.modality
             known.setdefault(record.backbone, (modality, record.classes[record.backbone]))
+    for choice in inputs.selections:  # a network that is a candidate no longer has no record
+        for each in choice.ranking:
+            known.setdefault(each.candidate, (each.modality, ()))
     return {
         id_: Named(id_, *known[id_], inputs.joint.get(id_, ""))
         for id_ in sorted(known, key=by_number)

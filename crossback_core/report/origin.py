@@ -11,7 +11,7 @@ from typing import Any
 from crossback_core.data.names import by_number
 from crossback_core.records import Parent, Record, SelectionRecord, TargetRecord, Tried
 from crossback_core.report.inputs import ReportInputs
-from crossback_core.report.names import Named
+from crossback_core.report.names import Named, counted
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def way(
         Step("Baseline", "trained on the target alone", files.of("baseline")),
         Step(
             "Scores, choice",
-            f"{len(selection.ranking)} candidates by {selection.score}",
+            f"{counted(len(selection.ranking), 'candidate')} by {selection.score}",
             files.of("similarity", "selection"),
         ),
     ]
@@ -144,7 +144,12 @@ def _flat(values: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]
         if isinstance(value, Mapping):
             yield from _flat(value, f"{path}{name}.")
         else:
-            yield f"{path}{name}", value if isinstance(value, str) else json.dumps(value)
+            yield f"{path}{name}", written(value)
+
+
+def written(value: Any) -> str:
+    """Return a plain value as people read it."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _distinct(pairs: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

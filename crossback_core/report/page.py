@@ -13,8 +13,8 @@ from crossback_core.data.names import by_number
 from crossback_core.records import TargetRecord, to_values
 from crossback_core.report import charts
 from crossback_core.report.inputs import ReportInputs
-from crossback_core.report.names import Named, names_of
-from crossback_core.report.origin import glance, settings_of, times_of, versions_of, way
+from crossback_core.report.names import Named, names_of, shortened
+from crossback_core.report.origin import glance, settings_of, times_of, versions_of, way, written
 from crossback_core.report.story import accuracy_row, card, confusion, headline
 from crossback_core.report.table import outcome_sentence, readable, stacks_sentence
 from crossback_core.report.vega import CONFIG, as_file, drawn, script, template
@@ -93,7 +93,8 @@ def render(inputs: ReportInputs, drawings: Charts) -> str:
         charts=drawings,
         specs={"config": CONFIG, "charts": {each.name: each.spec for each in drawings.all()}},
         shade=charts.shade,
-        written=charts.written,
+        scored=charts.written,
+        shortened=shortened,
         script=code,
         allowed=_hash(code),  # no other script runs, and nothing is fetched
         style=template("colours.css") + template("page.css"),
@@ -119,6 +120,7 @@ def _told(inputs: ReportInputs) -> dict[str, Any]:
         "accuracies": [accuracy_row(it, rows[it.target], names) for it in records],
         "scores": charts.in_order(inputs.matrix).to_dict("records"),
         "score": records[0].score,
+        "trainings": int(inputs.summary["trainings"].max()),
         "opened": {it.target: inputs.opened[it.target] for it in records},
         "confusions": [confusion(it, names) for it in records],
         "ways": [
@@ -128,7 +130,10 @@ def _told(inputs: ReportInputs) -> dict[str, Any]:
         "versions": versions_of(inputs),
         "times": times_of(inputs, names),
         "table": readable(inputs.summary),
-        "records": [to_values(record) for record in records],
+        "records": {
+            it.target: {key: written(value) for key, value in to_values(it).items()}
+            for it in records
+        },
     }
 
 

@@ -10,12 +10,12 @@ import pandas as pd
 
 from crossback_core.learning.verdict import LEVEL, Comparison, Gain
 from crossback_core.records import SelectionRecord, TargetRecord
-from crossback_core.report.names import Named
+from crossback_core.report.names import Named, counted
 
 _MEANING = {
-    "helps": "the interval is above nothing",
-    "hurts": "the interval is below nothing",
-    "undecided": "the interval holds nothing as well",
+    "helps": "the interval is above zero",
+    "hurts": "the interval is below zero",
+    "undecided": "the interval holds zero",
 }
 
 
@@ -28,6 +28,7 @@ class Card:
     verdict: str
     before: str
     after: str
+    over: str
     gain: str
     interval: str
     told: Sequence[str]
@@ -94,6 +95,7 @@ def card(
         verdict=record.verdict,
         before=percent(row["mean_baseline_test_accuracy"]),
         after=percent(row["mean_test_accuracy"]),
+        over=f", means over {row['trainings']} trainings" if row["trainings"] > 1 else "",
         gain=points(made.test_gain.mean) if made else "",
         interval=_interval_of(made.test_gain) if made else "",
         told=[sentence for sentence in told if sentence],
@@ -102,16 +104,17 @@ def card(
 
 def _chosen(record: TargetRecord, selection: SelectionRecord, names: Mapping[str, Named]) -> str:
     best = selection.ranking[0]
+    candidates = counted(len(selection.ranking), "candidate")
     scored = "no score" if best.similarity is None else _score(best.similarity)
     if record.tried is None:
         least = "" if selection.minimum is None else f" {selection.minimum:g}"
         return (
-            f"No network was chosen: the best of {len(selection.ranking)} candidates,"
+            f"No network was chosen: the best of {candidates},"
             f" {_by_name(best.candidate, names)}, scores {scored} by {record.score}, which is not"
             f" above the minimum{least}. The product is the target's own baseline."
         )
     known = names[record.tried.backbone]
-    chosen = f"Chosen of {len(selection.ranking)} candidates"
+    chosen = f"Chosen of {candidates}"
     if record.tried.similarity is not None:
         chosen += f", with a {record.score} of {_score(record.tried.similarity)}"
     if record.backbone is None:
@@ -194,7 +197,7 @@ def confusion(record: TargetRecord, names: Mapping[str, Named]) -> Confusion:
 def headline(summary: pd.DataFrame) -> str:
     """Say in one line for how many targets a network was chosen, and what it brought."""
     chosen = int(summary["backbone"].notna().sum())
-    targets = "1 target" if len(summary) == 1 else f"{len(summary)} targets"
+    targets = counted(len(summary), "target")
     if not chosen:
         return f"For none of {targets} was a network taken."
     brought = summary.loc[summary["backbone"].notna(), "gain"]

@@ -53,7 +53,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Write the report of two targets, and of twelve."""
-    many = [recorded.target(f"image-with_a_name_that_is_long_{n}") for n in range(12)]
+    many = [recorded.target(f"image-{'with_a_name_that_is_long_' * 4}{n}") for n in range(12)]
     made = {"few": inputs(), "many": inputs(records=many, matrix=inputs().matrix[:0])}
     folder = tmp_path_factory.mktemp("reports")
     for name, each in made.items():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 
 import numpy as np
@@ -301,6 +302,46 @@ def test_the_story_tells_what_was_chosen_what_it_brought_and_how_sure_that_is(pa
         assert words in text
 
 
+def test_means_are_told_of_several_trainings_alone(page, tmp_path):
+    assert "means over" not in page and "on that network.</p>" in page
+    made = replace(recorded.target("3").comparison, runs=3)
+    records = [recorded.target("3", comparison=made), recorded.kept("5", comparison=made)]
+    several = written(tmp_path, inputs(records=records))
+    assert several.count(", means over 3 trainings.</p>") == 2
+    assert "are means over 3 trainings of each network where" in several
+
+
+def test_a_backbone_that_is_a_candidate_no_longer_is_told_by_its_number(tmp_path):
+    page = written(tmp_path, inputs(records=[KEPT], networks=[], matrix=inputs().matrix[:0]))
+    assert "with a label_cka of 0.971: image 29: fifty kinds of icons. It hurts" in page
+
+
+def test_a_single_candidate_is_one(tmp_path):
+    record = recorded.target("3")
+    alone = replace(inputs().selections[1], ranking=inputs().selections[1].ranking[:1])
+    page = written(tmp_path, inputs(records=[record], selections=[alone]))
+    assert "Chosen of 1 candidate, with" in page and "1 candidate by label_cka" in page
+
+
+def test_names_are_shown_as_they_are_written(tmp_path):
+    names = ("it's", "Häsin & 猫", "a sentence of which nobody would think that it names a class")
+    record = recorded.target("3", classes={"3": names, "29": ("bus",)}, settings={"ü": ["ö"]})
+    page = written(tmp_path, inputs(records=[record]))
+    told = unescape(page[: page.index('<script type="application/json"')])
+    assert f'<dd>{{"3": ["it\'s", "Häsin & 猫", "{names[2]}"], "29": ["bus"]}}</dd>' in told
+    assert '<dt>ü</dt><dd>["ö"]</dd>' in told
+    assert "<h3>image 3: it's, Häsin & 猫, a sentence of which nobody would think…</h3>" in told
+    assert f"<span>{names[2]}</span>" in told  # whole, where there is room
+
+
+def test_the_level_chosen_is_marked_where_no_level_was_good_enough(tmp_path):
+    dense = replace(inputs().pruning["29"].choice, sparsity=0.0, validation_accuracy=0.78)
+    levels = inputs().pruning["29"].levels[::2]  # no row of it, as in pruning.csv
+    page = written(tmp_path, inputs(pruning={"29": charts.Ladder(levels, dense)}))
+    *_, mark = specs(page)["ladder_29"]["layer"][2]["layer"]
+    assert mark["data"]["values"] == [{"sparsity": 0.0, "validation_accuracy": 0.78}]
+
+
 def test_accuracies_have_the_interval_of_their_samples(page):
     # Wilson's, of 36 and 39 of 60: by R, binom::binom.confint(36, 60, methods = "wilson")
     assert "60.0 % <small>47 to 71</small>" in page
@@ -347,10 +388,8 @@ def test_parts_that_are_not_there_are_left_out(tmp_path):
     records = [recorded.without_candidate("4")]
     page = written(tmp_path, inputs(records=records, matrix=inputs().matrix[:0], pruning={}))
     assert not {"scores", "pruning"} & {each.get("id") for each in Elements(page).of("section")}
-    assert (
-        "the best of 2 candidates, 29, scores −0.100 by label_cka, which is not above the minimum 0"
-        in page
-    )
+    best = "the best of 2 candidates, image 29: fifty kinds of icons, scores −0.100 by label_cka"
+    assert f"{best}, which is not above the minimum 0" in page
     rows = specs(page)["training_4_loss"]["data"]["values"]
     assert {row["network"] for row in rows} == {"baseline"}
 
