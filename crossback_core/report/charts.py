@@ -302,7 +302,7 @@ def weights(opened: Opened) -> Spec:
                 "type": "nominal",
                 "sort": None,
                 "title": None,
-                "axis": {"grid": False},
+                "axis": {"grid": False, "labelLimit": 190},
             },
             "x": {
                 "field": "part",

@@ -51,10 +51,7 @@ def script() -> str:
 def drawn(spec: dict[str, Any], *, width: int) -> str:
     """Return a chart as an SVG element, `width` pixels wide."""
     columns = spec.get("usermeta", {}).get("columns") or 1
-    limits = {
-        "axisY": {"labelLimit": max(140, 0.3 * width)},  # as page.js has it
-        "axisX": {"labelLimit": 0.6 * width / columns},
-    }
+    limits = {"axisY": {"labelLimit": width * 0.3}, "axisX": {"labelLimit": 0.6 * width / columns}}
     whole = {**spec, "width": width, "config": CONFIG | limits}
     svg: str = vl_convert.vegalite_to_svg(whole, vl_version=VERSION)
     return re.sub(r"(?<=\d\.\d{2})\d+", "", svg)  # hundredths of a pixel are enough

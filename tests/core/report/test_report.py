@@ -219,6 +219,16 @@ def test_every_chart_is_drawn_described_and_a_file(page, tmp_path):
     assert all("prefers-color-scheme: dark" in text for text in files.values())
 
 
+def test_names_of_parameters_are_told_apart_in_pictures(tmp_path):
+    names = [f"reader_feedforward.{name}.weight" for name in ("value", "gate", "out")]
+    counts = [(name, 1, 1, 1, 3) for name in names]
+    weights = pd.DataFrame(counts, columns=["parameter", "owned", "picked", "free", "total"])
+    opened = {id_: replace(each, weights=weights) for id_, each in inputs().opened.items()}
+    written(tmp_path, inputs(opened=opened))
+    picture = (tmp_path / "figures" / "weights_3.svg").read_text()
+    assert all(f">{name.removesuffix('.weight')}<" in picture for name in names)
+
+
 def test_colours_follow_the_page(page, tmp_path):
     drawn = "".join(path.read_text() for path in (tmp_path / "figures").glob("*.svg"))
     used = set(re.findall(r"var\(--([\w-]+)\)", page.replace(script(), "") + drawn))
