@@ -195,17 +195,12 @@ def confusion(record: TargetRecord, names: Mapping[str, Named]) -> Confusion:
 
 
 def headline(summary: pd.DataFrame) -> str:
-    """Say in one line for how many targets a network was chosen, and what it brought."""
+    """Say in one line for how many targets a network was taken."""
     chosen = int(summary["backbone"].notna().sum())
     targets = counted(len(summary), "target")
     if not chosen:
         return f"For none of {targets} was a network taken."
-    brought = summary.loc[summary["backbone"].notna(), "gain"]
-    mean = "It brings" if chosen == 1 else "On average it brings"
-    return (
-        f"For {chosen} of {targets} another network was taken."
-        f" {mean} {points(brought.mean())} points on test data."
-    )
+    return f"For {chosen} of {targets} another network was taken."
 
 
 def percent(fraction: float) -> str:

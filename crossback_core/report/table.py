@@ -131,12 +131,15 @@ def outcome_sentence(frame: pd.DataFrame) -> str:
     counts = frame["verdict"].value_counts()
     helped, open_, hurt, none = (int(counts.get(verdict, 0)) for verdict in get_args(Verdict))
     targets = f"{len(frame)} target" if len(frame) == 1 else f"{len(frame)} targets"
+    if none == len(frame):  # nothing was compared
+        return f"No candidate has a score above selection.minimum for any of {targets}."
     error = float((frame["gain_error"] ** 2).sum() ** 0.5) / len(frame)
     told = [f"The backbone helps {helped} of {targets}, hurts {hurt}, and {open_} stay undecided"]
     if none:
         told.append(f"; for {none} no candidate has a score above selection.minimum")
+    over = "" if frame["backbone"].notna().all() else " of all targets"  # none of some is zero
     return (
-        f"{''.join(told)}: {_judged_by(frame)}, which decide. The mean gain on test is"
+        f"{''.join(told)}: {_judged_by(frame)}, which decide. The mean gain on test{over} is"
         f" {_points(frame['gain'].mean())} points with a standard error of {100 * error:.1f}."
     )
 

@@ -147,15 +147,21 @@ def test_the_sentence_counts_and_doubts():
     sentence = verdict_sentence(frame)
     assert "helps 1 of 3 targets, hurts 1, and 1 stay undecided: by validation" in sentence
     # none of a baseline that is kept: .05 * 2 / 3, and sqrt(.04 ** 2 * 2) / 3
-    assert "mean gain on test is +3.3 points with a standard error of 1.9." in sentence
+    assert (
+        "mean gain on test of all targets is +3.3 points with a standard error of 1.9." in sentence
+    )
     single = verdict_sentence(summary_table([recorded.target("3")]))
+    assert "The mean gain on test is +5.0 points" in single
     assert "helps 1 of 1 target, hurts 0" in single and "trainings" not in single
 
 
 def test_a_target_without_a_candidate_says_so():
     frame = summary_table([recorded.without_candidate("4")])
     assert frame.iloc[0][["gain", "gain_low", "gain_high"]].tolist() == [0, 0, 0]
-    assert "; for 1 no candidate has a score above selection.minimum" in verdict_sentence(frame)
+    none = "No candidate has a score above selection.minimum for any of 1 target."
+    assert verdict_sentence(frame).startswith(none) and "gain" not in none
+    some = verdict_sentence(summary_table([recorded.without_candidate("4"), recorded.target("3")]))
+    assert "1 stay" not in some and "; for 1 no candidate has a score above" in some
     assert "no candidate" in format_table(frame, folder="results/icons", joint=JOINT)
 
 
