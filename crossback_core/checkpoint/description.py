@@ -5,9 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from crossback_core.checkpoint.network_file import load_checkpoint
+from crossback_core.checkpoint.network_file import Record, load_checkpoint
 from crossback_core.model.network import Network
+from crossback_core.storage.archive import entry
 from crossback_core.storage.files import sha256
+from crossback_core.wording import printable
+
+_TOLD: dict[str, type[Any]] = {"target": str, "verdict": str, "versions": dict, "parents": dict}
 
 
 def describe_product(path: str | Path) -> dict[str, Any]:
@@ -38,8 +42,25 @@ def describe_product(path: str | Path) -> dict[str, Any]:
         "free": weights.shares(len(network.specs)).free,
         "values": network.stored_values(),
         "tasks": [_task(network, task) for task in network.tasks],
-        **{name: record.get(name) for name in ("target", "verdict", "versions", "parents")},
+        **_told(path, record),
     }
+
+
+def _told(path: str | Path, record: Record) -> dict[str, Any]:
+    """Return what a record says, if it says that as the workflow does: nothing else holds it so."""
+    told = {name: record.get(name) for name in _TOLD}
+    parents = told["parents"] or {}
+    try:
+        for name, kind in _TOLD.items():
+            if told[name] is not None:
+                entry(told, name, kind)
+        for role in parents:
+            for name in ("path", "sha256"):
+                entry(entry(parents, role, dict), name, str)
+    except ValueError as error:
+        problem = printable(error)
+        raise ValueError(f"{path}: its record is none of the workflow: {problem}") from error
+    return told
 
 
 def _task(network: Network, task: str) -> dict[str, Any]:

@@ -63,8 +63,9 @@ def _line(stream: TextIO, word: str, colour: str, text: str) -> None:
 
 
 def note(text: str, *, beside: bool = False) -> None:
-    """Show a text; beside the result, where that is for a file or another program."""
-    _console(sys.stderr if beside else sys.stdout).print(Text(text))
+    """Show lines; beside the result, where that is for a file or another program."""
+    shown = "\n".join(printable(line, _WIDE) for line in text.split("\n"))
+    _console(sys.stderr if beside else sys.stdout).print(Text(shown))
 
 
 def data(text: str) -> None:
@@ -87,7 +88,7 @@ def show_any_name() -> None:
 
 def command(text: str) -> None:
     """Show a command that is run; on a terminal it can be copied whole."""
-    _console(sys.stderr).print(Text(f"$ {text}", "dim"), soft_wrap=True)
+    _console(sys.stderr).print(Text(f"$ {printable(text, _WIDE)}", "dim"), soft_wrap=True)
 
 
 def warn(text: str) -> None:

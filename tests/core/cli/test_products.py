@@ -100,3 +100,34 @@ def test_export_writes_a_task_and_refuses_to_overwrite_it(model, tmp_path):
         f"Error: already there: {tmp_path}/to/task_1.onnx, {tmp_path}/to/task_1.md;"
         " give --force to overwrite\n"
     )
+
+
+def test_what_a_record_says_does_not_reach_the_screen_as_it_is(images, tmp_path):
+    record = {
+        "target": "1\x1b[31m",
+        "verdict": "\x1b]0;x\x07",
+        "versions": {"a\x9b2J\nb": "1"},
+        "parents": {"r": {"path": "p\x1b[5m", "sha256": "ab"}},
+    }
+    save_checkpoint(tiny.network(images), tmp_path / "odd.pt", record)
+    done = call("inspect", tmp_path / "odd.pt")
+    assert done.exit_code == 0, done.stderr
+    assert all(each.isprintable() for each in done.stdout.replace("\n", ""))
+    assert "Verdict of target 1\\x1b[31m: \\x1b]0;x\\x07." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("record", "problem"),
+    [
+        ({"versions": "abc"}, "entry versions is a str, not a dict"),
+        ({"parents": [1]}, "entry parents is a list, not a dict"),
+        ({"parents": {"x": "y"}}, "entry x is a str, not a dict"),
+        ({"parents": {"x": {"path": "y"}}}, "entry sha256 is missing"),
+        ({"verdict": 3}, "entry verdict is a int, not a str"),
+    ],
+)
+def test_a_record_of_another_program_is_refused(images, tmp_path, record, problem):
+    save_checkpoint(tiny.network(images), path := tmp_path / "odd.pt", record)
+    done = call("inspect", path)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == f"Error: {path}: its record is none of the workflow: {problem}\n"
