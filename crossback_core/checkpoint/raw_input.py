@@ -70,6 +70,8 @@ def inputs_of(raw: object, task: TaskSpec, tasks: Sequence[TaskSpec]) -> tuple[l
 def _unfolded(item: object, name: str, modality: Modality) -> Given | list[Given]:
     """Return an input, or all that a folder or a batch holds."""
     if isinstance(item, str) and (_names_file(item) or not modality.holds(item)):
+        if not item:
+            raise ValueError(f"{name} is empty: give a path")  # Path("") is the present folder
         item = Path(item)
     if isinstance(item, Path) and os.path.isdir(item):
         return _files(item, modality)

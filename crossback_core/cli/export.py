@@ -57,7 +57,7 @@ def export(
         done = export_task(
             model, to, task=task, kinds=kinds, encoder=encoder, data=data, force=force
         )
-    except (ValueError, FileExistsError) as error:
+    except (ValueError, OSError) as error:
         raise screen.Failure(worded(error)) from error
     rows = [{"file": file, "size": screen.size(file.stat().st_size)} for file in done.files]
     screen.table(rows, right=("size",))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -65,10 +66,11 @@ def predict(
     from crossback_core.checkpoint.predicting import Predictions
 
     product = crossback_core.load(model)
-    given: list[Any] = [Path(each) if Path(each).is_dir() else each for each in inputs]
+    # A sentence may be longer than a path can be, of which Path.is_dir would complain.
+    given: list[Any] = [Path(each) if os.path.isdir(each) else each for each in inputs]
     try:
         found = product.predict(given, task=task, encoder=encoder)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         raise screen.Failure(worded(error)) from error
     assert isinstance(found, Predictions)  # of a list
     if task is None and len(product.tasks) > 1:

@@ -145,7 +145,12 @@ def evaluate(
     screen.table([row | unknown], right=("accuracy", "loss", "samples", "seen", "trained_on"))
 
 
-_OPTIONS = {"allow_seen=True": "--allow-seen", "force=True": "--force", "task=": "--task "}
+_OPTIONS = {
+    "allow_seen=True": "--allow-seen",
+    "force=True": "--force",
+    "task=": "--task ",
+    "as encoder=": "as --encoder",
+}
 
 
 def worded(error: Exception) -> str:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from typer.testing import CliRunner
 import crossback_core
 from crossback_core.checkpoint.network_file import save_checkpoint
 from crossback_core.cli.app import app
+from crossback_core.data.recipe import Recipe
 
 
 def call(*words):
@@ -88,3 +90,27 @@ def test_what_cannot_be_read_is_told_and_keeps_no_other_from_it(model, pictures)
     assert (
         done.stderr.splitlines()[-1] == "Error: 1 of 3 inputs could not be read: each row says why"
     )
+
+
+def test_a_sentence_may_be_longer_than_a_path(model):
+    done = call("predict", model, "w1 " * 2000, "--task", "2", "--format", "csv")
+    assert done.exit_code == 0, done.stderr
+
+
+def test_nothing_is_no_path_of_the_present_folder(model, pictures, monkeypatch):
+    monkeypatch.chdir(pictures)
+    done = call("predict", model, "")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == "Error: input 1 is empty: give a path\n"
+    done = call("predict", model, "", "--task", "2")
+    assert done.exit_code == 1 and "not read  empty text" in done.stdout
+
+
+def test_an_encoder_that_is_gone_is_asked_for_by_the_option(tmp_path):
+    values = {"encoder": str(tmp_path / "none"), "digest": "ab" * 32, "representation": "tokens",
+              "text_length": 8, "longest": 5}  # fmt: skip
+    data = replace(tiny.task_data("2", "text"), recipe=Recipe(values))
+    save_checkpoint(tiny.network(data), tmp_path / "net.pt")
+    done = call("predict", tmp_path / "net.pt", "w1")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "is not here: give its folder as --encoder, or" in done.stderr
