@@ -114,7 +114,10 @@ def _check_finished(config_files: Sequence[Path]) -> None:
         return
     if done.returncode:
         last = done.stdout.strip().rpartition("\n")[2]
-        raise screen.Failure(f"Snakemake cannot plan: {last}", "snakemake -n")
+        raise screen.Failure(
+            f"Snakemake cannot plan: {last}",
+            "of another configuration: crossback clean --configfile FILE; else see: snakemake -n",
+        )
     count = _PLANNED.search(done.stdout)
     raise screen.Failure(
         f"the project is not finished: {count[1] if count else 'some'} jobs are planned for results"

@@ -23,6 +23,7 @@ logger = logging.getLogger(__name__)
 
 _LONGEST = 2000  # characters of a line on the screen
 _FAILED = re.compile(r"^\S+ \S+ ERROR failed after \S+ s: (.*)$", re.MULTILINE)
+_FINISHED = re.compile(r"^\S+ \S+ INFO finished in \S+ s$", re.MULTILINE)
 
 # Least seconds between two lines about a job's progress: on a terminal, and in a pipe or a file.
 ON_TERMINAL, ELSEWHERE = 10.0, 30.0
@@ -81,6 +82,15 @@ def error_in(path: str | Path) -> str | None:
         return None
     found = _FAILED.findall(log)
     return found[-1] if found else None
+
+
+def ended_well(path: str | Path) -> bool:
+    """Say whether a run came to its end, by its log: one that was killed leaves no error either."""
+    try:
+        log = Path(path).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return bool(_FINISHED.search(log))
 
 
 def _open_log(path: Path) -> _Log:

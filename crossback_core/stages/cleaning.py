@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from crossback_core.records import PairRecord, Parent, PruningRecord, TargetRecord, read_record
-from crossback_core.runtime.run_log import error_in
+from crossback_core.runtime.run_log import ended_well
 from crossback_core.stages.common import level_chosen
 from crossback_core.storage.files import sha256
 
@@ -22,6 +22,13 @@ SORTS = {
     "resume states": "of trainings that were interrupted and have ended since",
     "leftovers": "temporary files of killed jobs",
     "logs": "of jobs that went well",
+}
+_RESULTS = {  # of trainings, by the names of their states
+    r"baseline_(.+)": r"baseline/task_\1.json",
+    r"backbone_(.+)": r"backbone/task_\1/pruning.csv",
+    r"target_(.+)": r"target_\1.json",
+    r"trial_(.+)_((?:repeat|fold)_\d+)": r"trials/target_\1/\2/target.json",
+    r"trial_(.+)_((?:repeat|fold)_\d+)_baseline": r"trials/target_\1/\2/baseline.json",
 }
 _LEFTOVER = re.compile(r"\..+\.[0-9a-f]{8}\.tmp")
 
@@ -76,7 +83,8 @@ def remove(spare: Spare) -> None:
 def _ladders(results: Path) -> Iterator[Path]:
     for ladder in sorted(results.glob("backbone/*/ladder")):
         choice = ladder.parent / "choice.json"
-        if choice.is_file() and level_chosen(ladder, read_record(PruningRecord, choice)):
+        chosen = choice.is_file() and (ladder.parent / "pruned.pt").is_file()
+        if chosen and level_chosen(ladder, read_record(PruningRecord, choice)):
             yield ladder
 
 
@@ -100,11 +108,23 @@ def _used(path: Path, parents: Mapping[str, Parent], role: str) -> Iterator[Path
 
 
 def _resume_states(results: Path) -> Iterator[Path]:
-    """Yield those older than the last table of all targets: what they wait for has ended."""
-    summary = results / "summary.csv"
+    """Yield those older than what their training leaves in the end.
+
+    Whatever else is there may be days of a training that goes on when it is asked for again; so are
+    states of studies, whose names do not tell what they are of.
+    """
     for state in sorted(results.glob(".resume/*")):
-        if summary.is_file() and state.stat().st_mtime < summary.stat().st_mtime:
+        result = _result_of(results, state.name)
+        if result and result.is_file() and state.stat().st_mtime < result.stat().st_mtime:
             yield state
+
+
+def _result_of(results: Path, state: str) -> Path | None:
+    """Return what a training leaves, by the name of its state."""
+    for pattern, result in _RESULTS.items():
+        if found := re.fullmatch(pattern, state):
+            return results / found.expand(result)
+    return None
 
 
 def _leftovers(results: Path) -> Iterator[Path]:
@@ -113,7 +133,7 @@ def _leftovers(results: Path) -> Iterator[Path]:
 
 def _logs(root: Path) -> Iterator[Path]:
     logs = sorted((root / "logs").rglob("*.log"))
-    yield from (path for path in logs if error_in(path) is None)
+    yield from (path for path in logs if ended_well(path))
     yield from sorted((root / ".snakemake" / "log").glob("*.log"))
 
 

@@ -17,7 +17,7 @@ SPARE = {
     "starts": ["results/d/kv_swap/target_3.pt"],
     "trials": ["results/d/trials/target_3/repeat_2/task.pt",
                "results/d/trials/target_3/repeat_2/baseline.pt"],
-    "resume states": ["results/d/.resume/old"],
+    "resume states": ["results/d/.resume/target_3"],
     "leftovers": ["results/d/.target_3.pt.0123abcd.tmp"],
     "logs": ["logs/train_target/d/3.log", ".snakemake/log/1.snakemake.log"],
 }  # fmt: skip
@@ -59,10 +59,14 @@ def project(tmp_path, monkeypatch):
     put("results/d/data/splits/3.csv")
     put("results/d/.target_3.pt.0123abcd.tmp")
     put("results/d/.target_3.pt.tmp")
-    os.utime(put("results/d/.resume/old"), (1, 1))
-    os.utime(put("results/d/summary.csv"), (5, 5))
-    put("results/d/.resume/new")
-    put("logs/train_target/d/3.log", "2026 x INFO finished in 1.0 s\n")
+    for state in ("target_3", "target_4", "baseline_3", "study_all_1_3_baseline"):
+        put(f"results/d/.resume/{state}/training.pt")
+        os.utime(f"results/d/.resume/{state}", (1, 1))
+    os.utime(put("results/d/baseline/task_3.json"), (0, 0))  # of before: it is trained again
+    put("results/d/summary.csv")
+    put("logs/train_target/d/3.log", "2026 x INFO x\n2026 x INFO finished in 1.0 s\n")
+    put("logs/train_target/d/5.log", "2026 x INFO epoch 1\n")  # it was killed
+    put("logs/train_target/d/6.log", "2026 x ERROR interrupted by SIGTERM\n")
     put("logs/train_target/d/4.log", "2026-01-01 10:00:00,000 ERROR failed after 1.0 s: no\n")
     put(".snakemake/log/1.snakemake.log")
     put(".snakemake/metadata/x")
@@ -100,6 +104,29 @@ def test_what_was_made_again_since_is_kept(project, path, sort):
 def test_the_start_of_a_product_that_was_removed_is_kept(project):
     Path("results/d/target_3.pt").unlink()
     assert "starts" not in found()
+
+
+def test_a_ladder_is_kept_while_its_backbone_is_not_there(project):
+    Path("results/d/backbone/task_29/pruned.pt").unlink()
+    assert "ladders" not in found()
+
+
+@pytest.mark.parametrize(
+    ("state", "result"),
+    [
+        ("baseline_image-a_b", "baseline/task_image-a_b.json"),
+        ("backbone_9", "backbone/task_9/pruning.csv"),
+        ("trial_text-a_repeat_2", "trials/target_text-a/repeat_2/target.json"),
+        ("trial_3_fold_1_baseline", "trials/target_3/fold_1/baseline.json"),
+    ],
+)
+def test_the_state_of_a_training_goes_when_its_result_is_there(tmp_path, state, result):
+    (tmp_path / f"results/d/.resume/{state}").mkdir(parents=True)
+    os.utime(tmp_path / f"results/d/.resume/{state}", (1, 1))
+    assert find_spare(tmp_path) == []
+    if not result.endswith("target.json"):  # a record
+        put(tmp_path / "results/d" / result)
+        assert [each.path.name for each in find_spare(tmp_path)] == [state]
 
 
 def test_a_dry_run_lists_and_removes_nothing(project):
