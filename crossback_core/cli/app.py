@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -16,7 +17,7 @@ import typer
 from typer.core import TyperGroup
 
 from crossback_core.cli import check, export, housekeeping, new, predict, product, run
-from crossback_core.cli.screen import show_any_name, told
+from crossback_core.cli.screen import show_any_name, told, warn
 from crossback_core.version import __version__
 
 DEBUG = "CROSSBACK_DEBUG"  # environment variable: errors come with their traceback
@@ -84,7 +85,6 @@ def crossback(
     Snakemake's. NO_COLOR=1 turns colours off; there are none outside a terminal.
     """
     show_any_name()
-    logging.basicConfig(level=logging.WARNING, format="Warning: %(message)s", force=True)
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())
 
@@ -104,6 +104,16 @@ _add(housekeeping.clean, housekeeping.CLEAN_EXAMPLES)
 _add(check.doctor, check.DOCTOR_EXAMPLES)
 
 
+class _Told(logging.Handler):
+    """Tells what is logged as the commands tell a warning."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Tell it."""
+        warn(record.getMessage())
+
+
 def main() -> None:
     """Run the command line (the script `crossback`)."""
+    logging.basicConfig(level=logging.WARNING, handlers=[_Told()], force=True)
+    warnings.showwarning = lambda message, *_, **__: warn(str(message))
     sys.exit(app(prog_name="crossback"))

@@ -155,7 +155,7 @@ _OPTIONS = {
 
 def worded(error: Exception) -> str:
     """Call what an error of the library names as it is called here."""
-    text = str(error)
+    text = screen.message_of(error)
     for name, option in _OPTIONS.items():
         text = text.replace(name, option)
     return text

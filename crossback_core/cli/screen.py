@@ -43,7 +43,7 @@ def told(error: Exception) -> None:
         message = error.format_message()  # type: ignore[attr-defined]  # of how it was called
         hint = f"{context.command_path} --help"
     elif isinstance(error, ValueError | OSError | ImportError):
-        message, hint = _message(error), ""
+        message, hint = message_of(error), ""
     else:
         message, hint = f"{name}: {error}", "crossback --debug COMMAND shows where it happened"
     _line(sys.stderr, "Error", "red", message)
@@ -51,7 +51,8 @@ def told(error: Exception) -> None:
         _line(sys.stderr, "Hint", "cyan", hint)
 
 
-def _message(error: Exception) -> str:
+def message_of(error: Exception) -> str:
+    """Return the words of an error; one of the system says of which file it is."""
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror.lower()}"
     return str(error)

@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -114,3 +117,20 @@ def test_an_encoder_that_is_gone_is_asked_for_by_the_option(tmp_path):
     done = call("predict", tmp_path / "net.pt", "w1")
     assert (done.exit_code, done.stdout) == (1, "")
     assert "is not here: give its folder as --encoder, or" in done.stderr
+
+
+def test_a_warning_of_a_library_is_one_line(model, tmp_path):
+    Image.new("1", (10_000, 10_000)).save(tmp_path / "giant.png")
+    words = "from crossback_core.cli.app import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", words, "predict", model, tmp_path / "giant.png"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert done.returncode == 1
+    assert [line.partition(" (")[0] for line in done.stderr.splitlines()] == [
+        "Warning: Image size",
+        "By task 1, the newest; --task: 2",
+        "Error: 1 of 1 inputs could not be read: each row says why",
+    ]
