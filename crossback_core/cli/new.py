@@ -49,7 +49,13 @@ def new(
     Shows tasks, classes, samples, and what is not read and why; then a block with comments, and how
     long it takes and how much disk. The block goes to standard output, all else to standard error.
     """
-    from crossback_core.config.block import add_block, name_for, propose, settings_with
+    from crossback_core.config.block import (
+        add_block,
+        name_for,
+        propose,
+        read_config,
+        settings_with,
+    )
     from crossback_core.data.survey import survey
     from crossback_core.runtime.device import has_gpu
 
@@ -68,7 +74,7 @@ def new(
         screen.note("Look at it, then: crossback run", beside=True)
         return
     if CONFIG.is_file():
-        _, settings = settings_with(CONFIG.read_text(encoding="utf-8"), name, block)
+        _, settings = settings_with(read_config(CONFIG), name, block)
         _tell_cost(settings.datasets[name], found)
         screen.note("Put this under `datasets` of config.yaml, or let --add do it:\n", beside=True)
     else:

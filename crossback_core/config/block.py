@@ -19,6 +19,7 @@ _TRAINED_ON = 0.65  # part of the samples: what test and validation leave
 _FEW, _MANY = 10, 200  # training samples per class
 _LARGE = 48  # pixels: pictures that are no smaller lose by 32
 _HALVES_FROM = 3  # tasks of a modality: of two, a joint network would serve neither
+_MISFIT = "the block does not fit into the configuration: add it by hand"
 _NAME = re.compile(r"[^a-z0-9_-]+")
 
 
@@ -153,8 +154,11 @@ def settings_with(config: str, name: str, block: str) -> tuple[str, Settings]:
         )
     if name in map(str, before["datasets"]):
         raise ValueError(f"the configuration has a data set {name}: give another name with --name")
-    text = _with_run(_with_block(config, name, block), name)
-    after = yaml.safe_load(text)
+    try:
+        text = _with_run(_with_block(config, name, block), name)
+        after = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(_MISFIT) from error
     settings = load_settings(after)
     _check_rest(before, after, name)
     return text, settings
@@ -172,10 +176,19 @@ def add_block(path: str | Path, name: str, block: str) -> Settings:
         ValueError: As of `settings_with`; the file then stays as it is.
     """
     file = Path(path).resolve()
-    check_files([file])
-    text, settings = settings_with(file.read_text(encoding="utf-8"), name, block)
+    text, settings = settings_with(read_config(file), name, block)
     write_text(text, file)
     return settings
+
+
+def read_config(path: str | Path) -> str:
+    """Return the text of a configuration file, its ends of lines as they are.
+
+    Raises:
+        ValueError: It does not say what it seems to (see `check_files`).
+    """
+    check_files([path])
+    return Path(path).read_bytes().decode("utf-8")
 
 
 def _with_block(config: str, name: str, block: str) -> str:
@@ -183,14 +196,16 @@ def _with_block(config: str, name: str, block: str) -> str:
     _, datasets = _entry(config, "datasets")
     if not isinstance(datasets, yaml.MappingNode) or datasets.flow_style:
         raise ValueError("`datasets` is written in braces: add the block by hand")
-    column = datasets.start_mark.column
+    column = datasets.value[0][0].start_mark.column  # of a name: before it may be an anchor
     lines = config.splitlines(keepends=True)
     end = _last_line(lines, datasets.end_mark.line)
-    if lines[end - 1][-1:] != "\n":
-        lines[end - 1] += "\n"
+    ending = "\r\n" if config.endswith("\r\n", 0, len(lines[0])) else "\n"
+    before = "".join(lines[:end])
+    if not before.endswith("\n"):
+        before += ending
     inner = " " * (column + 2)
-    added = ["\n", f"{' ' * column}{name}:\n", *(f"{inner}{each}\n" for each in block.split("\n"))]
-    return "".join([*lines[:end], *added, *lines[end:]])
+    added = ["", f"{' ' * column}{_yaml(name)}:", *(inner + each for each in block.split("\n"))]
+    return before + "".join(f"{line}{ending}" for line in added) + "".join(lines[end:])
 
 
 def _last_line(lines: Sequence[str], end: int) -> int:
@@ -206,7 +221,7 @@ def _with_run(config: str, name: str) -> str:
     end = value.end_mark.index
     if isinstance(value, yaml.SequenceNode) and not value.flow_style:
         end = value.value[-1].end_mark.index  # that of the list is where the next key begins
-    return f"{config[: key.end_mark.index]}: [{name}]{config[end:]}"
+    return f"{config[: key.end_mark.index]}: [{_yaml(name)}]{config[end:]}"
 
 
 def _entry(config: str, key: str) -> tuple[yaml.Node, yaml.Node]:
@@ -224,4 +239,4 @@ def _check_rest(before: Mapping[str, Any], after: Mapping[str, Any], name: str) 
     rest = {**after, "run": before["run"]}
     rest["datasets"] = {key: value for key, value in after["datasets"].items() if key != name}
     if rest != before:
-        raise ValueError("the block does not fit into the configuration: add it by hand")
+        raise ValueError(_MISFIT)

@@ -138,9 +138,35 @@ def test_run_is_set_however_it_is_written(data, run):
     assert settings.datasets.keys() > {"icons", "cub", "mine"}
 
 
+def test_ends_of_lines_stay_what_they_are(data):
+    Path("config.yaml").write_bytes(CONFIG.replace("\n", "\r\n").encode())
+    add_block("config.yaml", "mine", propose("my data", survey(data), gpu=False))
+    text = Path("config.yaml").read_bytes().decode()
+    assert "\r\n  mine:\r\n" in text and text.count("\n") == text.count("\r\n")
+    settings = load_settings(yaml.safe_load(text))
+    assert settings.datasets.keys() == {"mine"} | yaml.safe_load(CONFIG)["datasets"].keys()
+
+
+@pytest.mark.parametrize("name", ["on", "yes", "mine"])
+def test_an_anchor_or_a_name_that_yaml_reads_otherwise_spoils_nothing(data, name):
+    config = CONFIG.replace("datasets: #", "datasets: &all #")
+    text, settings = settings_with(config, name, propose("my data", survey(data), gpu=False))
+    assert settings.run == (name,) and name in settings.datasets
+    assert "datasets: &all #" in text
+
+
+def test_a_configuration_that_is_no_yaml_is_told_by_its_line(data):
+    Path("config.yaml").write_text(CONFIG + "\n\tx: 1\n")
+    for words in (["new", "my data"], ["new", "my data", "--add"]):
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 1
+        assert "it is not YAML: found character" in done.stderr.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
     ("config", "words"),
     [
+        ("run: [a]\ndatasets:\n  a: {kind: icons,\n  raw: x\n}\n", "does not fit"),
         ("seed: 1", "has no data sets under `datasets`"),
         ("datasets: {a: {kind: icons}}\nrun: [a]", "is written in braces"),
         ("datasets:\n  a: {kind: icons}\n", "has no `run`"),
