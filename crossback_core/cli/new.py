@@ -74,9 +74,16 @@ def new(
         screen.note("Look at it, then: crossback run", beside=True)
         return
     if CONFIG.is_file():
-        _, settings = settings_with(read_config(CONFIG), name, block)
-        _tell_cost(settings.datasets[name], found)
-        screen.note("Put this under `datasets` of config.yaml, or let --add do it:\n", beside=True)
+        try:
+            _, settings = settings_with(read_config(CONFIG), name, block)
+        except ValueError as error:  # people are told to add the block by hand: it has to be shown
+            screen.warn(str(error))
+            screen.note("Put this under `datasets` of config.yaml:\n", beside=True)
+        else:
+            _tell_cost(settings.datasets[name], found)
+            screen.note(
+                "Put this under `datasets` of config.yaml, or let --add do it:\n", beside=True
+            )
     else:
         screen.note(
             "This is for `datasets` of config.yaml. How long it takes is told in the", beside=True

@@ -67,9 +67,15 @@ def run(
     os.execv(start[0], [*start, *command])
 
 
+def _parts(option: str) -> list[str]:
+    """Return a long option and the value that is written into it."""
+    name, _, value = option.partition("=")
+    return [name, value] if value and name in ("--configfile", "--configfiles") else [option]
+
+
 def _config_files(options: Sequence[str]) -> list[Path]:
     """Return the configuration files that Snakemake is given; it tells itself of missing ones."""
-    words = iter(options)
+    words = iter([part for each in options for part in _parts(each)])
     for word in words:
         if word in ("--configfile", "--configfiles"):
             named = takewhile(lambda each: not each.startswith("-"), words)

@@ -157,10 +157,17 @@ def test_an_anchor_or_a_name_that_yaml_reads_otherwise_spoils_nothing(data, name
 
 def test_a_configuration_that_is_no_yaml_is_told_by_its_line(data):
     Path("config.yaml").write_text(CONFIG + "\n\tx: 1\n")
-    for words in (["new", "my data"], ["new", "my data", "--add"]):
-        done = CliRunner().invoke(app, words)
-        assert done.exit_code == 1
-        assert "it is not YAML: found character" in done.stderr.splitlines()[-1]
+    done = CliRunner().invoke(app, ["new", "my data", "--add"])
+    assert done.exit_code == 1
+    assert "it is not YAML: found character" in done.stderr.splitlines()[-1]
+
+
+def test_a_block_that_has_to_be_added_by_hand_is_shown(data):
+    Path("config.yaml").write_text("datasets: {a: {kind: icons}}\nrun: [a]\n")
+    done = CliRunner().invoke(app, ["new", "my data"])
+    assert done.exit_code == 0, done.stderr
+    assert "Warning: `datasets` is written in braces: add the block by hand\n" in done.stderr
+    assert yaml.safe_load(done.stdout)["my_data"]["kind"] == "folder"
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,8 @@ def started(tmp_path, monkeypatch):
          " -n -q rules host"),
         ("study -- --profile slurm", "study --cores all --profile slurm -q reason host"),
         ("icons 3 -- -q all", "results/icons/target_3.pt --cores all -q all"),
+        ("mine a -- --configfile=more.yaml",
+         "results/mine/target_a.pt --cores all --configfile=more.yaml -q reason host"),
         ("mine a -- --configfile more.yaml -k",
          "results/mine/target_a.pt --cores all --configfile more.yaml -k -q reason host"),
     ],
