@@ -49,13 +49,7 @@ def new(
     Shows tasks, classes, samples, and what is not read and why; then a block with comments, and how
     long it takes and how much disk. The block goes to standard output, all else to standard error.
     """
-    from crossback_core.config.block import (
-        add_block,
-        name_for,
-        propose,
-        read_config,
-        settings_with,
-    )
+    from crossback_core.config.block import add_block, name_for, propose
     from crossback_core.data.survey import survey
     from crossback_core.runtime.device import has_gpu
 
@@ -73,6 +67,12 @@ def new(
         screen.note(f"config.yaml has the data set {name} now, and `run: [{name}]`.", beside=True)
         screen.note("Look at it, then: crossback run", beside=True)
         return
+    _show_block(name, block, found)
+
+
+def _show_block(name: str, block: str, found: Survey) -> None:
+    from crossback_core.config.block import read_config, settings_with
+
     if CONFIG.is_file():
         try:
             _, settings = settings_with(read_config(CONFIG), name, block)

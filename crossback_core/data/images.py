@@ -7,6 +7,7 @@ import io
 import logging
 import re
 import stat
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -40,6 +41,7 @@ _UPRIGHT = {
 }
 # Times the wanted size that a picture is still decoded at before the final, exact resampling.
 REDUCING_GAP = 2
+_COPYING = threading.Lock()  # a picture is decoded when it is copied: two threads may have the same
 _WHITE = (255, 255, 255, 255)
 
 _SIXTEEN_BITS = re.compile(r";16[BLNR]")  # in Pillow's name for how a file holds its pixels
@@ -168,7 +170,9 @@ def take_picture(picture: Image.Image, *, size: int) -> Picture:
     """
     with _decoding():
         _check_size(picture)
-        pixels, bits = _reduced(picture.copy(), size)
+        with _COPYING:
+            own = picture.copy()
+        pixels, bits = _reduced(own, size)
     return Picture(pixels, content_hash(pixels), bits)
 
 

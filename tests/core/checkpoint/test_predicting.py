@@ -219,6 +219,14 @@ def test_pictures_of_all_sorts_are_one_picture(own, tmp_path):
     assert read[0] == read[1] != found[3]
 
 
+def test_one_open_picture_may_stand_in_a_batch_several_times(own, tmp_path):
+    picture(0, 1, size=(1500, 1500)).save(tmp_path / "large.jpg", quality=95)
+    alone = own["product"].predict(Image.open(tmp_path / "large.jpg"), task="image-pets")
+    given = [Image.open(tmp_path / "large.jpg")] * 8
+    found = own["product"].predict(given, task="image-pets", threads=8)
+    assert [(each.problem, each.probabilities) for each in found] == [("", alone.probabilities)] * 8
+
+
 def test_arrays_are_pictures_and_batches_of_them(own):
     product = own["product"]
     pixels = own["image-pets"].test.values.permute(0, 2, 3, 1).numpy()
