@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from crossback_core.data.contents import content_hash
 from crossback_core.data.portable import PortableInput
 from crossback_core.data.recipe import Reader, Recipe
+from crossback_core.wording import printable
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,6 +194,16 @@ class Modality(ABC):
 
 def _hash_of_values(values: Tensor) -> str:
     return content_hash(values.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+
+
+def refuse_place(elsewhere: str | None) -> None:
+    """Refuse the place of an encoder where a recipe refers to none: it would not be looked at.
+
+    Raises:
+        ValueError: One is given.
+    """
+    if elsewhere is not None:
+        raise ValueError(f"the task reads without an encoder: leave out {printable(elsewhere)!r}")
 
 
 def check_tensor(

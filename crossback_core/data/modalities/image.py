@@ -23,7 +23,7 @@ from crossback_core.data.images import (
     file_problem,
     read_picture_files,
 )
-from crossback_core.data.modality import Adapter, Modality, Packed, check_tensor
+from crossback_core.data.modality import Adapter, Modality, Packed, check_tensor, refuse_place
 from crossback_core.data.picture_portable import PortablePictures
 from crossback_core.data.picture_reader import PictureReader, recipe_for
 from crossback_core.data.recipe import Recipe
@@ -108,6 +108,7 @@ class Image(Modality):
 
     def reader(self, recipe: Recipe, channels: int, elsewhere: str | None = None) -> PictureReader:
         """Return what brings pictures to the size of the task's: it refers to nothing."""
+        refuse_place(elsewhere)
         return PictureReader(recipe)
 
     def portable(

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from crossback_core.data.contents import content_hash
 from crossback_core.data.encoder import ReadsTexts, read_text_files
-from crossback_core.data.modality import Adapter, Modality, Packed, check_tensor
+from crossback_core.data.modality import Adapter, Modality, Packed, check_tensor, refuse_place
 from crossback_core.data.portable import PortableInput
 from crossback_core.data.recipe import Recipe
 from crossback_core.data.text import Texts, caption_problem
@@ -80,6 +80,7 @@ class Text(Modality):
         """Return what reads texts with the encoder that a recipe names, or the table in it."""
         if "encoder" in recipe.values:
             return EncoderReader(recipe, channels, elsewhere)
+        refuse_place(elsewhere)
         return TableReader(recipe, channels)
 
     def portable(

@@ -134,3 +134,11 @@ def test_a_warning_of_a_library_is_one_line(model, tmp_path):
         "By task 1, the newest; --task: 2",
         "Error: 1 of 1 inputs could not be read: each row says why",
     ]
+
+
+@pytest.mark.parametrize(("task", "given"), [("1", "a.png"), ("2", "w1 w2")])
+def test_an_encoder_that_is_not_looked_at_is_refused(model, pictures, monkeypatch, task, given):
+    monkeypatch.chdir(pictures)
+    done = call("predict", model, given, "--task", task, "--encoder", "some")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == "Error: the task reads without an encoder: leave out 'some'\n"
