@@ -119,10 +119,15 @@ class Encoder:
     tokenizer: Any
     model: Any
 
-    def encode(self, texts: Sequence[str]) -> Texts:
-        """Return texts as rows of a table: see the function `encode`."""
+    def encode(self, texts: Sequence[str], *, warn: bool = True) -> Texts:
+        """Return texts as rows of a table: see the function `encode`.
+
+        Args:
+            texts: At least one.
+            warn: Whether it is logged where many tokens are unknown; `counts` tells as well.
+        """
         name = self.settings.encoder
-        ids = _tokens(self.tokenizer, texts, self.settings.text_length)
+        ids = _tokens(self.tokenizer, texts, self.settings.text_length, warn=warn)
         if self.settings.representation == "contextual":
             with _one_thread(), torch.inference_mode():
                 found = _contextual(self.model, ids, name)
@@ -204,7 +209,7 @@ def _check_apart(texts: Texts, name: str) -> None:
         )
 
 
-def _tokens(tokenizer: Any, texts: Sequence[str], length: int) -> list[list[int]]:
+def _tokens(tokenizer: Any, texts: Sequence[str], length: int, *, warn: bool) -> list[list[int]]:
     """Return the token ids of texts; none where all are special ones, [UNK] among them."""
     for text in texts:
         check_characters(text)
@@ -212,7 +217,7 @@ def _tokens(tokenizer: Any, texts: Sequence[str], length: int) -> list[list[int]
         list(texts), truncation=True, max_length=length, padding=False
     )["input_ids"]
     unknown = sum(ids.count(tokenizer.unk_token_id) for ids in given)
-    if unknown > _MANY_UNKNOWN * sum(map(len, given)):
+    if warn and unknown > _MANY_UNKNOWN * sum(map(len, given)):
         logger.warning(
             "the encoder does not know %d of %d tokens, which are all alike to it: is it one for"
             " texts like these?",

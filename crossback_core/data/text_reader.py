@@ -91,7 +91,7 @@ class EncoderReader(Reader):
         """Encode texts."""
         encoder = self.encoder()
         with self._lock:
-            texts = encoder.encode(opened)
+            texts = encoder.encode(opened, warn=False)
             counts = encoder.counts(opened)
         return Gathered(replace(texts, recipe=self._recipe), counts)
 

@@ -191,6 +191,12 @@ def test_an_encoder_cuts_at_the_text_length_and_is_loaded_without_a_word(own, ca
     assert found.tokens == TokenCount(read=22, unknown=0, cut=18)
 
 
+def test_unknown_tokens_are_counted_and_not_warned_of_as_well(own, caplog):
+    (found,) = own["product"].predict(["red zzz qqq xxx"], task="text-notes")
+    assert found.tokens == TokenCount(read=4, unknown=3, cut=0)
+    assert not caplog.records
+
+
 def save_turned(path: Path, image: Image.Image) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
