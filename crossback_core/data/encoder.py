@@ -120,12 +120,7 @@ class Encoder:
     model: Any
 
     def encode(self, texts: Sequence[str], *, warn: bool = True) -> Texts:
-        """Return texts as rows of a table: see the function `encode`.
-
-        Args:
-            texts: At least one.
-            warn: Whether it is logged where many tokens are unknown; `counts` tells as well.
-        """
+        """Return texts as rows of a table, see `encode`; `warn` of many unknown tokens, or not."""
         name = self.settings.encoder
         ids = _tokens(self.tokenizer, texts, self.settings.text_length, warn=warn)
         if self.settings.representation == "contextual":
