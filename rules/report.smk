@@ -52,7 +52,7 @@ rule summarize:
         runtime=grows(10),
     params:
         joint=joint_names,
-        raw=setting("dataset.raw"),
+        dataset=setting("dataset"),
     message:
         "Summarise the results of {wildcards.dataset}"
     script:

@@ -15,6 +15,7 @@ from crossback_core.data.contents import content_hash
 from crossback_core.data.index import load_index
 from crossback_core.data.kind import file_and_number
 from crossback_core.data.sample_table import TABLES, texts_of
+from crossback_core.data.settings import DatasetSettings
 from crossback_core.data.task_file import Split, TaskData
 from crossback_core.data.text import join_captions, read_caption
 from crossback_core.learning.evaluation import split_logits
@@ -53,7 +54,7 @@ def summarize(
     report: StrPath,
     figures: StrPath,
     joint: Mapping[str, str],
-    raw: StrPath,
+    dataset: DatasetSettings,
 ) -> None:
     """Make the table of a data set's targets and the report (rule summarize)."""
     choices_made = [record_of(SelectionRecord, path) for path in selections]
@@ -81,7 +82,7 @@ def summarize(
             for history, alone, record in zip(histories, baseline_histories, records, strict=True)
         },
         opened={
-            record.target: _opened(product, task_file, index, Path(raw))
+            record.target: _opened(product, task_file, index, Path(dataset.raw))
             for record, product, task_file, index in zip(
                 records, products, task_files, indexes, strict=True
             )

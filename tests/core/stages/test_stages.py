@@ -26,7 +26,7 @@ from crossback_core.data import task_file
 from crossback_core.data.contents import Seen, content_hash
 from crossback_core.data.index import COLUMNS, save_index
 from crossback_core.data.sample_table import texts_of
-from crossback_core.data.settings import SPLITS
+from crossback_core.data.settings import SPLITS, DatasetSettings
 from crossback_core.data.task_file import TaskData, load_task, save_task
 from crossback_core.learning import training
 from crossback_core.records import (
@@ -752,7 +752,7 @@ def indexed(data: TaskData, path: Path, sources: Sequence[str] = ()) -> Path:
 def summarize(chain: Chain, **changed: Any) -> None:
     """Make the table and the report of a finished chain; some inputs may be others."""
     names = {"summary": "summary.csv", "text": "summary.txt", "report": "report.html"}
-    names |= {"figures": "figures", "raw": "raw"}
+    names |= {"figures": "figures"}
     similarity.collect_similarity(
         similarities=[chain.path("similarity_1.csv")], matrix=chain.path("all.csv")
     )
@@ -770,6 +770,7 @@ def summarize(chain: Chain, **changed: Any) -> None:
         "tables": [chain.path("pruning.csv")],
         "choices": [chain.path("choice.json")],
         "joint": {"2": "many texts"},
+        "dataset": DatasetSettings(kind="folder", raw=str(chain.path("raw"))),
         **{key: chain.path(name) for key, name in names.items()},
     }
     report.summarize(**inputs | changed)
