@@ -25,10 +25,10 @@ help: ## show this list
 install: $(RUNTIME) ## make the virtual environment .venv
 
 demo: $(RUNTIME) ## run the whole method on the embedded icons data set
-	$(BIN)/snakemake --cores all
+	$(BIN)/snakemake --cores all -q reason host
 
 quick: $(RUNTIME) ## every step of the method on small networks, in a minute or two
-	$(BIN)/snakemake --cores all results/icons_quick/report.html
+	$(BIN)/snakemake --cores all results/icons_quick/report.html -q reason host
 
 study: $(RUNTIME) ## judge the selection: about four processor hours; brings docs/study.md up to date
 	$(BIN)/snakemake --cores all study
