@@ -36,25 +36,34 @@ def propose(raw: str, found: Survey, *, gpu: bool) -> str:
         raw: Where the data are, as the configuration names it.
         found: What is there.
         gpu: Whether this machine has one.
+
+    Raises:
+        ValueError: No network can be trained for any of the tasks.
     """
+    if not found.trainable:
+        why = "; ".join(f"{task.task}: {task.problem}" for task in found.tasks)
+        raise ValueError(f"no network can be trained on {raw}: {why or 'it holds no tasks'}")
     return "\n".join(_lines(raw, found, gpu))
 
 
 def _lines(raw: str, found: Survey, gpu: bool) -> Iterator[str]:
-    preset, why = _preset(found.tasks, gpu)
+    tasks = found.trainable
+    preset, why = _preset(tasks, gpu)
     yield "kind: folder"
     yield f"raw: {_yaml(raw)} # the folder of the raw data"
     yield f"preset: {preset} # {why}"
     yield "# Each task is trained and may be a backbone for the others:"
-    yield from (f"#   {_described(task)}" for task in found.tasks)
-    yield from _joint_lines(found.tasks)
+    yield from (f"#   {_described(task)}" for task in tasks)
+    if len(tasks) < len(found.tasks):
+        yield f"tasks: {_yaml([task.task for task in tasks])} # all that can be trained"
+    yield from _joint_lines(tasks)
     yield "targets: # tasks that look for a backbone: take out those that need none"
-    yield from (f"  - {_yaml(task.task)}" for task in found.tasks)
-    yield from _amount_lines(found.tasks)
+    yield from (f"  - {_yaml(task.task)}" for task in tasks)
+    yield from _amount_lines(tasks)
     if found.side is not None:
         size = 64 if found.side >= _LARGE else 32
         yield f"image_size: {size} # pixels; the shorter side of your pictures has {found.side}"
-    if any(task.modality == "text" for task in found.tasks):
+    if any(task.modality == "text" for task in tasks):
         yield from _encoder_lines(found)
     yield "test_fraction: 0.2 # part of each class that is tested on"
     yield "validation_fraction: 0.15 # part of each class that decides"

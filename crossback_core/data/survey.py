@@ -43,6 +43,19 @@ class TaskFound:
         """Samples of all classes."""
         return sum(self.classes.values())
 
+    @property
+    def problem(self) -> str:
+        """Say why no network can be trained for it; nothing where one can."""
+        few = [name for name, count in self.classes.items() if count < len(SPLITS)]
+        if few:
+            return (
+                f"too few samples of {some_of(few)}: each class needs at least {len(SPLITS)}, one"
+                " for each split"
+            )
+        if len(self.classes) < 2:
+            return "it has one class only: there is nothing to tell apart"
+        return ""
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -59,6 +72,11 @@ class Survey:
     skipped: dict[str, tuple[int, str]]
     side: int | None
     encoder: Path | None
+
+    @property
+    def trainable(self) -> tuple[TaskFound, ...]:
+        """Tasks that a network can be trained for."""
+        return tuple(task for task in self.tasks if not task.problem)
 
 
 def survey(raw: str | Path) -> Survey:
@@ -91,18 +109,9 @@ def survey(raw: str | Path) -> Survey:
 
 
 def concerns(found: Survey) -> list[str]:
-    """Say what of own data will stop a run, or leave its verdict open."""
-    said = []
-    for task in found.tasks:
-        few = [name for name, count in task.classes.items() if count < len(SPLITS)]
-        if few:
-            said.append(
-                f"task {task.task}: too few samples of {some_of(few)}: each class needs at least"
-                f" {len(SPLITS)}, one for each split"
-            )
-        if len(task.classes) < 2:
-            said.append(f"task {task.task} has one class only: there is nothing to tell apart")
-    deciding = [task.task for task in found.tasks if _DECIDES * task.samples < _DECIDING]
+    """Say what of own data no network can be trained for, or will leave its verdict open."""
+    said = [f"task {task.task} is left out: {task.problem}" for task in found.tasks if task.problem]
+    deciding = [task.task for task in found.trainable if _DECIDES * task.samples < _DECIDING]
     if deciding:
         said.append(
             f"fewer than {_DECIDING} validation samples decide on {some_of(deciding)}: expect the"

@@ -59,8 +59,8 @@ def test_a_survey_counts_samples_and_what_is_not_read(data):
         "texts/kitchen/g/blank.txt": 1,
     }
     assert concerns(found)[0] == (
-        "task image-pets: too few samples of nothing: each class needs at least 3, one for each"
-        " split"
+        "task image-pets is left out: too few samples of nothing: each class needs at least 3, one"
+        " for each split"
     )
 
 
@@ -210,8 +210,20 @@ def test_each_half_of_the_tasks_has_a_joint_network_of_the_other():
     assert members == [["image-t0", "image-t2"], ["image-t1", "image-t3"]]
 
 
+def test_what_no_network_can_be_trained_for_is_in_no_block():
+    good, bad = tasks(2, 30), (TaskFound("image-lonely", "image", {"a": 40}),)
+    block = yaml.safe_load(propose("data", Survey((*good, *bad), {}, 64, None), gpu=False))
+    assert block["tasks"] == block["targets"] == [task.task for task in good]
+    assert "lonely" not in str(block)
+    assert "tasks" not in yaml.safe_load(propose("data", Survey(good, {}, 64, None), gpu=False))
+    with pytest.raises(ValueError, match="no network can be trained on data: image-lonely: it has"):
+        propose("data", Survey(bad, {}, 64, None), gpu=False)
+
+
 def test_names_of_tasks_stay_what_they_are():
-    odd = tuple(TaskFound(f"image-{name}", "image", {"a": 9}) for name in ("1:30", "größe", "+#"))
+    odd = tuple(
+        TaskFound(f"image-{name}", "image", {"a": 9, "b": 9}) for name in ("1:30", "größe", "+#")
+    )
     block = yaml.safe_load(propose("a: b", Survey(odd, {}, 64, None), gpu=False))
     assert block["targets"] == ["image-1:30", "image-größe", "image-+#"]
     assert block["raw"] == "a: b"
