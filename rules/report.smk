@@ -33,7 +33,7 @@ rule summarize:
             labels={"what": "report"},
         ),
         figures=report(
-            directory("results/{dataset}/figures"),
+            update(directory("results/{dataset}/figures")),
             patterns=["{figure}.svg"],
             caption="captions/figures.rst",
             category="{dataset}",

@@ -71,8 +71,11 @@ def write_report(inputs: ReportInputs, path: str | Path, figures: str | Path) ->
         figures: The folder of the charts, each an SVG file.
     """
     drawings = draw_charts(inputs)
-    for chart in drawings.all():
-        write_text(as_file(chart.svg), Path(figures) / f"{chart.name}.svg")
+    drawn = {Path(figures) / f"{chart.name}.svg": chart for chart in drawings.all()}
+    for file, chart in drawn.items():
+        write_text(as_file(chart.svg), file)
+    for file in set(Path(figures).glob("*.svg")) - drawn.keys():  # of targets that are none now
+        file.unlink()
     write_text(render(inputs, drawings), path)
 
 

@@ -780,6 +780,8 @@ def test_the_summary_of_a_finished_chain(crossing):
     chosen = crossing.json("selection_1.json") | {"similarity": 0.125, "score": "knn"}
     chosen["ranking"][0]["similarity"] = 0.125
     crossing.path("chosen_now.json").write_text(json.dumps(chosen))
+    crossing.path("figures").mkdir(exist_ok=True)
+    crossing.path("figures/weights_9.svg").touch()  # of a target that is none any more
     # by another score, the same network
     summarize(crossing, selections=[crossing.path("chosen_now.json")])
     row = read_csv(crossing.path("summary.csv"), as_text=True).iloc[0]
