@@ -87,7 +87,7 @@ def test_every_job_ended_well_on_a_node_of_the_partition(run: Run) -> None:
         ("rule_target", "2000M", "08:05:00"),
         ("rule_trial", "4000M", "04:30:00"),
         ("rule_train_trial", "2000M", "08:00:00"),
-        ("rule_summarize", "1000M", "00:10:00"),
+        ("rule_summarize", "2000M", "00:10:00"),
     ],
 )
 def test_a_job_had_what_its_rules_ask_for(run: Run, comment: str, memory: str, time: str) -> None:
