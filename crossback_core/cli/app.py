@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
@@ -116,4 +115,4 @@ def main() -> None:
     """Run the command line (the script `crossback`)."""
     logging.basicConfig(level=logging.WARNING, handlers=[_Told()], force=True)
     warnings.showwarning = lambda message, *_, **__: warn(str(message))
-    sys.exit(app(prog_name="crossback"))
+    app(prog_name="crossback")  # ends the process

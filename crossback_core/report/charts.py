@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -177,13 +177,8 @@ def shade(part: float) -> str:
 def ladder(ladder: Ladder) -> Spec:
     """Return the accuracies of a backbone along its sparsities, and the level chosen."""
     choice = ladder.choice
-    levels = ladder.levels.sort_values("sparsity")
     columns = ["sparsity", "validation_accuracy", "test_accuracy"]
-    rows = _rounded(levels[columns].to_dict("records"))
-    band = {
-        "high": choice.baseline_validation_accuracy,
-        "low": choice.baseline_validation_accuracy - choice.allowed_loss,
-    }
+    levels = ladder.levels.sort_values("sparsity")[columns]
     tooltip = [
         {"field": "sparsity", "type": "quantitative", "format": _PERCENT, "title": "pruned"},
         *(
@@ -198,18 +193,9 @@ def ladder(ladder: Ladder) -> Spec:
     return {
         "height": 190,
         "layer": [
+            *_allowed(choice.baseline_validation_accuracy, choice.allowed_loss),
             {
-                "data": _data([band]),
-                "mark": {"type": "rect", "color": QUIET, "opacity": 0.25},
-                "encoding": {"y": _fraction("low", "accuracy"), "y2": {"field": "high"}},
-            },
-            {
-                "data": _data([band]),
-                "mark": {"type": "rule", "color": QUIET, "strokeDash": [5, 4], "strokeWidth": 1.5},
-                "encoding": {"y": _fraction("high", "accuracy")},
-            },
-            {
-                "data": _data(rows),
+                "data": _data(_rounded(levels.to_dict("records"))),
                 "encoding": {"x": x, "tooltip": tooltip},
                 "layer": [
                     {
@@ -231,6 +217,23 @@ def ladder(ladder: Ladder) -> Spec:
     }
 
 
+def _allowed(baseline: float, loss: float) -> list[Spec]:
+    """Return the layers of the accuracy before pruning, and of what may be lost of it."""
+    band = {"high": baseline, "low": baseline - loss}
+    return [
+        {
+            "data": _data([band]),
+            "mark": {"type": "rect", "color": QUIET, "opacity": 0.25},
+            "encoding": {"y": _fraction("low", "accuracy"), "y2": {"field": "high"}},
+        },
+        {
+            "data": _data([band]),
+            "mark": {"type": "rule", "color": QUIET, "strokeDash": [5, 4], "strokeWidth": 1.5},
+            "encoding": {"y": _fraction("high", "accuracy")},
+        },
+    ]
+
+
 def training(curves: TrainingCurves, column: str) -> Spec:
     """Return a column of a target's trainings against their epochs."""
     parts = [_thinned(curves.baseline, column, "baseline")]
@@ -241,16 +244,13 @@ def training(curves: TrainingCurves, column: str) -> Spec:
     dashes = {"domain": ["baseline", "target"], "range": [[5, 3], [1, 0]]}
     of_network = {"field": "network", "type": "nominal", "legend": None}
     axis = {"format": _PERCENT if column.endswith("accuracy") else ".1f", "tickCount": 4}
+    axis_of_epochs = {"grid": False, "tickCount": 5}
     return {
         "height": 150,
         "data": _data(row for part in parts for row in part),
         "mark": {"type": "line", "strokeWidth": 2},
         "encoding": {
-            "x": {
-                "field": "epoch",
-                "type": "quantitative",
-                "axis": {"grid": False, "tickCount": 5},
-            },
+            "x": {"field": "epoch", "type": "quantitative", "axis": axis_of_epochs},
             "y": {"field": column, "type": "quantitative", "title": title, "axis": axis},
             "color": {**of_network, "scale": colours},
             "strokeDash": {**of_network, "scale": dashes},
@@ -278,23 +278,10 @@ def _thinned(rows: pd.DataFrame, column: str, network: str) -> list[dict[str, An
 
 def weights(opened: Opened) -> Spec:
     """Return whose the weights of each masked parameter are, of one product."""
-    rows = [
-        {
-            "parameter": row["parameter"].removesuffix(".weight"),
-            "share": name,
-            "whose": words,
-            "part": _parts(row)[name] / row["total"],
-            "weights": _parts(row)[name],
-            "order": order,
-        }
-        for row in opened.weights.to_dict("records")
-        for order, (name, (words, _)) in enumerate(_SHARES.items())
-        if _parts(row)[name]
-    ]
     colours = {"domain": list(_SHARES), "range": [colour for _, colour in _SHARES.values()]}
     return {
         "height": 15 * len(opened.weights),
-        "data": _data(_rounded(rows)),
+        "data": _data(_rounded(_shares(opened))),
         "mark": {"type": "bar", "stroke": "var(--card)", "strokeWidth": 0.5},
         "encoding": {
             "y": {
@@ -322,9 +309,21 @@ def weights(opened: Opened) -> Spec:
     }
 
 
-def _parts(row: Mapping[Any, Any]) -> dict[str, int]:
-    own = {name: int(row[name]) for name in ("owned", "picked", "free")}
-    return {**own, "left": int(row["total"]) - sum(own.values())}
+def _shares(opened: Opened) -> Iterator[dict[str, Any]]:
+    """Yield a row for each parameter and each share of it that is not empty."""
+    for row in opened.weights.to_dict("records"):
+        parts = {name: int(row[name]) for name in ("owned", "picked", "free")}
+        parts["left"] = int(row["total"]) - sum(parts.values())
+        for order, (name, (words, _)) in enumerate(_SHARES.items()):
+            if parts[name]:
+                yield {
+                    "parameter": row["parameter"].removesuffix(".weight"),
+                    "share": name,
+                    "whose": words,
+                    "part": parts[name] / row["total"],
+                    "weights": parts[name],
+                    "order": order,
+                }
 
 
 def _fraction(field: str, title: str) -> Spec:
