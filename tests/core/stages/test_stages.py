@@ -813,7 +813,8 @@ def texts(crossing, tmp_path) -> dict[str, Any]:
     data = replace(data, test=replace(data.test, contents=contents))
     save_task(data, tmp_path / "task_1.pt")
     index = indexed(data, tmp_path / "index.csv", sources)
-    return {"task_files": [tmp_path / "task_1.pt"], "indexes": [index], "raw": raw}
+    dataset = DatasetSettings(kind="folder", raw=str(raw))
+    return {"task_files": [tmp_path / "task_1.pt"], "indexes": [index], "dataset": dataset}
 
 
 def test_a_text_is_shown_as_it_was_tested_or_not_at_all(crossing, texts, tmp_path, monkeypatch):
