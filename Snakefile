@@ -24,8 +24,10 @@ wildcard_constraints:
 
 
 include: "rules/data.smk"
+include: "rules/index.smk"
 include: "rules/baseline.smk"
 include: "rules/similarity.smk"
+include: "rules/choice.smk"
 include: "rules/backbone.smk"
 include: "rules/target.smk"
 include: "rules/report.smk"

@@ -32,8 +32,9 @@ from crossback_core.model.network import Network, TaskSpec
 from crossback_core.records import BaselineRecord, origin, to_values
 from crossback_core.selection.comparison import Trained
 from crossback_core.selection.scores import columns
+from crossback_core.stages.choice import list_candidates
 from crossback_core.stages.common import circumstances
-from crossback_core.stages.similarity import list_candidates, measure_similarity
+from crossback_core.stages.similarity import measure_similarity
 
 CONFIG = Path(__file__).resolve().parents[1] / "config.yaml"
 SEED = 2

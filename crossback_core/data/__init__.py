@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from crossback_core.data.index import load_index, save_index
-    from crossback_core.data.prepare import make_index, make_task
+    from crossback_core.data.listing import make_index
+    from crossback_core.data.prepare import make_task
     from crossback_core.data.task_file import Split, TaskData, load_task, save_task
 
 TASK_FORMAT = 3  # raised whenever a task file of before cannot be read any more
@@ -30,7 +31,8 @@ __all__ = [
 
 _HOMES = {
     "index": ("load_index", "save_index"),
-    "prepare": ("make_index", "make_task"),
+    "listing": ("make_index",),
+    "prepare": ("make_task",),
     "task_file": ("Split", "TaskData", "load_task", "save_task"),
 }
 

@@ -22,14 +22,13 @@ from crossback_core.records import (
     write_record,
 )
 from crossback_core.runtime.device import resolve_device
+from crossback_core.stages.artifacts import StrPath, record_of
 from crossback_core.stages.common import (
-    StrPath,
     accuracies_of,
     checkpoint_of,
     forget,
     level_chosen,
     network_of,
-    record_of,
     seconds_of,
     task_of,
     training_key,

@@ -16,8 +16,8 @@ from crossback_core.model.network import Network, TaskSpec
 from crossback_core.model.settings import ModelSettings
 from crossback_core.records import BaselineRecord, origin, to_values, write_record
 from crossback_core.runtime.device import resolve_device
+from crossback_core.stages.artifacts import StrPath
 from crossback_core.stages.common import (
-    StrPath,
     accuracies_of,
     circumstances,
     forget,

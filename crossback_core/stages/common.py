@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import pandas as pd
 import torch
 
 from crossback_core.checkpoint import CHECKPOINT_FORMAT
@@ -23,46 +21,15 @@ from crossback_core.learning.evaluation import (
 from crossback_core.learning.resuming import Row
 from crossback_core.learning.verdict import Run, outcomes
 from crossback_core.model.network import Network
-from crossback_core.records import PairRecord, PruningRecord, Record, read_record
-from crossback_core.storage.files import read_csv, sha256
+from crossback_core.records import PairRecord, PruningRecord
+from crossback_core.stages.artifacts import StrPath, check_place, record_of
+from crossback_core.storage.files import sha256
 from crossback_core.version import NUMERICS
-
-StrPath = str | Path
-
-_PLACE = re.compile(r"(?:task|target)_(.+)")
-_Known = TypeVar("_Known", bound=Record)
-
-IDS = ("target", "candidate")  # columns of ids, which may look like numbers
 
 
 def level_chosen(ladder: Path, choice: PruningRecord) -> bool:
     """Say whether a backbone's level was chosen from the ladder as it is now."""
     return choice.parents["table"].sha256 == sha256(ladder.parent / "pruning.csv")
-
-
-def check_place(path: StrPath, id_: str) -> None:
-    """Refuse a file that holds another task or target than its path says.
-
-    Files that somebody swapped or renamed are whole, so nothing else tells. A path without a task,
-    as callers from Python may have, says nothing.
-
-    Raises:
-        ValueError: The path says otherwise.
-    """
-    said = _id_in(Path(path))
-    if said not in (None, id_):
-        raise ValueError(
-            f"{path} holds {id_}, but its path says {said}: it was renamed, or put in another's"
-            " place; remove it and run again"
-        )
-
-
-def _id_in(path: Path) -> str | None:
-    """Read off a path whose artifact it is: its name, or the folder that it is in, says it."""
-    if path.parts[-3:-1] == ("data", "index"):
-        return path.stem
-    parts = (path.stem, path.parent.name, path.parent.parent.name)
-    return next((found[1] for part in parts if (found := _PLACE.fullmatch(part))), None)
 
 
 def task_of(path: StrPath) -> TaskData:
@@ -92,27 +59,6 @@ def checkpoint_of(path: StrPath, data: TaskData | None = None) -> Checkpoint:
 def network_of(path: StrPath, data: TaskData | None = None) -> Network:
     """Load the network of a checkpoint, see `checkpoint_of`."""
     return checkpoint_of(path, data).network
-
-
-def record_of(kind: type[_Known], path: StrPath) -> _Known:
-    """Read a record, of the task or target that its path says."""
-    record = read_record(kind, path)
-    check_place(path, record.subject)
-    return record
-
-
-def scores_of(path: StrPath) -> pd.DataFrame:
-    """Read the scores of a target's candidates, of the target that its path says."""
-    scores = read_csv(path, names=IDS)
-    absent = [name for name in IDS if name not in scores]
-    if absent or scores.empty:
-        raise ValueError(
-            f"{path} holds no scores ({len(scores)} rows, without the columns {absent}): remove it"
-            " and run again"
-        )
-    for target in scores["target"].unique():
-        check_place(path, target)
-    return scores
 
 
 def training_key(

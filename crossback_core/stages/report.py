@@ -31,7 +31,8 @@ from crossback_core.report.examples import chosen, looked_at, png
 from crossback_core.report.inputs import Example, Ladder, Opened, ReportInputs, TrainingCurves
 from crossback_core.report.page import write_report
 from crossback_core.report.table import as_text, format_table, summary_table
-from crossback_core.stages.common import IDS, StrPath, network_of, record_of, task_of
+from crossback_core.stages.artifacts import IDS, StrPath, record_of
+from crossback_core.stages.common import network_of, task_of
 from crossback_core.storage.files import read_csv, sha256, write_csv, write_text
 
 

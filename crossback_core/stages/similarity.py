@@ -1,4 +1,4 @@
-"""Stages of rules/similarity.smk: the candidates' scores, and the choice among them."""
+"""Stages of rules/similarity.smk: how good a start each candidate is for a target."""
 
 from __future__ import annotations
 
@@ -14,50 +14,23 @@ import torch
 from crossback_core.learning.evaluation import split_features
 from crossback_core.records import (
     BaselineRecord,
-    SelectionRecord,
     StackingRecord,
     from_values,
     origin,
     write_record,
 )
-from crossback_core.selection.choice import choose_backbone
 from crossback_core.selection.comparison import Target, Trained, as_read_by, stream
 from crossback_core.selection.scores import columns
-from crossback_core.selection.settings import Candidates, ProbeSettings
+from crossback_core.selection.settings import ProbeSettings
 from crossback_core.selection.stacking import Stack, stack
-from crossback_core.stages.common import (
-    IDS,
-    StrPath,
-    checkpoint_of,
-    scores_of,
-    task_of,
-)
+from crossback_core.stages.artifacts import IDS, StrPath
+from crossback_core.stages.common import checkpoint_of, task_of
 from crossback_core.storage.files import read_csv, sha256, write_csv
 from crossback_core.study.settings import as_candidate
 from crossback_core.study.starts import shuffled_candidate
 from crossback_core.version import NUMERICS
 
 logger = logging.getLogger(__name__)
-
-
-def list_candidates(
-    *,
-    task_files: Sequence[StrPath],
-    baselines: Sequence[StrPath],
-    candidates: StrPath,
-    ids: Sequence[str],
-) -> None:
-    """List the candidates of a data set with the hashes of their files (rule list_candidates)."""
-    rows = [
-        {
-            "candidate": id_,
-            "task_file": str(task_file),
-            "baseline": str(baseline),
-            "contents": f"{sha256(task_file)} {sha256(baseline)}",
-        }
-        for id_, task_file, baseline in zip(ids, task_files, baselines, strict=True)
-    ]
-    write_csv(pd.DataFrame(rows), candidates)
 
 
 def measure_similarity(
@@ -169,37 +142,3 @@ def _trained(baseline: StrPath, task_file: StrPath) -> Trained:
     checkpoint = checkpoint_of(baseline, data)
     record = from_values(BaselineRecord, checkpoint.record, baseline)
     return Trained(checkpoint.network.settled(data.task), data, record.validation_accuracy)
-
-
-def collect_similarity(*, similarities: Sequence[StrPath], matrix: StrPath) -> None:
-    """Put the similarities of all targets into one table (rule collect_similarity)."""
-    write_csv(pd.concat([scores_of(path) for path in similarities]), matrix)
-
-
-def select_backbone(
-    *,
-    similarity: StrPath,
-    selection: StrPath,
-    target: str,
-    candidates: Candidates,
-    score: str,
-    minimum: float | None,
-) -> None:
-    """Choose the candidate of the highest score as a target's backbone (rule select_backbone)."""
-    scores = scores_of(similarity)
-    if score not in scores:
-        raise ValueError(
-            f"{similarity} has no scores {score!r}: it has {', '.join(map(str, scores))}"
-        )
-    if not pd.api.types.is_numeric_dtype(scores[score]):
-        raise ValueError(f"{similarity}: the scores {score!r} are not all numbers: remove it")
-    choice = choose_backbone(
-        scores.assign(similarity=scores[score]),
-        target=target,
-        candidates=candidates,
-        score=score,
-        minimum=minimum,
-    )
-    settings = {"candidates": candidates, "score": score, "minimum": minimum}
-    made_of = origin(settings=settings, parents={"similarity": similarity})
-    write_record(SelectionRecord(**vars(choice), **made_of), selection)

@@ -19,16 +19,13 @@ from crossback_core.learning.target import Outcome, pick_and_grow
 from crossback_core.model.network import Network
 from crossback_core.records import BaselineRecord, PairRecord, origin, write_record
 from crossback_core.runtime.device import resolve_device
+from crossback_core.stages.artifacts import IDS, StrPath, record_of, scores_of
 from crossback_core.stages.common import (
-    IDS,
-    StrPath,
     accuracies_of,
     circumstances,
     forget,
     network_of,
-    record_of,
     run_of,
-    scores_of,
     seconds_of,
     task_of,
     training_key,

@@ -41,14 +41,13 @@ from crossback_core.records import (
 )
 from crossback_core.report.outcome import outcome_line
 from crossback_core.runtime.device import resolve_device
+from crossback_core.stages.artifacts import StrPath, record_of
 from crossback_core.stages.common import (
-    StrPath,
     accuracies_of,
     checkpoint_of,
     circumstances,
     forget,
     network_of,
-    record_of,
     run_of,
     runs_of,
     seconds_of,

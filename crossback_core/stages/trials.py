@@ -5,7 +5,8 @@ from __future__ import annotations
 from crossback_core.data.folds import hold_out
 from crossback_core.data.index import load_index
 from crossback_core.data.task_file import save_task
-from crossback_core.stages.common import StrPath, check_place, task_of
+from crossback_core.stages.artifacts import StrPath, check_place
+from crossback_core.stages.common import task_of
 
 
 def hold_out_fold(

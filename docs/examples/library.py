@@ -18,7 +18,8 @@ import torch
 import crossback_core
 from crossback_core.checkpoint.network_file import save_checkpoint
 from crossback_core.config import load_settings
-from crossback_core.data.prepare import list_samples, make_index, make_task
+from crossback_core.data.listing import list_samples, make_index
+from crossback_core.data.prepare import make_task
 from crossback_core.data.task_file import TaskData
 from crossback_core.learning.evaluation import split_accuracy, split_logits
 from crossback_core.learning.kv_swap import reconstruct

@@ -8,25 +8,6 @@ def score_names(wildcards: Wildcards) -> tuple[str, ...]:
     return columns()
 
 
-def of_targets(pattern: str) -> Callable[[Wildcards], list[str]]:
-    """Return the input function for one file of each target of a data set."""
-    return lambda wildcards: expand(
-        pattern, dataset=wildcards.dataset, target=experiment_of(wildcards).targets
-    )
-
-
-def candidate_ids(wildcards: Wildcards) -> tuple[str, ...]:
-    """Return the ids of a data set's candidates."""
-    return experiment_of(wildcards).candidates
-
-
-def of_candidates(pattern: str) -> Callable[[Wildcards], list[str]]:
-    """Return the input function for one file of each candidate of a data set."""
-    return lambda wildcards: expand(
-        pattern, dataset=wildcards.dataset, task=candidate_ids(wildcards)
-    )
-
-
 def excluded(wildcards: Wildcards) -> tuple[str, ...]:
     """Return the candidates of a data set that are none for a job's target."""
     return experiment_of(wildcards).excluded_for(target_id(wildcards))

@@ -11,7 +11,7 @@ import mutation
 from loaders import OneFile, _plain
 
 from crossback_core.data.kinds.folder import KIND, FolderSettings
-from crossback_core.data.prepare import list_samples
+from crossback_core.data.listing import list_samples
 from crossback_core.data.split_memory import kept_splits
 from crossback_core.storage import digests
 from crossback_core.storage.digests import digest_of

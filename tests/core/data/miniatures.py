@@ -25,7 +25,7 @@ from crossback_core.data.index import check_index, family_of
 from crossback_core.data.kind import KINDS
 from crossback_core.data.kinds.mscoco import GROUPS as COCO_GROUPS
 from crossback_core.data.kinds.oxford import GROUPS as OXFORD_GROUPS
-from crossback_core.data.prepare import list_samples
+from crossback_core.data.listing import list_samples
 from crossback_core.section import keys_of
 
 # What each published archive holds, by its published name.

@@ -13,7 +13,7 @@ from miniatures import captions, index_of, indexed, make_cub, settings_of, task_
 
 from crossback_core.data.images import decode_picture
 from crossback_core.data.kinds.cub import read_index
-from crossback_core.data.prepare import list_samples
+from crossback_core.data.listing import list_samples
 from crossback_core.data.settings import SPLITS
 
 SETTINGS = settings_of("cub", groups=2, classes_per_group=5, samples_per_class=10)

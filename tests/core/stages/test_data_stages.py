@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import permutations
@@ -18,7 +20,8 @@ from crossback_core.data import TaskData, load_index, load_task
 from crossback_core.data.kinds.folder import FolderSettings
 from crossback_core.data.prepare import _tell_copies
 from crossback_core.data.settings import SPLITS
-from crossback_core.stages.data import collect_index, prepare_index, prepare_task
+from crossback_core.stages.data import prepare_task
+from crossback_core.stages.index import collect_index, prepare_index
 from crossback_core.storage.files import read_csv
 
 BIRDS = ("image-birds", "text-birds")
@@ -399,3 +402,9 @@ def test_one_text_in_two_splits_is_told(data, caplog):
     (line,) = shown(caplog)
     assert "contents under several names: 1, in several splits: 1, such as " in line
     assert {"(train)", "(test);"} <= set(line.split())
+
+
+@pytest.mark.parametrize("stage", ["index", "choice"])
+def test_stages_of_many_short_jobs_load_no_torch(stage):
+    code = f"import sys, crossback_core.stages.{stage}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

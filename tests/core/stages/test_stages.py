@@ -41,7 +41,8 @@ from crossback_core.selection.comparison import Target
 from crossback_core.selection.scores import SCORES, columns
 from crossback_core.selection.settings import ProbeSettings
 from crossback_core.stages import backbone, baseline, report, similarity, target
-from crossback_core.stages.common import IDS, record_of
+from crossback_core.stages.artifacts import IDS, record_of
+from crossback_core.stages.choice import collect_similarity, list_candidates, select_backbone
 from crossback_core.storage.files import read_csv, read_json, sha256, write_json
 from crossback_core.storage.resume import ResumeFile
 
@@ -95,7 +96,7 @@ class Chain:
         seed: int = 2,
     ) -> list[str]:
         """List candidates beside a table, given by their networks; return the table's lines."""
-        similarity.list_candidates(
+        list_candidates(
             task_files=[self.path(f"task_{id_}.pt") for id_ in candidates],
             baselines=list(candidates.values()),
             candidates=table.with_name("candidates.csv"),
@@ -119,7 +120,7 @@ class Chain:
 
     def select(self, name: str = "selection_1", *, minimum: float | None = None) -> None:
         """Choose among the candidates that were compared."""
-        similarity.select_backbone(
+        select_backbone(
             similarity=self.path("similarity_1.csv"),
             selection=self.path(f"{name}.json"),
             target="1",
@@ -523,7 +524,7 @@ def test_similarities_and_the_choice(chain):
     assert list(rows.columns)[4:] == [*columns(), "made_from"] and rows.notna().all(axis=None)
     assert rows["classes"].item() == 3
     assert rows["accuracy"].item() == chain.json("baseline_2.json")["validation_accuracy"]
-    similarity.collect_similarity(
+    collect_similarity(
         similarities=[chain.path("similarity_1.csv")] * 2, matrix=chain.path("matrix.csv")
     )
     matrix = read_csv(chain.path("matrix.csv"), names=IDS)
@@ -658,7 +659,7 @@ def test_the_time_left_of_a_ladder_is_that_of_all_its_levels(crossing, tmp_path,
 def test_any_score_can_choose(crossing, tmp_path):
     rows = pd.read_csv(crossing.path("similarity_1.csv"))
     for score in SCORES:
-        similarity.select_backbone(
+        select_backbone(
             similarity=crossing.path("similarity_1.csv"),
             selection=tmp_path / "choice.json",
             target="1",
@@ -672,7 +673,7 @@ def test_any_score_can_choose(crossing, tmp_path):
 
 def test_a_score_that_was_not_measured_is_refused(crossing, tmp_path):
     with pytest.raises(ValueError, match="has no scores 'luck': it has .*ddv_cosine.*classes"):
-        similarity.select_backbone(
+        select_backbone(
             similarity=crossing.path("similarity_1.csv"),
             selection=tmp_path / "choice.json",
             target="1",
@@ -753,9 +754,7 @@ def summarize(chain: Chain, **changed: Any) -> None:
     """Make the table and the report of a finished chain; some inputs may be others."""
     names = {"summary": "summary.csv", "text": "summary.txt", "report": "report.html"}
     names |= {"figures": "figures"}
-    similarity.collect_similarity(
-        similarities=[chain.path("similarity_1.csv")], matrix=chain.path("all.csv")
-    )
+    collect_similarity(similarities=[chain.path("similarity_1.csv")], matrix=chain.path("all.csv"))
     inputs = {
         "metrics": [chain.path("target_1.json")],
         "selections": [chain.path("selection_1.json")],
@@ -871,7 +870,7 @@ def test_a_report_wants_the_scores_of_all_its_targets(crossing, tmp_path):
 def test_scores_that_are_none_are_refused(tmp_path, rows, words):
     (tmp_path / "similarity.csv").write_text(rows)
     with pytest.raises(ValueError, match=words):
-        similarity.select_backbone(
+        select_backbone(
             similarity=tmp_path / "similarity.csv",
             selection=tmp_path / "choice.json",
             target="1",

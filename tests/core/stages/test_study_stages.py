@@ -17,9 +17,10 @@ from crossback_core.data.task_file import TaskData, save_task
 from crossback_core.records import to_values
 from crossback_core.selection.settings import ProbeSettings
 from crossback_core.stages import study
+from crossback_core.stages.artifacts import IDS
 from crossback_core.stages.baseline import train_baseline
-from crossback_core.stages.common import IDS
-from crossback_core.stages.similarity import list_candidates, measure_similarity
+from crossback_core.stages.choice import list_candidates
+from crossback_core.stages.similarity import measure_similarity
 from crossback_core.storage.files import read_csv, read_json
 from crossback_core.study.judging import ORACLE, RANDOM
 from crossback_core.study.settings import Start
