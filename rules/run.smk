@@ -8,6 +8,7 @@ from argparse import Namespace
 from functools import cache
 from os.path import exists
 from pathlib import Path
+from threading import Timer
 
 from snakemake.cli import get_argument_parser
 from snakemake.exceptions import WorkflowError
@@ -109,6 +110,26 @@ def mark_failures() -> None:
         atexit.register(tell_failures)
 
 
+def look_once_a_second() -> None:
+    """Let the scheduler have one timer that makes it look at the ready jobs again.
+
+    Snakemake 9.27 starts one more after each look, and each ends in a look: they add up with each
+    job that is done, until the looks of a run of hundreds of jobs take a core from them.
+    """
+    waiting: list[Timer] = []
+
+    def look_again(scheduler: JobScheduler, delay: float) -> None:
+        def look() -> None:
+            waiting.clear()
+            scheduler._open_jobs.release()
+
+        if not waiting:
+            waiting.append(Timer(delay, look))
+            waiting[0].start()
+
+    JobScheduler._schedule_reevalutation = look_again
+
+
 FAILED: list[Job] = []
 REFUSED: list[str] = []
 
@@ -133,4 +154,5 @@ def why_failed(job: Job) -> str:
 # an eighth of the time.
 gc.set_threshold(50_000, 20, 50)
 mark_failures()
+look_once_a_second()
 check_room()

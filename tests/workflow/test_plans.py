@@ -136,7 +136,7 @@ def test_a_bad_configuration_is_refused_without_a_traceback(tiny: Project) -> No
 def test_a_study_trains_each_target_from_candidates_and_controls(project: Project) -> None:
     done = project.snakemake("study", "--dry-run", "--quiet", "rules")
     config = yaml.safe_load((project.folder / "config.yaml").read_text())
-    pairs = {"icons_study": (4 + 2) + (2 + 2) + 2, "icons_families": 12 + 4}  # and shuffled ones
+    pairs = {"icons_study": 4 + 2, "icons_families": 12 + 4}  # and shuffled ones
     expected = Counter({"study": 1})
     for name, of_a_cell in pairs.items():
         studied = load_settings(config).datasets[name]

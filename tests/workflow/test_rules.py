@@ -7,6 +7,8 @@ import zlib
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from threading import Semaphore
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -14,6 +16,7 @@ import pytest
 from snakemake.api import SnakemakeApi
 from snakemake.iocontainers import Wildcards
 from snakemake.rules import Rule
+from snakemake.scheduling.job_scheduler import JobScheduler
 from snakemake.settings.types import ResourceSettings
 
 from crossback_core import NUMERICS
@@ -110,7 +113,7 @@ def test_a_script_does_nothing_but_call_its_stage(rule: Rule) -> None:
 
 # what a job is given, by the configuration as shipped
 
-JOB = {"dataset": "icons_study", "size": "5", "seed": "11", "target": "2"}
+JOB = {"dataset": "icons_study", "size": "10", "seed": "11", "target": "2"}
 JOB |= {"task": "102", "start": "backbone", "repeat": "2", "fold": "1", "trial": "repeat_2"}
 LASTING = [rule for rule in RULES if len(rule.params) > len(rule.params.keys())]
 SHARED = next(filter(callable, LASTING[0].params)).__globals__  # the names that all rules see
@@ -133,8 +136,8 @@ def _as_told(dataset: object, what: object, memory: Path) -> str:
 
 def test_targets_alone_have_fewer_samples() -> None:
     jobs = [given("prepare_task", dataset="icons", task=task) for task in ("3", "6", "101")]
-    jobs += [given("prepare_study_task", size=size) for size in ("5", "all")]
-    assert [job["train_per_class"] for job in jobs] == [10, None, None, 5, None]
+    jobs += [given("prepare_study_task", size=size) for size in ("10", "all")]
+    assert [job["train_per_class"] for job in jobs] == [10, None, None, 10, None]
 
 
 def test_joint_networks_that_are_none_for_a_target_are_not_scored_for_it() -> None:
@@ -199,3 +202,14 @@ def test_the_core_does_not_know_snakemake() -> None:
     for path in (ROOT / "crossback_core").rglob("*.py"):
         imports = re.findall(r"^\s*(?:import|from) (\w+)", path.read_text(), re.MULTILINE)
         assert "snakemake" not in imports, path
+
+
+def test_looks_of_the_scheduler_do_not_add_up() -> None:
+    """Five asked for while one waits are one; the next one comes all the same."""
+    scheduler = SimpleNamespace(_open_jobs=Semaphore(0))
+    for _ in range(5):
+        JobScheduler._schedule_reevalutation(scheduler, 0.01)
+    assert scheduler._open_jobs.acquire(timeout=60)
+    assert not scheduler._open_jobs.acquire(timeout=0.2)
+    JobScheduler._schedule_reevalutation(scheduler, 0.01)
+    assert scheduler._open_jobs.acquire(timeout=60)
