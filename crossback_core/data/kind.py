@@ -80,6 +80,7 @@ class DatasetKind:
             where a published list says what is read.
         modality_of: Returns the modality of a task, or None where its id does not tell.
         tasks: Returns the ids of all tasks; None where the data decide and are not there yet.
+        names: Returns what people call tasks whose ids do not tell, by id.
     """
 
     name: str
@@ -92,11 +93,17 @@ class DatasetKind:
     unread: Callable[[Path, Any], list[tuple[str, str, str, str]]] | None = None
     modality_of: Callable[[str, Any], str | None] = lambda task, settings: None
     tasks: Callable[[Any], tuple[str, ...] | None] = lambda settings: None
+    names: Callable[[Any], Mapping[str, str]] = lambda settings: {}
 
 
 KINDS: Registry[DatasetKind] = Registry(
     "kind of data set", package="crossback_core.data.kinds", attribute="KIND"
 )
+
+
+def task_names(settings: DatasetSettings) -> Mapping[str, str]:
+    """Return what people call the tasks of a data set, by id; nothing where ids tell."""
+    return KINDS.find(settings.kind).names(settings)
 
 
 def check_published(what: str, found: object, published: object) -> None:

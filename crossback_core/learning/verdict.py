@@ -99,6 +99,13 @@ class Comparison:
         return 1 if self.judged_by == "folds" else self.runs
 
 
+def accuracy_interval(accuracy: float, samples: int) -> tuple[float, float]:
+    """Return the 95 % interval that so many samples leave of an accuracy (Wilson, 1927)."""
+    test = stats.binomtest(min(samples, round(accuracy * samples)), samples)
+    found = test.proportion_ci(confidence_level=LEVEL, method="wilson")
+    return float(found.low), float(found.high)
+
+
 def compare(own: Run, others: Sequence[Run], *, judged_by: JudgedBy) -> Comparison:
     """Put the verdict's evidence together.
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from crossback_core.data.names import by_number
 from crossback_core.report.inputs import Ladder, Opened, TrainingCurves
 from crossback_core.report.names import Named
 
@@ -23,11 +22,6 @@ MARK = "var(--mark)"
 _PERCENT = ".0%"
 _DIGITS = 4
 _POINTS = 120  # of a curve: more are not told apart
-STRONGEST = 70  # percent of its colour that the cell of the highest score has
-_WRITTEN = 14  # candidates whose scores there is room to write out
-_LEVEL = 6  # candidates whose names there is room to write without a slant
-_TWO_LINES: Spec = {"labelAngle": 0, "labelExpr": "split(datum.label, ': ')"}
-_SLANTED: Spec = {"labelAngle": -40, "labelLimit": 130}
 _SHARES = {  # of a parameter's weights, in the order in which they are stacked
     "owned": ("its own", ACCENT),
     "picked": ("picked from the backbone", "var(--picked)"),
@@ -41,7 +35,7 @@ def accuracies(summary: pd.DataFrame, names: Mapping[str, Named]) -> Spec:
     rows = [_accuracy_row(row, names) for row in summary.to_dict("records")]
     axis = {"grid": True}
     y = {"field": "task", "type": "nominal", "sort": None, "title": None, "axis": axis}
-    tooltip = _tooltip(
+    tooltip = hints(
         target="target",
         backbone="on",
         baseline="baseline",
@@ -50,7 +44,7 @@ def accuracies(summary: pd.DataFrame, names: Mapping[str, Named]) -> Spec:
     )
     return {
         "height": 34 * len(rows),
-        "data": _data(rows),
+        "data": inline(rows),
         "encoding": {"y": y, "tooltip": tooltip},
         "layer": [
             {
@@ -103,77 +97,6 @@ def _accuracy_axis(field: str) -> Spec:
     return {"field": field, "type": "quantitative", "scale": scale, "axis": axis}
 
 
-def scores(matrix: pd.DataFrame, names: Mapping[str, Named]) -> Spec:
-    """Return the score of each candidate (column) for each target (row), coloured from zero on."""
-    highest = float(matrix["similarity"].abs().max()) or 1.0
-    rows = [_cell(row, names, highest) for row in in_order(matrix).to_dict("records")]
-    columns = int(matrix["candidate"].nunique())
-    x = {"field": "candidate", "type": "nominal", "sort": None, "title": "candidate"}
-    y = {"field": "task", "type": "nominal", "sort": None, "title": None}
-    words = {
-        "mark": {"type": "text", "color": INK},
-        "encoding": {"text": {"field": "score", "type": "nominal"}},
-    }
-    frame = {"type": "rect", "filled": False, "stroke": MARK, "strokeWidth": 3}
-    return {
-        "usermeta": {"columns": columns if columns <= _LEVEL else 0},
-        "height": 34 * matrix["target"].nunique(),
-        "data": _data(rows),
-        "encoding": {
-            "x": {**x, "axis": {"grid": False, **(_TWO_LINES if columns <= _LEVEL else _SLANTED)}},
-            "y": {**y, "axis": {"grid": False}},
-            "tooltip": _tooltip(target="target", known="candidate", score="score", chosen="chosen"),
-        },
-        "layer": [
-            {
-                "mark": {"type": "rect", "stroke": "var(--grid)", "strokeWidth": 1},
-                "encoding": {"color": {"field": "colour", "type": "nominal", "scale": None}},
-            },
-            {"transform": [{"filter": "datum.chosen === 'yes'"}], "mark": frame},
-            *([words] if columns <= _WRITTEN else []),
-        ],
-    }
-
-
-def in_order(matrix: pd.DataFrame) -> pd.DataFrame:
-    """Return the pairs in the order of their targets, and then their candidates."""
-    return matrix.sort_values(
-        ["target", "candidate"], key=lambda column: column.map(by_number), ignore_index=True
-    )
-
-
-def _cell(row: Mapping[Any, Any], names: Mapping[str, Named], highest: float) -> dict[str, Any]:
-    score = row["similarity"]
-    target = _named(row["target"], row["target_modality"], names)
-    candidate = _named(row["candidate"], row["modality"], names)
-    return {
-        "task": target.label,
-        "candidate": candidate.label,
-        "target": target.told,
-        "known": candidate.told,
-        "score": written(score, 2),
-        "colour": "transparent" if pd.isna(score) else shade(score / highest),
-        "chosen": "yes" if row["selected"] else "no",
-    }
-
-
-def written(score: float, digits: int) -> str:
-    """Return a score as a text: zero without a sign, and a dash where there is none."""
-    if pd.isna(score):
-        return "–"
-    return f"{round(score, digits) + 0.0:.{digits}f}".replace("-", "−")
-
-
-def _named(id_: str, modality: str, names: Mapping[str, Named]) -> Named:
-    return names.get(id_) or Named(id_, modality, ())
-
-
-def shade(part: float) -> str:
-    """Return the colour of a value from -1 to 1: none at zero."""
-    colour = "var(--above)" if part > 0 else "var(--below)"
-    return f"color-mix(in srgb, {colour} {abs(part) * STRONGEST:.0f}%, var(--card))"
-
-
 def ladder(ladder: Ladder) -> Spec:
     """Return the accuracies of a backbone along its sparsities, and the level chosen."""
     choice = ladder.choice
@@ -195,7 +118,7 @@ def ladder(ladder: Ladder) -> Spec:
         "layer": [
             *_allowed(choice.baseline_validation_accuracy, choice.allowed_loss),
             {
-                "data": _data(_rounded(levels.to_dict("records"))),
+                "data": inline(_rounded(levels.to_dict("records"))),
                 "encoding": {"x": x, "tooltip": tooltip},
                 "layer": [
                     {
@@ -207,7 +130,7 @@ def ladder(ladder: Ladder) -> Spec:
                         "encoding": {"y": decides},
                     },
                     {
-                        "data": _data([chosen]),  # the table has no row of the dense network
+                        "data": inline([chosen]),  # the table has no row of the dense network
                         "mark": {"type": "point", "color": MARK, "size": 160, "strokeWidth": 3},
                         "encoding": {"y": decides, "tooltip": tooltip[:2]},
                     },
@@ -219,15 +142,15 @@ def ladder(ladder: Ladder) -> Spec:
 
 def _allowed(baseline: float, loss: float) -> list[Spec]:
     """Return the layers of the accuracy before pruning, and of what may be lost of it."""
-    band = {"high": baseline, "low": baseline - loss}
+    band = {"high": baseline, "low": max(0.0, baseline - loss)}
     return [
         {
-            "data": _data([band]),
+            "data": inline([band]),
             "mark": {"type": "rect", "color": QUIET, "opacity": 0.25},
             "encoding": {"y": _fraction("low", "accuracy"), "y2": {"field": "high"}},
         },
         {
-            "data": _data([band]),
+            "data": inline([band]),
             "mark": {"type": "rule", "color": QUIET, "strokeDash": [5, 4], "strokeWidth": 1.5},
             "encoding": {"y": _fraction("high", "accuracy")},
         },
@@ -247,7 +170,7 @@ def training(curves: TrainingCurves, column: str) -> Spec:
     axis_of_epochs = {"grid": False, "tickCount": 5}
     return {
         "height": 150,
-        "data": _data(row for part in parts for row in part),
+        "data": inline(row for part in parts for row in part),
         "mark": {"type": "line", "strokeWidth": 2},
         "encoding": {
             "x": {"field": "epoch", "type": "quantitative", "axis": axis_of_epochs},
@@ -281,7 +204,7 @@ def weights(opened: Opened) -> Spec:
     colours = {"domain": list(_SHARES), "range": [colour for _, colour in _SHARES.values()]}
     return {
         "height": 15 * len(opened.weights),
-        "data": _data(_rounded(_shares(opened))),
+        "data": inline(_rounded(_shares(opened))),
         "mark": {"type": "bar", "stroke": "var(--card)", "strokeWidth": 0.5},
         "encoding": {
             "y": {
@@ -301,7 +224,7 @@ def weights(opened: Opened) -> Spec:
             "color": {"field": "share", "type": "nominal", "scale": colours, "legend": None},
             "order": {"field": "order", "type": "quantitative"},
             "tooltip": [
-                *_tooltip(parameter="parameter", whose="whose"),
+                *hints(parameter="parameter", whose="whose"),
                 {"field": "part", "type": "quantitative", "format": ".1%", "title": "part"},
                 {"field": "weights", "type": "quantitative", "format": ",", "title": "weights"},
             ],
@@ -331,11 +254,13 @@ def _fraction(field: str, title: str) -> Spec:
     return {"field": field, "type": "quantitative", "scale": {"zero": False}, "axis": axis}
 
 
-def _tooltip(**titles: str) -> list[Spec]:
+def hints(**titles: str) -> list[Spec]:
+    """Return what a tooltip shows: fields, and what they are called."""
     return [{"field": field, "type": "nominal", "title": it} for field, it in titles.items()]
 
 
-def _data(rows: Iterable[Mapping[Any, Any]]) -> Spec:
+def inline(rows: Iterable[Mapping[Any, Any]]) -> Spec:
+    """Return data that stand in the specification."""
     return {"values": list(rows)}
 
 

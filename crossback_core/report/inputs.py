@@ -89,10 +89,11 @@ class ReportInputs:
         folder: Where its results lie, such as "results/icons".
         records: The targets' records.
         summary: What `summary_table` makes of them.
-        joint: Names of the joint networks, by id.
+        called: Names of the tasks and joint networks that have one, by id.
         networks: Records of all baselines.
         matrix: One row per pair: target, target_modality, candidate, modality (the candidate's),
-            similarity, selected (bool).
+            similarity (the score that decided), selected (bool), and all scores by their names.
+        zeros: Of each score that the matrix has a column of, whether it has a zero.
         selections: Each target's choice.
         stacks: Whether two candidates know more than one, for each target.
         pruning: Ladder of each pruned backbone.
@@ -104,9 +105,10 @@ class ReportInputs:
     folder: str
     records: Sequence[TargetRecord]
     summary: pd.DataFrame
-    joint: Mapping[str, str]
+    called: Mapping[str, str]
     networks: Sequence[BaselineRecord]
     matrix: pd.DataFrame
+    zeros: Mapping[str, bool]
     selections: Sequence[SelectionRecord]
     stacks: Sequence[StackingRecord]
     pruning: Mapping[str, Ladder]

@@ -20,7 +20,7 @@ class Named:
         id: Its number, or the name that the data give it.
         modality: What it reads.
         classes: Their names.
-        name: Of a joint network; nothing for a task.
+        name: What people call it; nothing where its id tells.
     """
 
     id: str
@@ -52,6 +52,11 @@ class Named:
         return f"{self.title}: {self.about}" if self.about else self.title
 
     @property
+    def brief(self) -> str:
+        """As a part of a sentence: number, and name or classes."""
+        return f"{self.title} ({self.about})" if self.about else self.title
+
+    @property
     def told(self) -> str:
         """In one line: number, name and classes."""
         return f"{self.label} ({self.some_classes})" if self.name and self.classes else self.label
@@ -79,6 +84,6 @@ def names_of(inputs: ReportInputs) -> Mapping[str, Named]:
         for each in choice.ranking:
             known.setdefault(each.candidate, (each.modality, ()))
     return {
-        id_: Named(id_, *known[id_], inputs.joint.get(id_, ""))
+        id_: Named(id_, *known[id_], inputs.called.get(id_, ""))
         for id_ in sorted(known, key=by_number)
     }

@@ -13,6 +13,8 @@ from crossback_core.records import Parent, Record, SelectionRecord, TargetRecord
 from crossback_core.report.inputs import ReportInputs
 from crossback_core.report.names import Named, counted
 
+_SPARE = {"initial"}  # files that a finished project may remove: a link to them would be dead
+
 
 @dataclass(frozen=True)
 class Step:
@@ -21,12 +23,12 @@ class Step:
     Attributes:
         title: What was done.
         text: With what, and what came of it.
-        files: That it left: a name, and an address as seen from the report.
+        files: That it left: a name, and an address as seen from the report, if it is to stay.
     """
 
     title: str
     text: str
-    files: Sequence[tuple[str, str]]
+    files: Sequence[tuple[str, str | None]]
 
 
 def way(
@@ -85,11 +87,14 @@ class _Files:
     parents: Mapping[str, Parent]
     folder: str
 
-    def of(self, *roles: str) -> list[tuple[str, str]]:
+    def of(self, *roles: str) -> list[tuple[str, str | None]]:
         """Return names and addresses of those that there are."""
-        paths = [self.parents[role].path for role in roles if role in self.parents]
-        seen = [posixpath.relpath(path, self.folder) for path in paths]
-        return [(path, path) for path in seen]
+        seen = {
+            role: posixpath.relpath(self.parents[role].path, self.folder)
+            for role in roles
+            if role in self.parents
+        }
+        return [(path, None if role in _SPARE else path) for role, path in seen.items()]
 
 
 def glance(inputs: ReportInputs) -> list[tuple[str, str]]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from crossback_core.records import TargetRecord, read_record
-from crossback_core.report.table import format_rows, points_of, summary_table
+from crossback_core.records import BaselineRecord, TargetRecord, read_record
+from crossback_core.report.table import format_rows, guesses, points_of, summary_table
 
 
 def outcome_line(record: TargetRecord, *, dataset: str) -> str:
     """Say in one line what became of a target: its accuracies are on test data."""
-    reached = f"target {record.target} of {dataset}: {record.test_accuracy:.1%}"
+    said = _became(record, f"target {record.target} of {dataset}: {record.test_accuracy:.1%}")
+    return f"{said}; no better than guessing" if guesses(record) else said
+
+
+def _became(record: TargetRecord, reached: str) -> str:
     if record.comparison is None or record.tried is None:
         return f"{reached}, its own baseline: no candidate has a score above the minimum"
     gain = points_of(record.comparison.test_gain)
@@ -24,13 +28,13 @@ def outcome_line(record: TargetRecord, *, dataset: str) -> str:
     return f"{reached} ({own}), built on network {record.backbone}; verdict: {record.verdict}"
 
 
-def end_of_run(folder: str | Path, *, since: float, joint: Mapping[str, str]) -> str:
+def end_of_run(folder: str | Path, *, since: float, called: Mapping[str, str]) -> str:
     """Return what a run shows of a data set when it ends; nothing if it made nothing to show.
 
     Args:
         folder: The results of the data set, such as "results/icons".
         since: When the run started, in seconds of the epoch.
-        joint: Names of the joint networks, by id.
+        called: Names of the tasks and joint networks that have one, by id.
 
     Returns:
         The summary if this run made it, otherwise the rows of the targets that it made.
@@ -41,7 +45,9 @@ def end_of_run(folder: str | Path, *, since: float, joint: Mapping[str, str]) ->
     made = [read_record(TargetRecord, path) for path in records if _made(path, since)]
     if not made:
         return ""
-    return format_rows(summary_table(made), folder=Path(folder).as_posix(), joint=joint)
+    baselines = {Path(folder) / f"baseline/task_{each.backbone}.json" for each in made}
+    networks = [read_record(BaselineRecord, path) for path in baselines if path.is_file()]
+    return format_rows(summary_table(made, networks), folder=Path(folder).as_posix(), called=called)
 
 
 def _made(path: Path, since: float) -> bool:

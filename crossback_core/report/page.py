@@ -11,12 +11,12 @@ from typing import Any
 
 from crossback_core.data.names import by_number
 from crossback_core.records import TargetRecord, to_values
-from crossback_core.report import charts
+from crossback_core.report import charts, heatmap
 from crossback_core.report.inputs import ReportInputs
 from crossback_core.report.names import Named, names_of, shortened
 from crossback_core.report.origin import glance, settings_of, times_of, versions_of, way, written
-from crossback_core.report.story import accuracy_row, card, confusion, headline
-from crossback_core.report.table import outcome_sentence, readable, stacks_sentence
+from crossback_core.report.story import accuracy_row, card, confusion, headline, stacks_sentence
+from crossback_core.report.table import outcome_sentence, readable
 from crossback_core.report.vega import CONFIG, as_file, drawn, script, template
 from crossback_core.storage.files import write_text
 
@@ -95,8 +95,7 @@ def render(inputs: ReportInputs, drawings: Charts) -> str:
         **_told(inputs),
         charts=drawings,
         specs={"config": CONFIG, "charts": {each.name: each.spec for each in drawings.all()}},
-        shade=charts.shade,
-        scored=charts.written,
+        shade=heatmap.shade,
         shortened=shortened,
         script=code,
         allowed=_hash(code),  # no other script runs, and nothing is fetched
@@ -116,12 +115,12 @@ def _told(inputs: ReportInputs) -> dict[str, Any]:
         "headline": headline(inputs.summary),
         "outcome": outcome_sentence(inputs.summary),
         "glance": glance(inputs),
-        "stacks": stacks_sentence(inputs.stacks),
+        "stacks": stacks_sentence(inputs.stacks, names),
         "folded": len(records) > FOLDED,
         "names": names,
         "cards": [card(it, rows[it.target], selections[it.target], names) for it in records],
         "accuracies": [accuracy_row(it, rows[it.target], names) for it in records],
-        "scores": charts.in_order(inputs.matrix).to_dict("records"),
+        "scores": heatmap.rows(inputs.matrix),
         "score": records[0].score,
         "trainings": int(inputs.summary["trainings"].max()),
         "opened": {it.target: inputs.opened[it.target] for it in records},
@@ -169,7 +168,7 @@ def _scores(inputs: ReportInputs, names: Mapping[str, Named]) -> Chart:
         "scores",
         "",
         "Heat map: score of each candidate for each target; the table below has the numbers.",
-        charts.scores(inputs.matrix, names),
+        heatmap.scores(inputs.matrix, names, inputs.records[0].score, inputs.zeros),
         least=12 + (9 if columns < 5 else 5) * columns,
     )
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
-from crossback_core.learning.verdict import LEVEL, Comparison, Gain
-from crossback_core.records import SelectionRecord, TargetRecord
+from crossback_core.data.names import by_number
+from crossback_core.learning.verdict import Comparison, Gain, Verdict, accuracy_interval
+from crossback_core.records import SelectionRecord, StackingRecord, TargetRecord
+from crossback_core.report.heatmap import DIGITS, apart, written
 from crossback_core.report.names import Named, counted
 
+_CHANCE = 0.05  # a second candidate that luck beats more often does not count
+_NO_BETTER = "no better than guessing"
 _MEANING = {
     "helps": "the interval is above zero",
     "hurts": "the interval is below zero",
@@ -36,10 +40,10 @@ class Card:
 
 @dataclass(frozen=True)
 class Measured:
-    """An accuracy, and its interval in small print."""
+    """What was found, such as an accuracy, and in small print its interval."""
 
     value: str
-    interval: str = ""
+    small: str = ""
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ class AccuracyRow:
     gain: Measured
     balanced_baseline: Measured
     balanced: Measured
-    verdict: str
+    verdict: Measured
 
 
 @dataclass(frozen=True)
@@ -88,7 +92,12 @@ def card(
         names: Of all tasks.
     """
     made = record.comparison if record.backbone is not None else None
-    told = [_chosen(record, selection, names), _sure(record.comparison), _unharmed(record, names)]
+    told = [
+        _chosen(record, selection, names),
+        _sure(record.comparison),
+        _guesses(row),
+        _unharmed(record, row, names),
+    ]
     return Card(
         target=names[record.target],
         backbone=names[record.backbone] if record.backbone else None,
@@ -105,7 +114,8 @@ def card(
 def _chosen(record: TargetRecord, selection: SelectionRecord, names: Mapping[str, Named]) -> str:
     best = selection.ranking[0]
     candidates = counted(len(selection.ranking), "candidate")
-    scored = "no score" if best.similarity is None else _score(best.similarity)
+    digits = apart(each.similarity for each in selection.ranking)
+    scored = written(best.similarity, digits)
     if record.tried is None:
         least = "" if selection.minimum is None else f" {selection.minimum:g}"
         return (
@@ -116,7 +126,7 @@ def _chosen(record: TargetRecord, selection: SelectionRecord, names: Mapping[str
     known = names[record.tried.backbone]
     chosen = f"Chosen of {candidates}"
     if record.tried.similarity is not None:
-        chosen += f", with a {record.score} of {_score(record.tried.similarity)}"
+        chosen += f", with a {record.score} of {scored}{_close(selection, digits, names)}"
     if record.backbone is None:
         return f"{chosen}: {known.told}. It hurts, so the target's own baseline was kept."
     read = " Its input was swapped, for it reads another modality." if record.tried.swapped else ""
@@ -124,12 +134,26 @@ def _chosen(record: TargetRecord, selection: SelectionRecord, names: Mapping[str
     return f"{chosen}; it {classes} and was pruned by {record.sparsity or 0:.0%}.{read}"
 
 
-def _score(score: float) -> str:
-    return f"{score:.3f}".replace("-", "−")
+def _close(selection: SelectionRecord, digits: int, names: Mapping[str, Named]) -> str:
+    """Name the candidates whose score is the best one's, or nearly so."""
+    best, *others = selection.ranking
+    shown = written(best.similarity, DIGITS)
+    near = [each for each in others if written(each.similarity, DIGITS) == shown]
+    if not near:
+        return ""
+    scored = [
+        f"{_brief(each.candidate, names)} has {written(each.similarity, digits)}" for each in near
+    ]
+    first = ", of equals the first" if near[0].similarity == best.similarity else ""
+    return f" ({'; '.join(scored)}{first})"
 
 
 def _by_name(id_: str, names: Mapping[str, Named]) -> str:
     return names[id_].told if id_ in names else id_
+
+
+def _brief(id_: str, names: Mapping[str, Named]) -> str:
+    return names[id_].brief if id_ in names else id_
 
 
 def _sure(made: Comparison | None) -> str:
@@ -144,11 +168,25 @@ def _sure(made: Comparison | None) -> str:
     )
 
 
-def _unharmed(record: TargetRecord, names: Mapping[str, Named]) -> str:
+def _guesses(row: Mapping[Any, Any]) -> str:
+    if not row["no_better_than_guessing"]:
+        return ""
+    bounds = f"{100 * row['test_accuracy_low']:.0f} to {100 * row['test_accuracy_high']:.0f}"
+    return (
+        f"{_NO_BETTER.capitalize()}: the product is right on {percent(row['test_accuracy'])} of"
+        f" {row['test_samples']} test samples, 95 % interval {bounds}; always the most frequent"
+        f" class would be on {percent(row['majority_test_accuracy'])}."
+    )
+
+
+def _unharmed(record: TargetRecord, row: Mapping[Any, Any], names: Mapping[str, Named]) -> str:
+    unpruned = row["backbone_unpruned_test_accuracy"]
+    whole = "" if pd.isna(unpruned) else f", and {percent(unpruned)} before it was pruned"
     told = [
         f"{_by_name(task.task, names)} {percent(task.test_accuracy_before)} before and"
         f" {percent(task.test_accuracy_after)} after"
         f" ({'the same to the bit' if task.logits_identical else 'NOT the same'})"
+        f"{whole if task.task == record.backbone else ''}"
         for task in record.earlier_tasks
     ]
     return f"What it knew before: {'; '.join(told)}." if told else ""
@@ -169,17 +207,14 @@ def accuracy_row(
         gain=Measured(points(row["gain"]), _bounds(made.test_gain, points) if made else ""),
         balanced_baseline=Measured(percent(record.baseline_test_balanced_accuracy)),
         balanced=Measured(percent(record.test_balanced_accuracy)),
-        verdict=record.verdict,
+        verdict=Measured(record.verdict, _NO_BETTER if row["no_better_than_guessing"] else ""),
     )
 
 
 def _measured(accuracy: float, count: int) -> Measured:
     """Return an accuracy with the interval that so many samples leave (Wilson's)."""
-    from scipy.stats import binomtest  # 0.5 s
-
-    test = binomtest(min(count, round(accuracy * count)), count)
-    found = test.proportion_ci(confidence_level=LEVEL, method="wilson")
-    return Measured(percent(accuracy), f"{100 * found.low:.0f} to {100 * found.high:.0f}")
+    low, high = accuracy_interval(accuracy, count)
+    return Measured(percent(accuracy), f"{100 * low:.0f} to {100 * high:.0f}")
 
 
 def confusion(record: TargetRecord, names: Mapping[str, Named]) -> Confusion:
@@ -195,12 +230,31 @@ def confusion(record: TargetRecord, names: Mapping[str, Named]) -> Confusion:
 
 
 def headline(summary: pd.DataFrame) -> str:
-    """Say in one line for how many targets a network was taken."""
-    chosen = int(summary["backbone"].notna().sum())
+    """Say in one line what the verdicts say."""
+    counts = summary["verdict"].value_counts()
+    helped, open_, hurt, none = (int(counts.get(verdict, 0)) for verdict in get_args(Verdict))
     targets = counted(len(summary), "target")
-    if not chosen:
-        return f"For none of {targets} was a network taken."
-    return f"For {chosen} of {targets} another network was taken."
+    if none == len(summary):
+        return f"For none of {targets} does another network know enough"
+    told = [f"Another network helps {helped} of {targets}"]
+    told += [f"hurts {hurt}"] if hurt else []
+    told += [f"{open_} undecided"] if open_ else []
+    told += [f"{none} without a candidate"] if none else []
+    return ", ".join(told)
+
+
+def stacks_sentence(stacks: Sequence[StackingRecord], names: Mapping[str, Named]) -> str:
+    """Say for which targets two candidates together know more than one."""
+    more = [
+        f"{_brief(each.target, names)} by {_brief(each.order[0], names)} and"
+        f" {_brief(each.second or '', names)}, R² {each.gain:+.2f}, p = {each.p_value:.2f}"
+        for each in sorted(stacks, key=lambda each: by_number(each.target))
+        if len(each.order) > 1 and each.p_value is not None and each.p_value <= _CHANCE
+    ]
+    told = "Do two candidates know more than one? By the leave-one-out error of their features"
+    if not more:
+        return f"{told} they do of no target."
+    return f"{told} they do of {counted(len(more), 'target')}: {'; '.join(more)}."
 
 
 def percent(fraction: float) -> str:

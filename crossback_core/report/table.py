@@ -9,18 +9,23 @@ from typing import Any, get_args
 import pandas as pd
 
 from crossback_core.data.names import by_number, numbers_first, with_modality
-from crossback_core.learning.verdict import Gain, Verdict
-from crossback_core.records import StackingRecord, TargetRecord
+from crossback_core.learning.verdict import NO_CANDIDATE, Gain, Verdict, accuracy_interval
+from crossback_core.records import BaselineRecord, TargetRecord
+from crossback_core.report.names import Named, counted
 
 _TEXT_WIDTH = 120
-_SHOWN = 3  # classes of a task
-_CHANCE = 0.05  # a second candidate that luck beats more often does not count
 _SAME = 0.02  # what accuracies may differ by for being means over classes of nearly one size
 _LISTS = ("classes", "backbone_classes")
 
 
-def summary_table(records: Sequence[TargetRecord]) -> pd.DataFrame:
+def summary_table(
+    records: Sequence[TargetRecord], networks: Sequence[BaselineRecord] = ()
+) -> pd.DataFrame:
     """Return one row per target, in the order of their ids; classes are tuples of names.
+
+    Args:
+        records: Of the targets.
+        networks: Of baselines: what backbones were before they were pruned.
 
     Raises:
         ValueError: If there is no record.
@@ -29,12 +34,15 @@ def summary_table(records: Sequence[TargetRecord]) -> pd.DataFrame:
         raise ValueError(
             "there is no target to summarise; the configuration must name at least one"
         )
-    frame = pd.DataFrame([_summary_row(record) for record in records])
+    dense = {each.task: each.test_accuracy for each in networks}
+    frame = pd.DataFrame([_summary_row(record, dense) for record in records])
     frame = frame.sort_values("target", key=numbers_first, ignore_index=True)
-    return frame.astype({"similarity": float, "identical": "boolean"})
+    return frame.astype(
+        {"similarity": float, "backbone_unpruned_test_accuracy": float, "identical": "boolean"}
+    )
 
 
-def _summary_row(record: TargetRecord) -> dict[str, Any]:
+def _summary_row(record: TargetRecord, dense: Mapping[str, float]) -> dict[str, Any]:
     earlier = record.earlier_tasks
     known = next((task for task in earlier if task.task == record.backbone), None)
     return {
@@ -46,9 +54,11 @@ def _summary_row(record: TargetRecord) -> dict[str, Any]:
         **_accuracies(record),
         "majority_test_accuracy": record.majority_test_accuracy,
         "test_samples": record.test_samples,
+        "no_better_than_guessing": guesses(record),
         "verdict": record.verdict,
         "classes": record.classes[record.target],
         "backbone_classes": record.classes.get(record.backbone or "", ()),
+        "backbone_unpruned_test_accuracy": dense.get(record.backbone or ""),
         "backbone_test_accuracy_before": known and known.test_accuracy_before,
         "backbone_test_accuracy_after": known and known.test_accuracy_after,
         "identical": all(task.logits_identical for task in earlier) if earlier else None,
@@ -64,11 +74,14 @@ def _accuracies(record: TargetRecord) -> dict[str, Any]:
     made = record.comparison
     own = made.baseline_test_accuracy if made else record.baseline_test_accuracy
     gain = made.test_gain if made and record.backbone is not None else Gain(0.0, 0.0, 0.0, 0.0)
+    low, high = accuracy_interval(record.test_accuracy, record.test_samples)
     return {
         "mean_baseline_test_accuracy": own,
         "mean_test_accuracy": own + gain.mean,
         "baseline_test_accuracy": record.baseline_test_accuracy,
         "test_accuracy": record.test_accuracy,
+        "test_accuracy_low": low,
+        "test_accuracy_high": high,
         "baseline_test_balanced_accuracy": record.baseline_test_balanced_accuracy,
         "test_balanced_accuracy": record.test_balanced_accuracy,
         "trainings": made.trainings if made else 1,
@@ -88,49 +101,89 @@ def as_text(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.assign(**{name: frame[name].map(", ".join) for name in _LISTS})
 
 
-def format_table(frame: pd.DataFrame, *, folder: str, joint: Mapping[str, str]) -> str:
+def format_table(frame: pd.DataFrame, *, folder: str, called: Mapping[str, str]) -> str:
     """Return the summary as plain text: the table, what it says, and where everything lies.
 
     Args:
         frame: From `summary_table`.
         folder: Where the products lie, such as "results/icons".
-        joint: Names of the joint networks, by id.
+        called: Names of the tasks and joint networks that have one, by id.
     """
     return "\n".join(
         [
-            format_rows(frame, folder=folder, joint=joint),
+            format_rows(frame, folder=folder, called=called),
             f"Report: {folder}/report.html; the table as {folder}/summary.csv",
         ]
     )
 
 
-def format_rows(frame: pd.DataFrame, *, folder: str, joint: Mapping[str, str]) -> str:
+def format_rows(frame: pd.DataFrame, *, folder: str, called: Mapping[str, str]) -> str:
     """Return what `format_table` does, but for the report: of targets that were made alone."""
     targets = ", ".join(str(target) for target in frame["target"])
+    told = [
+        verdict_sentence(frame),
+        guessing_sentence(frame),
+        unpruned_sentence(frame),
+        tasks_sentence(frame, called),
+    ]
     return "\n".join(
         [
             readable(frame).to_string(index=False, line_width=None),
             "",
-            textwrap.fill(verdict_sentence(frame), _TEXT_WIDTH),
-            *textwrap.wrap(tasks_sentence(frame, joint), _TEXT_WIDTH),
+            *(line for sentence in told for line in _lines(sentence)),
             f"Models: {folder}/target_N.pt with .json and .csv, N = {targets}",
         ]
     )
 
 
+def _lines(sentence: str) -> list[str]:
+    """Break a sentence, but no name in it."""
+    return textwrap.wrap(sentence, _TEXT_WIDTH, break_on_hyphens=False, break_long_words=False)
+
+
 def verdict_sentence(frame: pd.DataFrame) -> str:
-    """Say what `outcome_sentence` does, and what the table's intervals are."""
-    return (
-        f"{outcome_sentence(frame)} What follows a ± is half a 95 % interval: of the differences"
-        " between both networks' answers to the same samples."
-    )
+    """Say what `outcome_sentence` does, what the table's intervals are, and what may help."""
+    told = [outcome_sentence(frame)]
+    if (frame["gain_high"] != frame["gain"]).any():
+        told.append(
+            "What follows a ± is half a 95 % interval: of the differences between both networks'"
+            " answers to the same samples."
+        )
+    if (frame["verdict"] == NO_CANDIDATE).any():
+        told.append('What may help: docs/tutorial.md, section "Few samples".')
+    return " ".join(told)
+
+
+def guessing_sentence(frame: pd.DataFrame) -> str:
+    """Say which products may be no better than the most frequent class; nothing if none is."""
+    told = [
+        f"{row['target']} ({row['test_accuracy']:.1%} of {row['test_samples']} test samples, 95 %"
+        f" interval {100 * row['test_accuracy_low']:.0f} to {100 * row['test_accuracy_high']:.0f};"
+        f" always the most frequent class: {row['majority_test_accuracy']:.1%})"
+        for row in frame[frame["no_better_than_guessing"]].to_dict("records")
+    ]
+    return f"No better than guessing: {', '.join(told)}." if told else ""
+
+
+def guesses(record: TargetRecord) -> bool:
+    """Say whether the interval of a product's accuracy is not above the most frequent class's."""
+    low, _ = accuracy_interval(record.test_accuracy, record.test_samples)
+    return low <= record.majority_test_accuracy
+
+
+def unpruned_sentence(frame: pd.DataFrame) -> str:
+    """Say how accurate backbones were before they were pruned; nothing where it is not known."""
+    reached = dict(zip(frame["backbone"], frame["backbone_unpruned_test_accuracy"], strict=True))
+    known = sorted((id_ for id_ in reached if not pd.isna(reached[id_])), key=by_number)
+    told = ", ".join(f"{id_} {reached[id_]:.1%}" for id_ in known)
+    return f"Before pruning the backbones reached on their own tasks: {told}." if told else ""
 
 
 def outcome_sentence(frame: pd.DataFrame) -> str:
     """Say whom the backbone helps, what it brings on test, and how sure both are."""
     counts = frame["verdict"].value_counts()
     helped, open_, hurt, none = (int(counts.get(verdict, 0)) for verdict in get_args(Verdict))
-    targets = f"{len(frame)} target" if len(frame) == 1 else f"{len(frame)} targets"
+    targets = counted(len(frame), "target")
     if none == len(frame):  # nothing was compared
         return f"No candidate has a score above selection.minimum for any of {targets}."
     error = float((frame["gain_error"] ** 2).sum() ** 0.5) / len(frame)
@@ -151,29 +204,16 @@ def _judged_by(frame: pd.DataFrame) -> str:
     return f"by {samples}" + (f" and {most} trainings of each network" if most > 1 else "")
 
 
-def tasks_sentence(frame: pd.DataFrame, joint: Mapping[str, str]) -> str:
-    """Say what the targets and their backbones are about: their classes, or a joint name."""
-    known = dict(zip(frame["target"], frame["classes"], strict=True))
-    known |= dict(zip(frame["backbone"], frame["backbone_classes"], strict=True))
-    told = {id_: joint.get(id_) or _first_of(known[id_]) for id_ in known if not pd.isna(id_)}
-    names = "; ".join(f"{id_}: {told[id_]}" for id_ in sorted(told, key=by_number))
-    return f"What they are about: {names}."
-
-
-def stacks_sentence(stacks: Sequence[StackingRecord]) -> str:
-    """Say for which targets two candidates together know more than one."""
-    more = [
-        f"{each.target}: {each.order[0]} and {each.second} "
-        f"(R² {each.gain:+.2f}, p = {each.p_value:.2f})"
-        for each in sorted(stacks, key=lambda each: by_number(each.target))
-        if len(each.order) > 1 and each.p_value is not None and each.p_value <= _CHANCE
-    ]
-    told = "Do two candidates know more than one? By the leave-one-out error of their features"
-    return f"{told} they do of {'target ' + '; '.join(more) if more else 'no target'}."
-
-
-def _first_of(names: Sequence[str]) -> str:
-    return ", ".join([*names[:_SHOWN], *(["..."] if len(names) > _SHOWN else [])])
+def tasks_sentence(frame: pd.DataFrame, called: Mapping[str, str]) -> str:
+    """Say what the targets and their backbones are about: their names and classes."""
+    known: dict[str, Named] = {}
+    for start in ("", "backbone_"):
+        columns = [start[:-1] or "target", f"{start}modality", f"{start}classes"]
+        for id_, modality, classes in frame[columns].itertuples(index=False):
+            if not pd.isna(id_):
+                known.setdefault(id_, Named(id_, modality, classes, called.get(id_, "")))
+    told = "; ".join(known[id_].told for id_ in sorted(known, key=by_number))
+    return f"What they are about: {told}."
 
 
 def readable(frame: pd.DataFrame) -> pd.DataFrame:

@@ -18,6 +18,7 @@ VERSION = "6.4"  # of Vega-Lite, among those that vl-convert holds
 _TEMPLATES = files("crossback_core.report") / "templates"
 _SOFT = "var(--soft)"
 _GRID = "var(--grid)"
+_MIXED = re.compile(r"color-mix\(in srgb, #(\w{6}) (\d+)%, #(\w{6})\)")
 _FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
 
 CONFIG: dict[str, Any] = {
@@ -58,9 +59,20 @@ def drawn(spec: dict[str, Any], *, width: int) -> str:
 
 
 def as_file(svg: str) -> str:
-    """Return a chart that `drawn` made as an SVG file, which has its colours with it."""
-    style = f"<style>{template('colours.css')} svg {{ background: var(--card) }}</style>"
-    return svg.replace(">", f">{style}", 1)
+    """Return a chart that `drawn` made as an SVG file: its colours are plain, on the light card."""
+    light = template("colours.css").partition("@media")[0]
+    colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", light))
+    plain = re.sub(r"var\(--([\w-]+)\)", lambda found: colours[found[1]], svg)
+    mixed = _MIXED.sub(lambda found: _mixed(found[1], int(found[2]), found[3]), plain)
+    card = f'<rect width="100%" height="100%" fill="{colours["card"]}"/>'
+    return mixed.replace(">", f">{card}", 1)
+
+
+def _mixed(first: str, percent: int, second: str) -> str:
+    """Mix two colours as a browser mixes them in srgb."""
+    pairs = zip(bytes.fromhex(first), bytes.fromhex(second), strict=True)
+    parts = [round((percent * a + (100 - percent) * b) / 100) for a, b in pairs]
+    return f"#{bytes(parts).hex()}"
 
 
 def template(name: str) -> str:

@@ -13,7 +13,7 @@ import torch
 
 from crossback_core.data.contents import content_hash
 from crossback_core.data.index import load_index
-from crossback_core.data.kind import file_and_number
+from crossback_core.data.kind import file_and_number, task_names
 from crossback_core.data.sample_table import TABLES, texts_of
 from crossback_core.data.settings import DatasetSettings
 from crossback_core.data.task_file import Split, TaskData
@@ -31,6 +31,7 @@ from crossback_core.report.examples import chosen, looked_at, png
 from crossback_core.report.inputs import Example, Ladder, Opened, ReportInputs, TrainingCurves
 from crossback_core.report.page import write_report
 from crossback_core.report.table import as_text, format_table, summary_table
+from crossback_core.selection.scores import SCORES
 from crossback_core.stages.artifacts import IDS, StrPath, record_of
 from crossback_core.stages.common import network_of, task_of
 from crossback_core.storage.files import read_csv, sha256, write_csv, write_text
@@ -64,19 +65,23 @@ def summarize(
         for path, choice in zip(metrics, choices_made, strict=True)
     ]
     folder = Path(summary).parent
-    frame = summary_table(records)
+    called = {**task_names(dataset), **joint}
+    baselines = [record_of(BaselineRecord, path) for path in networks]
+    frame = summary_table(records, baselines)
     write_csv(as_text(frame), summary)
-    write_text(format_table(frame, folder=folder.as_posix(), joint=joint), text)
+    write_text(format_table(frame, folder=folder.as_posix(), called=called), text)
+    scored = _scored_matrix(read_csv(matrix, names=IDS), records)
     inputs = ReportInputs(
         dataset=folder.name,
         folder=folder.as_posix(),
         records=records,
         summary=frame,
-        joint=joint,
-        networks=[record_of(BaselineRecord, path) for path in networks],
+        called=called,
+        networks=baselines,
         selections=choices_made,
         stacks=[record_of(StackingRecord, path) for path in stacks],
-        matrix=_scored_matrix(read_csv(matrix, names=IDS), records),
+        matrix=scored,
+        zeros=_zeros(scored, records[0].score),
         pruning=dict(map(_ladder, tables, choices)),
         histories={
             record.target: _curves(history, alone, record)
@@ -112,6 +117,12 @@ def _scored_matrix(matrix: pd.DataFrame, records: Sequence[TargetRecord]) -> pd.
         similarity=matrix[records[0].score],
         selected=matrix["target"].map(tried) == matrix["candidate"],
     )
+
+
+def _zeros(matrix: pd.DataFrame, score: str) -> dict[str, bool]:
+    """Say of each score of a table whether it has a zero; the one that decided comes first."""
+    has_zero = {name: each.has_zero for name, each in SCORES.items() if name in matrix}
+    return {score: False} | has_zero
 
 
 def _ladder(table: StrPath, choice: StrPath) -> tuple[str, Ladder]:

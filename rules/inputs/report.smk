@@ -23,11 +23,12 @@ def requested_results() -> list[str]:
 
 def show_summaries() -> None:
     """Print the tables that this run has made, or the rows of the targets that it made alone."""
+    from crossback_core.data.kind import task_names
     from crossback_core.report.outcome import end_of_run  # pandas: planning does without
 
     for name, experiment in SETTINGS.datasets.items():
-        joint = names_of(experiment)
-        if text := end_of_run(f"results/{name}", since=STARTED, joint=joint):
+        called = {**task_names(experiment.dataset), **names_of(experiment)}
+        if text := end_of_run(f"results/{name}", since=STARTED, called=called):
             encoding = sys.stdout.encoding or "utf-8"  # a name may be more than it can show
             print(text.encode(encoding, "backslashreplace").decode(encoding))
 

@@ -114,8 +114,11 @@ def test_the_table_ends_the_run(run: Run) -> None:
 
 
 def test_a_target_alone_ends_with_its_row_of_the_table(run: Run) -> None:
-    joint = {"101": "two text tasks"}
-    row = format_rows(summary_table([run.record("3")]), folder="results/icons", joint=joint)
+    record = run.record("3")
+    network = read_record(BaselineRecord, run.results / f"baseline/task_{record.backbone}.json")
+    called = {"1": "road", "3": "animals", "101": "two text tasks"}
+    frame = summary_table([record], [network])
+    row = format_rows(frame, folder="results/icons", called=called)
     assert row in run.alone.standard_output
     assert "target modality" in run.whole.standard_output
     assert row not in run.whole.standard_output

@@ -78,6 +78,12 @@ def _task_ids(settings: IconsSettings) -> tuple[str, ...] | None:
     return tuple(str(task["task"]) for task in _read_tasks(path)) if path.is_file() else None
 
 
+def _names(settings: IconsSettings) -> dict[str, str]:
+    path = Path(settings.raw) / "tasks.yaml"
+    tasks = _read_tasks(path) if path.is_file() else []
+    return {str(task["task"]): task["name"] for task in tasks if task.get("name")}
+
+
 def _sources(raw: Path, task: str) -> Sources:
     """Return what is read, the same for all tasks."""
     tables = ["tasks.yaml", "images.csv", "texts.csv", "vocabulary.txt", "embeddings.npy"]
@@ -92,7 +98,7 @@ def _read_tasks(path: Path) -> list[dict[str, Any]]:
         if not _is_task(task):
             raise ValueError(
                 f"{path}: {task!r} is not a task: it needs an integer task of 1 or more, a "
-                f"modality ({' or '.join(_TABLES)}) and a list of classes"
+                f"modality ({' or '.join(_TABLES)}) and a list of classes; a name is text"
             )
     return tasks
 
@@ -108,7 +114,7 @@ def _is_task(task: Any) -> bool:
         and task.get("modality") in _TABLES
         and isinstance(classes, list)
         and len(classes) > 0
-        and all(isinstance(name, str) for name in classes)
+        and all(isinstance(name, str) for name in (*classes, task.get("name", "")))
     )
 
 
@@ -211,4 +217,5 @@ KIND = DatasetKind(
     readers={"image": read_images, "text": read_texts},
     sources=_sources,
     tasks=_task_ids,
+    names=_names,
 )

@@ -12,7 +12,9 @@ from miniature import GLOSSES, TASKS, TILES, WIDTH, WORDS, gloss, tile
 from miniatures import settings_of
 from PIL import Image
 
-from crossback_core.data.kinds.icons import read_images, read_index, read_texts
+from crossback_core.data.kind import task_names
+from crossback_core.data.kinds.icons import IconsSettings, read_images, read_index, read_texts
+from crossback_core.data.settings import DatasetSettings
 
 SETTINGS = settings_of("icons")
 
@@ -126,6 +128,16 @@ def test_a_wrong_cell_is_named(raw, place, value, words):
         read(raw)
 
 
+def test_tasks_are_called_by_the_names_that_they_have(raw, tmp_path):
+    tasks = [TASKS[0] | {"name": "road"}, *TASKS[1:]]
+    (raw / "tasks.yaml").write_text(yaml.safe_dump(tasks))
+    given = {"kind": "icons", "raw": str(raw)}
+    named = {str(each["task"]): each["name"] for each in tasks if "name" in each}
+    assert task_names(IconsSettings(**given)) == named and named["1"] == "road"
+    assert task_names(DatasetSettings(kind="folder", raw=str(raw))) == {}
+    assert task_names(IconsSettings(**given | {"raw": str(tmp_path / "nowhere")})) == {}
+
+
 NO_TASK = r"\{.*\} is not a task: it needs"
 
 
@@ -144,6 +156,7 @@ NO_TASK = r"\{.*\} is not a task: it needs"
         ({"classes": []}, NO_TASK),
         ({"classes": "bus"}, NO_TASK),
         ({"classes": ["bus", False]}, NO_TASK),
+        ({"name": 12}, NO_TASK),
     ],
 )
 def test_a_wrong_list_of_tasks_is_shown(raw, content, words):

@@ -95,6 +95,8 @@ def inputs(**changes):
             "modality": ["image", "text", "image", "text", "image"],
             "similarity": [0.8, -0.4, 0.97, 0.0, 0.75],
             "selected": [False, False, True, False, True],
+            "label_cka": [0.8, -0.4, 0.97, 0.0, 0.75],
+            "knn_excess": [0.1, -0.4, 0.2, 0.0, float("nan")],
         }
     )
     records = changes.get("records", [recorded.kept("5"), recorded.target("3")])
@@ -104,6 +106,7 @@ def inputs(**changes):
         "records": records,
         "networks": [recorded.baseline(task="16", modality="text")],
         "matrix": matrix,
+        "zeros": {"label_cka": False, "knn_excess": True},
         "selections": list(map(selection, records)),
         "stacks": [recorded.stacking("3")],
         "pruning": {"29": ladder()},
@@ -113,4 +116,4 @@ def inputs(**changes):
         "opened": {each.target: opened(each) for each in records},
     }
     values |= changes
-    return ReportInputs(summary=summary_table(values["records"]), joint=JOINT, **values)
+    return ReportInputs(summary=summary_table(values["records"]), called=JOINT, **values)

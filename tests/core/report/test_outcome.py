@@ -42,8 +42,13 @@ THREE = replace(recorded.target("3").comparison, runs=3)
             "target 5 of icons: 60.0%, its own baseline: no candidate has a score above the"
             " minimum",
         ),
+        (
+            replace(recorded.without_candidate("5"), test_accuracy=0.35),
+            "target 5 of icons: 35.0%, its own baseline: no candidate has a score above the"
+            " minimum; no better than guessing",
+        ),
     ],
-    ids=["built", "of three", "by folds", "kept", "no candidate"],
+    ids=["built", "of three", "by folds", "kept", "no candidate", "guesses"],
 )
 def test_a_finished_target_is_one_line(record, words):
     assert outcome_line(record, dataset="icons") == words
@@ -64,8 +69,12 @@ def folder(tmp_path):
 
 
 def test_a_target_made_alone_ends_with_its_row_of_the_table(folder):
-    lines = end_of_run(folder, since=STARTED, joint={}).splitlines()
-    whole = format_table(summary_table([recorded.target("3")]), folder=folder.as_posix(), joint={})
+    network = recorded.baseline(task="29", test_accuracy=0.8)
+    write_record(network, folder / "baseline" / "task_29.json")
+    lines = end_of_run(folder, since=STARTED, called={}).splitlines()
+    frame = summary_table([recorded.target("3")], [network])
+    whole = format_table(frame, folder=folder.as_posix(), called={})
+    assert "Before pruning the backbones reached on their own tasks: 29 80.0%." in lines
     assert lines == whole.splitlines()[:-1]  # there is no report
     assert lines[1].split()[:5] == ["3", "image", "image", "29", "0.971"]
 
@@ -73,11 +82,11 @@ def test_a_target_made_alone_ends_with_its_row_of_the_table(folder):
 def test_a_summary_that_was_made_stands_for_all_rows(folder):
     (folder / "summary.txt").write_text("the table")
     made(folder / "summary.txt", at=1)
-    assert end_of_run(folder, since=STARTED, joint={}) == "the table"
+    assert end_of_run(folder, since=STARTED, called={}) == "the table"
     made(folder / "summary.txt", at=-1)
-    assert end_of_run(folder, since=STARTED, joint={}).startswith("target modality")
+    assert end_of_run(folder, since=STARTED, called={}).startswith("target modality")
 
 
 def test_a_run_that_made_neither_shows_nothing(folder, tmp_path):
-    assert end_of_run(folder, since=STARTED + 9, joint={}) == ""
-    assert end_of_run(tmp_path / "nowhere", since=STARTED, joint={}) == ""
+    assert end_of_run(folder, since=STARTED + 9, called={}) == ""
+    assert end_of_run(tmp_path / "nowhere", since=STARTED, called={}) == ""

@@ -7,28 +7,33 @@ import re
 from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import recorded
-from reporting import JOINT, curve, inputs
+from reporting import JOINT, curve, inputs, selection
 
 from crossback_core.learning.verdict import Gain
-from crossback_core.records import EarlierTask
-from crossback_core.report import charts
+from crossback_core.records import EarlierTask, Parent, write_record
+from crossback_core.report import heatmap
 from crossback_core.report.examples import LOOKED_AT, chosen, looked_at, png
+from crossback_core.report.inputs import Ladder, TrainingCurves
+from crossback_core.report.names import Named, names_of
 from crossback_core.report.page import write_report
+from crossback_core.report.story import card, headline, stacks_sentence
 from crossback_core.report.table import (
     as_text,
     format_table,
     readable,
-    stacks_sentence,
     summary_table,
     tasks_sentence,
     verdict_sentence,
 )
-from crossback_core.report.vega import script, template
+from crossback_core.report.vega import drawn, script, template
+from crossback_core.stages.cleaning import find_spare
+from crossback_core.storage.files import sha256, write_text
 
 KEPT = recorded.kept("5")
 
@@ -98,7 +103,7 @@ def test_only_the_backbones_own_task_is_shown_but_every_earlier_one_must_be_iden
     assert row["backbone_test_accuracy_before"] == 0.75
     assert row["backbone_test_accuracy_after"] == 0.7
     assert not row["identical"]
-    assert " NO " in format_table(pd.DataFrame([row]), folder="results/icons", joint=JOINT)
+    assert " NO " in format_table(pd.DataFrame([row]), folder="results/icons", called=JOINT)
 
 
 def test_without_a_target_there_is_nothing_to_summarise():
@@ -108,7 +113,7 @@ def test_without_a_target_there_is_nothing_to_summarise():
 
 def test_the_text_is_a_neat_table_and_says_where_everything_lies():
     text = format_table(
-        summary_table([KEPT, recorded.target("3")]), folder="results/icons", joint=JOINT
+        summary_table([KEPT, recorded.target("3")]), folder="results/icons", called=JOINT
     )
     lines = text.splitlines()
     assert lines[0].split()[:3] == ["target", "modality", "backbone"]
@@ -129,16 +134,18 @@ def test_the_text_is_a_neat_table_and_says_where_everything_lies():
 
 def test_tasks_are_told_by_their_classes_and_joint_networks_by_their_names():
     frame = summary_table([recorded.target("3")])
-    sentence = "What they are about: 3: cat, dog, fish, ...; 29: fifty kinds of icons."
-    assert sentence in format_table(frame, folder="results/icons", joint=JOINT)
-    assert "; 29: bus, car." in format_table(frame, folder="results/icons", joint={})
-    assert tasks_sentence(summary_table([KEPT]), JOINT).endswith("5: cat, dog, fish, ....")
+    told = "What they are about: image 3: animals (cat, dog, fish, bird); image 29: fifty kinds"
+    called = JOINT | {"3": "animals"}
+    assert tasks_sentence(frame, called) == f"{told} of icons (bus, car)."
+    assert told in format_table(frame, folder="results/icons", called=called)
+    assert "; image 29: bus, car." in format_table(frame, folder="results/icons", called={})
+    assert tasks_sentence(summary_table([KEPT]), {}).endswith(": image 5: cat, dog, fish, bird.")
 
 
 def test_a_class_whose_name_has_a_comma_is_one_class():
     record = replace(recorded.target("3"), classes={"3": ("a, b", "c, d", "e"), "29": ("f, g",)})
     frame = summary_table([record])
-    assert tasks_sentence(frame, {}).endswith(": 3: a, b, c, d, e; 29: f, g.")
+    assert tasks_sentence(frame, {}).endswith(": image 3: a, b, c, d, e; image 29: f, g.")
     assert as_text(frame)["backbone_classes"].tolist() == ["f, g"]
 
 
@@ -153,16 +160,20 @@ def test_the_sentence_counts_and_doubts():
     single = verdict_sentence(summary_table([recorded.target("3")]))
     assert "The mean gain on test is +5.0 points" in single
     assert "helps 1 of 1 target, hurts 0" in single and "trainings" not in single
+    assert "What follows a ±" in single and "docs/" not in single
 
 
 def test_a_target_without_a_candidate_says_so():
     frame = summary_table([recorded.without_candidate("4")])
     assert frame.iloc[0][["gain", "gain_low", "gain_high"]].tolist() == [0, 0, 0]
     none = "No candidate has a score above selection.minimum for any of 1 target."
-    assert verdict_sentence(frame).startswith(none) and "gain" not in none
+    pointed = f'{none} What may help: docs/tutorial.md, section "Few samples".'
+    assert verdict_sentence(frame) == pointed  # and nothing of a ±
+    tutorial = Path(__file__).parents[3] / "docs" / "tutorial.md"
+    assert "\n## Few samples" in tutorial.read_text(encoding="utf-8")
     some = verdict_sentence(summary_table([recorded.without_candidate("4"), recorded.target("3")]))
     assert "1 stay" not in some and "; for 1 no candidate has a score above" in some
-    assert "no candidate" in format_table(frame, folder="results/icons", joint=JOINT)
+    assert "no candidate" in format_table(frame, folder="results/icons", called=JOINT)
 
 
 def test_accuracies_are_means_over_all_trainings_of_the_comparison():
@@ -179,15 +190,66 @@ def test_accuracies_are_means_over_all_trainings_of_the_comparison():
 
 def test_two_candidates_that_know_more_than_one_are_told():
     lucky = recorded.stacking("5", p_value=0.3)
-    sentence = stacks_sentence([lucky, recorded.stacking("10"), recorded.stacking("3")])
+    names = {"29": Named("29", "image", ("bus",), "icons"), "3": Named("3", "text", ("a", "b"))}
+    sentence = stacks_sentence([lucky, recorded.stacking("10"), recorded.stacking("3")], names)
     told = [
-        "they do of target 3: 29 and 16 (R² +0.04, p = 0.02)",
-        "10: 29 and 16 (R² +0.04, p = 0.02).",
+        "they do of 2 targets: text 3 (a, b) by image 29 (icons) and 16, R² +0.04, p = 0.02",
+        "10 by image 29 (icons) and 16, R² +0.04, p = 0.02.",
     ]
     assert sentence.endswith("; ".join(told))
-    assert stacks_sentence([lucky]).endswith("features they do of no target.")
+    assert stacks_sentence([lucky], names).endswith("features they do of no target.")
     alone = recorded.stacking("3", order=("29",), r2=(0.3,), second=None, gain=None, p_value=None)
-    assert stacks_sentence([alone]).endswith("they do of no target.")
+    assert stacks_sentence([alone], names).endswith("they do of no target.")
+
+
+def test_the_accuracy_before_pruning_is_told():
+    record = recorded.target("3")
+    networks = [recorded.baseline(task="29", test_accuracy=0.8)]
+    told = "image 29: bus 75.0 % before and 75.0 % after (the same to the bit), and 80.0 % before"
+    assert f"{told} it was pruned." in card_of(record, selection(record), networks).told[-1]
+    assert "pruned." not in card_of(record, selection(record)).told[-1]
+    text = format_table(summary_table([record, KEPT], networks), folder="", called={})
+    assert "\nBefore pruning the backbones reached on their own tasks: 29 80.0%.\n" in text
+
+
+def test_a_product_that_may_guess_is_called_so(tmp_path, page):
+    record = recorded.target("3", test_accuracy=0.35)
+    text = format_table(summary_table([record, KEPT]), folder="results/icons", called={})
+    # Wilson's, of 21 of 60: by R, binom::binom.confint(21, 60, methods = "wilson")
+    told = "No better than guessing: 3 (35.0% of 60 test samples, 95 % interval 24 to 48; always"
+    assert told in text and "always the most frequent class: 25.0%)." in " ".join(text.split())
+    assert "guessing" not in format_table(summary_table([KEPT]), folder="", called={})
+    (said,) = [each for each in card_of(record, selection(record)).told if "guessing" in each]
+    assert said.startswith("No better than guessing: the product is right on 35.0 % of 60 test")
+    guessing = written(tmp_path, inputs(records=[record]))
+    assert "helps <small>no better than guessing</small>" in guessing
+    assert "guessing" not in page
+
+
+def test_the_headline_says_what_the_verdicts_say():
+    undecided = [recorded.target(id_, verdict="undecided") for id_ in "34"]
+    assert headline(summary_table(undecided)) == "Another network helps 0 of 2 targets, 2 undecided"
+    mixed = [recorded.target("3"), KEPT, recorded.without_candidate("4"), undecided[1]]
+    told = "Another network helps 1 of 4 targets, hurts 1, 1 undecided, 1 without a candidate"
+    assert headline(summary_table(mixed)) == told
+    none = "For none of 1 target does another network know enough"
+    assert headline(summary_table(mixed[2:3])) == none
+
+
+def test_no_link_leads_to_what_a_finished_project_may_remove(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = Path("results/icons")
+    made = {"initial": folder / "kv_swap/target_3.pt", "baseline": folder / "baseline/task_3.pt"}
+    for path in (*made.values(), folder / "target_3.pt"):
+        write_text("content", path)
+    parents = {role: Parent(str(path), sha256(path)) for role, path in made.items()}
+    record = recorded.target("3", parents=parents)
+    write_record(record, folder / "target_3.json")
+    spare = {each.path for each in find_spare(".")}
+    page = written(tmp_path, inputs(records=[record]))
+    links = {folder / each["href"] for each in Elements(page).of("a")}
+    assert spare == {made["initial"]} and made["baseline"] in links
+    assert not spare & links and "kv_swap/target_3.pt" in page
 
 
 def test_classes_of_unequal_size_have_a_column():
@@ -222,7 +284,8 @@ def test_every_chart_is_drawn_described_and_a_file(page, tmp_path):
     assert page.count('<svg xmlns="http://www.w3.org/2000/svg"') >= len(names)
     files = {path.stem: path.read_text() for path in (tmp_path / "figures").glob("*.svg")}
     assert files.keys() == set(names)
-    assert all("prefers-color-scheme: dark" in text for text in files.values())
+    assert not any(re.search(r"var\(|color-mix|<style", text) for text in files.values())
+    assert 'fill="#629acb"' in files["scores"]  # 70 % of the colour above zero on the light card
 
 
 def test_names_of_parameters_are_told_apart_in_pictures(tmp_path):
@@ -236,12 +299,11 @@ def test_names_of_parameters_are_told_apart_in_pictures(tmp_path):
 
 
 def test_colours_follow_the_page(page, tmp_path):
-    drawn = "".join(path.read_text() for path in (tmp_path / "figures").glob("*.svg"))
-    used = set(re.findall(r"var\(--([\w-]+)\)", page.replace(script(), "") + drawn))
+    used = set(re.findall(r"var\(--([\w-]+)\)", page.replace(script(), "")))
     own = {"of", "edge", "least", "wide"}  # which elements set themselves
     for name in used - own:
         assert page.count(f"--{name}: #") == 2, f"{name}: a light and a dark value"
-    assert not re.search(r'(?:fill|stroke)="#', drawn)
+    assert not re.search(r'(?:fill|stroke)="#', page.replace(script(), ""))
 
 
 @pytest.mark.parametrize("scheme", [0, 1], ids=["light", "dark"])
@@ -255,7 +317,7 @@ def test_words_stand_out_from_what_is_behind_them(scheme):
         assert contrast(colours[line], colours["card"]) >= 3, line
     for end in ("above", "below"):  # the strongest cells of a heat map
         mixed = [
-            round(charts.STRONGEST / 100 * a + (1 - charts.STRONGEST / 100) * b)
+            round(heatmap.STRONGEST / 100 * a + (1 - heatmap.STRONGEST / 100) * b)
             for a, b in zip(*(bytes.fromhex(colours[it]) for it in (end, "card")), strict=True)
         ]
         assert contrast(colours["ink"], bytes(mixed).hex()) >= 4.5, end
@@ -282,17 +344,67 @@ def test_headings_come_in_order(page):
     assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
 
 
-def test_scores_are_coloured_from_zero_on_and_the_chosen_are_framed(page):
+def cells(score):
+    """Return colours and texts of the heat map, drawn with a score picked."""
+    made = inputs()
+    spec = heatmap.scores(made.matrix, names_of(made), "label_cka", made.zeros)
+    spec["params"][0] = spec["params"][0] | {"value": score}
+    svg = drawn(spec, width=720)
+    colours = re.findall(r'aria-roledescription="rect mark"[^>]*fill="([^"]*)"', svg)
+    colours = colours or re.findall(r'<path d="[^"]*" fill="(color-mix[^"]*|transparent)"', svg)
+    return colours, re.findall(r">([−–\d][.\d]*)</text>", svg), svg
+
+
+def test_a_score_is_coloured_from_its_zero_on_or_from_the_lowest():
+    # the order is of ids: 3 with 5, 16, 29; 5 with 16, 29
+    colours, texts, svg = cells("knn_excess")
+    told = [("above", 18), ("below", 70), ("above", 35), ("above", 0)]
+    mixed = [f"color-mix(in srgb, var(--{it}) {part}%, var(--card))" for it, part in told]
+    assert colours == [*mixed, "transparent"]
+    assert texts == ["0.100", "−0.400", "0.200", "0.000", "–"]
+    assert "without colour is its zero" in svg
+    colours, texts, svg = cells("label_cka")
+    assert [re.search(r"above\) (\d+)%", each)[1] for each in colours] == [
+        *("61", "0", "70", "20", "59")
+    ]
+    assert texts == ["0.800", "−0.400", "0.970", "0.000", "0.750"]
+    assert "label_cka has no zero: the stronger the colour, the higher" in svg
+
+
+def test_the_chosen_are_framed_and_scores_are_texts(page):
     rows = specs(page)["scores"]["data"]["values"]
-    cells = {(row["task"].split(":")[0], row["candidate"].split(":")[0]): row for row in rows}
-    assert cells["image 3", "image 29"]["colour"] == charts.shade(1.0)
-    assert "var(--below) 29%" in cells["image 3", "text 16"]["colour"]
-    assert " 0%, " in cells["image 5", "text 16"]["colour"]
-    framed = [pair for pair, row in cells.items() if row["chosen"] == "yes"]
+    pairs = {
+        (row["task"].split(":")[0], row["candidate"].split(":")[0]): row["chosen"] for row in rows
+    }
+    framed = [pair for pair, chosen in pairs.items() if chosen == "yes"]
     assert framed == [("image 3", "image 29"), ("image 5", "image 29")]
-    assert [pair[1] for pair in cells][:3] == ["image 5", "text 16", "image 29"]  # by number
-    assert cells["image 3", "text 16"]["score"] == "−0.40"
-    assert charts.written(-0.001, 2) == "0.00" and charts.written(float("nan"), 2) == "–"
+    assert [pair[1] for pair in pairs][:3] == ["image 5", "text 16", "image 29"]  # by number
+    assert heatmap.written(-0.001, 2) == "0.00" and heatmap.written(float("nan"), 2) == "–"
+
+
+def test_scores_have_digits_that_tell_them_apart_or_tie(tmp_path):
+    matrix = inputs().matrix.assign(similarity=[0.96952, -0.4, 0.96984, 0.75, 0.75])
+    record = recorded.target("3")
+    chosen = inputs().selections[1]
+    rank = [chosen.ranking[0], replace(chosen.ranking[1], similarity=0.75)]
+    near = [replace(rank[0], similarity=0.96984), replace(rank[1], similarity=0.96952)]
+    close = replace(chosen, similarity=0.96984, ranking=tuple(near))
+    tried = replace(record.tried, similarity=0.96984)
+    changed = {"records": [replace(record, tried=tried)], "matrix": matrix}
+    page = written(tmp_path, inputs(**changed, selections=[close]))
+    assert "with a label_cka of 0.9698 (text 16 (ant, bee) has 0.9695)" in page
+    table = re.findall(r"<td>(0\.\S+)</td><td class=\"word\">(.*)</td>", page)
+    assert table == [("0.9695", ""), ("0.9698", "chosen"), ("0.750", "a tie"), ("0.750", "chosen")]
+    equal = replace(rank[1], similarity=rank[0].similarity)
+    tie = card_of(record, replace(chosen, ranking=(rank[0], equal)))
+    assert "0.971 (16 has 0.971, of equals the first);" in tie.told[0]
+
+
+def card_of(record, choice, networks=()):
+    """Return the card of a target, whose backbone alone is known by name."""
+    (row,) = summary_table([record], networks).to_dict("records")
+    names = {id_: Named(id_, "image", ("bus",)) for id_ in (record.target, "29")}
+    return card(record, row, choice, names)
 
 
 def test_every_task_has_its_number_its_name_and_its_classes(page):
@@ -301,7 +413,7 @@ def test_every_task_has_its_number_its_name_and_its_classes(page):
     row = specs(page)["scores"]["data"]["values"][1]
     assert row["known"] == "text 16: ant, bee"
     many = recorded.target("3", classes={"3": tuple("abcdefg"), "29": ("bus", "car")})
-    assert charts.Named("3", "image", many.classes["3"]).told == "image 3: a, b, c, d and 3 more"
+    assert Named("3", "image", many.classes["3"]).told == "image 3: a, b, c, d and 3 more"
 
 
 def test_the_story_tells_what_was_chosen_what_it_brought_and_how_sure_that_is(page):
@@ -353,9 +465,16 @@ def test_names_are_shown_as_they_are_written(tmp_path):
 def test_the_level_chosen_is_marked_where_no_level_was_good_enough(tmp_path):
     dense = replace(inputs().pruning["29"].choice, sparsity=0.0, validation_accuracy=0.78)
     levels = inputs().pruning["29"].levels[::2]  # no row of it, as in pruning.csv
-    page = written(tmp_path, inputs(pruning={"29": charts.Ladder(levels, dense)}))
+    page = written(tmp_path, inputs(pruning={"29": Ladder(levels, dense)}))
     *_, mark = specs(page)["ladder_29"]["layer"][2]["layer"]
     assert mark["data"]["values"] == [{"sparsity": 0.0, "validation_accuracy": 0.78}]
+
+
+def test_an_accuracy_is_never_below_zero(tmp_path):
+    whole = replace(inputs().pruning["29"].choice, allowed_loss=1.0)
+    made = {"29": Ladder(inputs().pruning["29"].levels, whole)}
+    band, *_ = specs(written(tmp_path, inputs(pruning=made)))["ladder_29"]["layer"]
+    assert band["data"]["values"] == [{"high": 0.78, "low": 0.0}]
 
 
 def test_accuracies_have_the_interval_of_their_samples(page):
@@ -420,8 +539,8 @@ def test_many_targets_are_folded_and_their_charts_scroll(tmp_path, page):
 
 def test_long_trainings_are_thinned(tmp_path):
     long = {
-        "3": charts.TrainingCurves(curve(400), curve(3)),
-        "5": charts.TrainingCurves(None, curve()),
+        "3": TrainingCurves(curve(400), curve(3)),
+        "5": TrainingCurves(None, curve()),
     }
     rows = specs(written(tmp_path, inputs(histories=long)))["training_3_loss"]["data"]["values"]
     epochs = [row["epoch"] for row in rows if row["network"] == "target"]
