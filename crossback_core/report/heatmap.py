@@ -41,7 +41,7 @@ _SHADED = [  # from its zero on, or, where there is none, from the lowest
         "as": "part",
     },
     {
-        "calculate": "!isValid(datum.value) ? 'transparent' : 'color-mix(in srgb, var(--'"
+        "calculate": "!isValid(datum.value) ? 'var(--card)' : 'color-mix(in srgb, var(--'"
         " + (datum.part < 0 ? 'below' : 'above') + ') '"
         f" + round(abs(datum.part) * {STRONGEST}) + '%, var(--card))'",
         "as": "colour",
