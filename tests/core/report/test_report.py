@@ -17,7 +17,7 @@ from reporting import JOINT, curve, inputs, selection
 
 from crossback_core.learning.verdict import Gain
 from crossback_core.records import EarlierTask, Parent, write_record
-from crossback_core.report import heatmap
+from crossback_core.report import charts, heatmap
 from crossback_core.report.examples import LOOKED_AT, chosen, looked_at, png
 from crossback_core.report.inputs import Ladder, TrainingCurves
 from crossback_core.report.names import Named, names_of
