@@ -18,6 +18,8 @@ VERSION = "6.4"  # of Vega-Lite, among those that vl-convert holds
 _TEMPLATES = files("crossback_core.report") / "templates"
 _SOFT = "var(--soft)"
 _GRID = "var(--grid)"
+_TAG = re.compile("<[^>]+>")  # what is written between tags stays
+_FINER = re.compile(r"(?<=\d\.\d{2})\d+")  # hundredths of a pixel are enough
 _MIXED = re.compile(r"color-mix\(in srgb, #(\w{6}) (\d+)%, #(\w{6})\)")
 _FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, 'DejaVu Sans', sans-serif"
 
@@ -55,7 +57,7 @@ def drawn(spec: dict[str, Any], *, width: int) -> str:
     limits = {"axisY": {"labelLimit": width * 0.3}, "axisX": {"labelLimit": 0.6 * width / columns}}
     whole = {**spec, "width": width, "config": CONFIG | limits}
     svg: str = vl_convert.vegalite_to_svg(whole, vl_version=VERSION)
-    return re.sub(r"(?<=\d\.\d{2})\d+", "", svg)  # hundredths of a pixel are enough
+    return _TAG.sub(lambda tag: _FINER.sub("", tag[0]), svg)
 
 
 def as_file(svg: str) -> str:
