@@ -106,7 +106,7 @@ def test_it_is_clicked_and_typed_through(browser: Browser, reports: dict[str, Pa
     page.locator("[data-chart=scores] .live .mark-text text", has_text="0.97").hover()
     page.locator("#vg-tooltip-element.visible").wait_for()
     assert "image 29: fifty kinds of icons" in page.content()
-    page.get_by_label("Score").focus()
+    page.locator("#score select").focus()
     page.keyboard.press("ArrowDown")  # from label_cka to knn_excess
     page.locator("[data-chart=scores] .mark-text text", has_text="−0.400").wait_for()
     assert page.locator("[data-chart=scores]", has_text="without colour is its zero").count() == 1
