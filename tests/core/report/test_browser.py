@@ -108,7 +108,7 @@ def test_it_is_clicked_and_typed_through(browser: Browser, reports: dict[str, Pa
     assert "image 29: fifty kinds of icons" in page.content()
     page.locator("#score select").focus()
     page.keyboard.press("ArrowDown")  # from label_cka to knn_excess
-    page.locator("[data-chart=scores] .mark-text text", has_text="−0.400").wait_for()
+    page.locator("[data-chart=scores] .mark-text text", has_text="0.200").wait_for()
     assert page.locator("[data-chart=scores]", has_text="without colour is its zero").count() == 1
     page.close()
 
