@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from crossback_core.section import ALL
 from crossback_core.storage.files import read_csv, write_csv, write_text
 from crossback_core.study.analysis import by_size
 
@@ -70,6 +71,7 @@ def with_tables(text: str, folder: Path) -> str:
     def written(mark: re.Match[str]) -> str:
         source, table = TABLES[mark[3]]
         rows = table(read_csv(folder / (mark[2] or "") / source))
+        rows = rows.loc[:, (rows != "-").any()]  # what a study has no training for
         return f"{mark[1]}{rows.to_markdown(index=False, disable_numparse=True)}\n{mark[4]}"
 
     return MARKS.sub(written, text)
@@ -110,7 +112,13 @@ def static_table(summary: pd.DataFrame) -> pd.DataFrame:
 
 
 def signs_table(signs: pd.DataFrame) -> pd.DataFrame:
-    """One row a score with a zero, modality of the target and of the candidate."""
+    """Three rows a score with a zero: targets of images, of texts, and all across modalities.
+
+    signs.csv has the other combinations of modalities.
+    """
+    every, other = signs["modality"] == ALL, signs["modality"] == "other"
+    single = signs["target_modality"] != ALL
+    signs = signs[(single & every) | (~single & other)]
     table = {
         "samples per class": signs["size"],
         "score": signs["score"],

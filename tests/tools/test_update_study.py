@@ -51,17 +51,32 @@ def test_a_mark_may_name_the_folder_of_another_study(tmp_path: Path) -> None:
     assert cells[1][2:4] == ["4.0 (2.0 to 6.0)", "+1.0 (-1.0 to +3.0)"]
 
 
-def test_the_table_of_signs_says_what_each_side_gains(tmp_path: Path) -> None:
-    row = {"size": 10, "score": "knn_excess", "target_modality": "text", "modality": "other"}
-    row |= {"above": 12, "not_above": 0, "auc": float("nan")}
+def signs_row(target: str, candidate: str, **below: float) -> dict[str, object]:
+    """A row of signs.csv with 12 trainings above zero, and with none below unless it is given."""
+    row: dict[str, object] = {"size": 10, "score": "knn_excess", "above": 12, "not_above": 0}
+    row |= {"target_modality": target, "modality": candidate, "auc": float("nan")}
     for name, value in (("over_mean", 0.062), ("gain", 0.05), ("helped", 0.75)):
         row |= with_interval(f"above_{name}", value)
-        row |= {f"not_above_{name}{end}": float("nan") for end in ("", "_low", "_high")}
-    pd.DataFrame([row]).to_csv(tmp_path / "signs.csv", index=False)
+        row |= with_interval(f"not_above_{name}", below.get(name, float("nan")))
+    return row
+
+
+def test_the_table_of_signs_says_what_each_side_gains(tmp_path: Path) -> None:
+    """Not of all modalities; and no column is of what nothing was measured of."""
+    rows = [signs_row("text", "same"), signs_row("all", "other"), signs_row("all", "all")]
+    pd.DataFrame([*rows, signs_row("text", "all", gain=-0.01)]).to_csv(tmp_path / "signs.csv")
     made = update_study.with_tables("<!-- table: signs -->\n<!-- end -->", tmp_path)
-    cells = [cell.strip() for cell in made.splitlines()[3].split("|")[1:-1]]
-    assert cells[:6] == ["10", "knn_excess", "text", "other", "12", "+6.2 (+4.2 to +8.2)"]
-    assert cells[7:10] == ["75 (73 to 77)", "0", "-"]
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in made.splitlines()[1:-1]]
+    assert [row[2:4] for row in cells[2:]] == [["all", "other"], ["text", "all"]]
+    assert cells[2][4:9] == [
+        "12",
+        "+6.2 (+4.2 to +8.2)",
+        "+5.0 (+3.0 to +7.0)",
+        "75 (73 to 77)",
+        "0",
+    ]
+    assert cells[0][9:] == ["not above: over the longer", "area under the curve"]
+    assert [row[9] for row in cells[2:]] == ["-", "-1.0 (-3.0 to +1.0)"]
 
 
 def test_of_the_scores_what_is_kept_is_short(tmp_path: Path) -> None:
