@@ -159,6 +159,9 @@ def _rebuild(payload: dict[str, Any]) -> Network:
     network.seen = unpack_seen(entry(payload, "seen", list), tasks=len(specs))
     read = [(spec.modality, spec.channels) for spec in specs]
     network.recipes = unpack_recipes(entry(payload, "recipes", dict), read=read)
+    for recipe, module in zip(network.recipes, network.inputs, strict=True):
+        if recipe is not None:
+            module.check_recipe(recipe)
     return network
 
 
