@@ -97,9 +97,7 @@ def _csv(found: Predictions, top: int) -> str:
     """Return lines of CSV; texts stand in them as a terminal may be given them."""
     frame = found.to_frame(top)
     for name in ("source", "class", "problem"):
-        frame[name] = frame[name].map(
-            lambda value: printable(value, _WHOLE) if isinstance(value, str) else value
-        )
+        frame[name] = [printable(each, _WHOLE) if each else each for each in frame[name]]
     return frame.to_csv(index=False, lineterminator="\n").rstrip("\n")
 
 
