@@ -161,7 +161,8 @@ def _meant(name: object, names: list[str]) -> str:
     if not isinstance(name, str) or name.isdigit():
         return ""
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.7)
-    return f" (did you mean {close[0]!r}?)" if close else ""
+    close = close or [each for each in names if name and each.endswith(f"-{name}")][:2]
+    return f" (did you mean {' or '.join(map(repr, close))}?)" if close else ""
 
 
 def some_of(names: Sequence[str]) -> str:

@@ -34,6 +34,12 @@ def printable(text: object, longest: int = _LONGEST) -> str:
     return "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
 
 
+def counted(count: int, thing: str) -> str:
+    """Write how many of a thing there are: 1 class, 2 classes, 3 tasks."""
+    plural = "es" if thing.endswith("s") else "s"
+    return f"{count:,} {thing}{'' if count == 1 else plural}"
+
+
 def is_plain(name: object) -> bool:
     """Say whether a value is a text that may be a name.
 

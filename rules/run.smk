@@ -2,18 +2,23 @@
 
 import atexit
 import gc
+import logging
 import shutil
+import signal
 import sys
 from argparse import Namespace
 from functools import cache
 from os.path import exists
 from pathlib import Path
 from threading import Timer
+from types import FrameType
 
 from snakemake.cli import get_argument_parser
 from snakemake.exceptions import WorkflowError
 from snakemake.jobs import Job
+from snakemake.logging import logger as screen
 from snakemake.scheduling.job_scheduler import JobScheduler
+from snakemake_interface_logger_plugins.common import LogEvent
 
 from crossback_core.config.plain import check_files
 from crossback_core.runtime.device import has_gpu
@@ -106,8 +111,51 @@ def mark_failures() -> None:
 
     handle_and_mark.marks = True
     JobScheduler._handle_error = handle_and_mark
-    if command_line():
-        atexit.register(tell_failures)
+
+
+def mend_ending() -> None:
+    """Let a run that is interrupted, or fails, end with what a person needs to know."""
+    schedule = JobScheduler.schedule
+    if getattr(schedule, "ends", False) or not command_line():
+        return  # read by the same process before, or no run of its own
+
+    def schedule_or_end(scheduler: JobScheduler) -> bool:
+        done = schedule(scheduler)
+        if INTERRUPTED:  # Snakemake 9.27 takes that for a failure
+            raise KeyboardInterrupt
+        return done
+
+    schedule_or_end.ends = True
+    JobScheduler.schedule = schedule_or_end
+    signal.signal(signal.SIGINT, interrupt)
+    show = sys.excepthook
+    sys.excepthook = lambda *error: None if INTERRUPTED else show(*error)
+    screen.addFilter(is_shown)
+    atexit.register(tell_ending)
+
+
+def interrupt(number: int, frame: FrameType | None) -> None:
+    """End the run; the jobs, which Ctrl-C ends as well, are no failures."""
+    INTERRUPTED.append(number)
+    raise KeyboardInterrupt
+
+
+def is_shown(record: logging.LogRecord) -> bool:
+    """Say whether Snakemake shows a line; leave out what `tell_ending` says in short."""
+    what = getattr(record, "exception", "")
+    if what == "LockException":
+        record.msg = LOCKED
+    text = record.getMessage()
+    of_cluster = getattr(record, "aux", None)  # Slurm's own log may say more
+    of_job = getattr(record, "event", None) == LogEvent.JOB_ERROR and not of_cluster
+    of_job = of_job or (what == "RuleException" and "CalledProcessError" in text)
+    return not (INTERRUPTED or (of_job and not shows_logs()) or text.startswith(SAID_SHORTER))
+
+
+def shows_logs() -> bool:
+    """Say whether Snakemake is to show the logs of jobs that fail, which it does with the rest."""
+    given = command_line()
+    return bool(given and given.show_failed_logs)
 
 
 def look_once_a_second() -> None:
@@ -131,11 +179,26 @@ def look_once_a_second() -> None:
 
 
 FAILED: list[Job] = []
+INTERRUPTED: list[int] = []  # signals
 REFUSED: list[str] = []
+SAID_SHORTER = (
+    "Cannot restore ",
+    "--keep-incomplete mode is set",
+    "WorkflowError:\nAt least one job did not complete",
+    "Exiting because a job execution failed",
+)
+LOCKED = (
+    "Error: another run is going on in this folder, or one was killed: .snakemake/locks is not empty\n"
+    "Hint: wait for it; after a kill, when its jobs have ended: snakemake --unlock"
+)
 
 
-def tell_failures() -> None:
+def tell_ending() -> None:
     """End the screen with what went wrong: Snakemake's own words on a failed job are many lines."""
+    if INTERRUPTED:
+        line = "Interrupted; nothing is lost: start the same command again"
+        print(line, file=sys.stderr)
+        return
     jobs = f"{len(FAILED)} job{'s' if len(FAILED) > 1 else ''} failed:"
     failures = [jobs, *map(why_failed, FAILED)] if FAILED else []
     for line in [*failures, *(f"Error: {each}" for each in dict.fromkeys(REFUSED))]:
@@ -155,4 +218,5 @@ def why_failed(job: Job) -> str:
 gc.set_threshold(50_000, 20, 50)
 mark_failures()
 look_once_a_second()
+mend_ending()
 check_room()

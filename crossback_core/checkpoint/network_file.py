@@ -13,7 +13,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor
@@ -21,7 +21,7 @@ from torch import Tensor
 from crossback_core.checkpoint import CHECKPOINT_FORMAT
 from crossback_core.checkpoint.seen_file import pack_seen, unpack_seen
 from crossback_core.data.recipe_file import pack_recipes, unpack_recipes
-from crossback_core.model.body import BODIES, Body, describe, read_settings
+from crossback_core.model.body import BODIES, Body, TaskInput, describe, read_settings
 from crossback_core.model.flat import check_fit, detached
 from crossback_core.model.network import Network, TaskSpec
 from crossback_core.model.ownership import MAX_TASKS
@@ -159,6 +159,9 @@ def _rebuild(payload: dict[str, Any]) -> Network:
     network.seen = unpack_seen(entry(payload, "seen", list), tasks=len(specs))
     read = [(spec.modality, spec.channels) for spec in specs]
     network.recipes = unpack_recipes(entry(payload, "recipes", dict), read=read)
+    for recipe, module in zip(network.recipes, network.inputs, strict=True):
+        if recipe is not None:
+            cast(TaskInput, module).check_recipe(recipe)
     return network
 
 

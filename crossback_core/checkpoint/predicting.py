@@ -63,7 +63,7 @@ class Predictions(tuple[Prediction, ...]):
             top: How many classes of each, 1 or more.
 
         Returns:
-            Columns `source`, `task`, `rank` (from 1), `class`, `probability`, `tokens`, `unknown`,
+            Columns `source`, `class`, `probability`, `rank` (from 1), `task`, `tokens`, `unknown`,
             `cut` (all three of texts) and `problem`; where there is one, it is the only row of its
             input, without rank, class and probability.
         """
@@ -74,16 +74,16 @@ class Predictions(tuple[Prediction, ...]):
         return frame.astype({**counts, "probability": float})
 
 
-_COLUMNS = ["source", "task", "rank", "class", "probability", "tokens", "unknown", "cut", "problem"]
+_COLUMNS = ["source", "class", "probability", "rank", "task", "tokens", "unknown", "cut", "problem"]
 
 
 def _rows(each: Prediction, top: int) -> Iterator[list[Any]]:
     count = each.tokens
     read = [None] * 3 if count is None else [count.read, count.unknown, count.cut]
     pairs = list(zip(each.classes, each.probabilities, strict=True))[:top]
-    ranked: list[list[Any]] = [[rank, *pair] for rank, pair in enumerate(pairs, start=1)]
+    ranked: list[list[Any]] = [[*pair, rank] for rank, pair in enumerate(pairs, start=1)]
     for found in ranked or [[None, None, None]]:
-        yield [each.source, each.task, *found, *read, each.problem]
+        yield [each.source, *found, each.task, *read, each.problem]
 
 
 def predict_raw(

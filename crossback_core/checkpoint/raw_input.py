@@ -20,6 +20,7 @@ from crossback_core.wording import printable
 
 Raw: TypeAlias = str | Path | Image.Image | npt.NDArray[np.uint8]
 
+_LONGEST_NAME = 255  # of a file: what is longer is none
 _SHOWN = 60  # characters of a text in a message
 
 
@@ -48,7 +49,8 @@ def inputs_of(raw: object, task: TaskSpec, tasks: Sequence[TaskSpec]) -> tuple[l
         tasks: All of the network, for messages.
 
     Raises:
-        FileNotFoundError: The one input is a path, where nothing is.
+        FileNotFoundError: The one input is a path, where nothing is; or one of several is, and its
+            name does not tell what it should be.
         ValueError: There is none, or one is of another modality than the task.
     """
     modality = MODALITIES.find(task.modality)
@@ -106,6 +108,8 @@ def _is_hidden(path: Path) -> bool:
 
 def _check_fits(given: Given, task: TaskSpec, tasks: Sequence[TaskSpec]) -> None:
     """Refuse what is of another modality; a file whose name tells none is the task's to read."""
+    if _is_lost(given.value):
+        raise FileNotFoundError(f"there is no file or folder {printable(given.source)}")
     found = _modalities_of(given.value)
     if task.modality in found or (not found and _is_there(given.value)):
         return
@@ -121,6 +125,14 @@ def _check_fits(given: Given, task: TaskSpec, tasks: Sequence[TaskSpec]) -> None
         f"{shown} is of modality {' or '.join(found)}, but task {task.task} reads modality"
         f" {task.modality}: {hint}"
     )
+
+
+def _is_lost(value: object) -> bool:
+    """Say whether a path leads nowhere, is of no modality by its name, and is no sentence."""
+    if not isinstance(value, Path) or os.path.lexists(value) or _by_suffix(value):
+        return False
+    blank = any(map(str.isspace, str(value)))
+    return len(value.name) <= _LONGEST_NAME and (not blank or bool(value.suffix or value.parts[1:]))
 
 
 def _is_there(value: object) -> bool:

@@ -16,9 +16,9 @@ DOCTOR_EXAMPLES = (
 def doctor(format_: FormatOption = Format.table) -> None:
     """Look at what this machine has.
 
-    Python, PyTorch, cores, GPU, Snakemake, Slurm, memory, disk, encoders of texts. Each line is ok,
-    a warning or an error, with what to do. The exit code is 1 where something that is needed is
-    missing.
+    Python, PyTorch, cores, GPU, Snakemake and its lock, Slurm, memory, disk, encoders of texts,
+    what an export needs. Each line is ok, a warning or an error, with what to do. The exit code is
+    1 where something that is needed is missing.
     """
     import json
     from dataclasses import asdict

@@ -66,8 +66,9 @@ def clean(
         typer.echo("\n".join(str(each.path) for each in found))
         screen.note(f"{total} would be removed.")
         return
-    if not yes:
-        typer.confirm(f"Remove these {len(found)} files and folders, {total}?", abort=True)
+    if not (yes or typer.confirm(f"Remove what is listed, {total}?")):
+        screen.note("Nothing was removed.")
+        raise typer.Exit(1)
     for each in found:
         remove(each)
     screen.note(f"{total} removed.")
@@ -93,7 +94,9 @@ def _show(found: Sequence[Spare]) -> None:
 
 
 def _check_idle() -> None:
-    if any(Path(".snakemake/locks").glob("*")):
+    from crossback_core.runtime.diagnosis import is_locked
+
+    if is_locked("."):
         raise screen.Failure(
             "a run of Snakemake works in this folder, or was killed: .snakemake/locks is not empty",
             "wait for it; after a kill: snakemake --unlock",

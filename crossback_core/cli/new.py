@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 from textwrap import indent
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from crossback_core.cli import screen
+from crossback_core.wording import counted
 
 if TYPE_CHECKING:
     from crossback_core.config import Experiment
@@ -46,10 +48,12 @@ def new(
 ) -> None:
     """Look at own data; write their configuration.
 
-    Shows tasks, classes, samples, and what is not read and why; then a block with comments, and how
-    long it takes and how much disk. The block goes to standard output, all else to standard error.
+    Opens every picture. Shows tasks, classes, samples, and what is not read and why; then a block
+    with comments, and how long it takes and how much disk. The block goes to standard output, all
+    else to standard error.
     """
     from crossback_core.config.block import add_block, name_for, propose
+    from crossback_core.config.loading import check_name
     from crossback_core.data.survey import survey
     from crossback_core.runtime.device import has_gpu
 
@@ -57,9 +61,10 @@ def new(
         raise screen.Failure(
             f"there is no config.yaml in {Path.cwd()}", "cd to the clone of the repository"
         )
-    found = survey(_from_here(folder))
+    name = name_for(folder) if name is None else name
+    check_name("datasets", name)
+    found = survey(_from_here(folder), watch=partial(screen.watched, doing="Opening pictures"))
     _show(folder, found)
-    name = name or name_for(folder)
     block = propose(str(_from_here(folder)), found, gpu=has_gpu())
     if add:
         settings = add_block(CONFIG, name, block)
@@ -71,7 +76,7 @@ def new(
 
 
 def _show_block(name: str, block: str, found: Survey) -> None:
-    from crossback_core.config.block import read_config, settings_with
+    from crossback_core.config.block import read_config, settings_with, whole_block
 
     if CONFIG.is_file():
         try:
@@ -89,13 +94,18 @@ def _show_block(name: str, block: str, found: Survey) -> None:
             "This is for `datasets` of config.yaml. How long it takes is told in the", beside=True
         )
         screen.note("folder of the project, whose config.yaml has the presets.\n", beside=True)
-    screen.data(indent(f"{name}:\n{indent(block, '  ')}", "  "))
+    screen.data(indent(whole_block(name, block), "  "))
 
 
 def _from_here(folder: Path) -> Path:
-    """Return a path as the configuration has it: relative where it leads into this folder."""
-    whole, here = folder.resolve(), Path.cwd()
-    return whole.relative_to(here) if whole.is_relative_to(here) else whole
+    """Return a path as the configuration has it: relative where it leads into this folder.
+
+    A link stays a link, as a person made it.
+    """
+    here = Path.cwd()
+    whole = folder.resolve() if ".." in folder.parts else folder.absolute()
+    inside = next((each for each in (whole, whole.resolve()) if each.is_relative_to(here)), None)
+    return whole if inside is None else inside.relative_to(here)
 
 
 def _show(folder: Path, found: Survey) -> None:
@@ -114,9 +124,7 @@ def _show(folder: Path, found: Survey) -> None:
     screen.table(rows, right=("samples",), beside=True)
     screen.note("", beside=True)
     for reason, (count, first) in list(found.skipped.items())[:_REASONS]:
-        screen.note(
-            f"Not read: {screen.counted(count, 'file')}, such as {first}: {reason}", beside=True
-        )
+        screen.note(f"Not read: {counted(count, 'file')}, such as {first}: {reason}", beside=True)
     for concern in concerns(found):
         screen.warn(concern)
 
@@ -131,7 +139,7 @@ def _tell_cost(experiment: Experiment, found: Survey) -> None:
     cost = estimate(experiment, sizes)
     cores = os.cpu_count() or 1
     screen.note(
-        f"All of it: {cost.jobs} jobs, about {screen.duration(cost.seconds)} of one core"
+        f"All of it: {cost.jobs} jobs at most, about {screen.duration(cost.seconds)} of one core"
         f" (this machine has {cores}), about {screen.size(cost.bytes)} of disk. This is estimated"
         " from counts, by what was measured on an AMD EPYC; take it for half to twice as much."
         + (" With this GPU it is less; how much was not measured." if has_gpu() else ""),

@@ -13,9 +13,13 @@ import typer
 
 from crossback_core.cli import screen
 from crossback_core.cli.product import Model, worded
+from crossback_core.wording import counted, printable
 
 if TYPE_CHECKING:
-    from crossback_core.checkpoint.predicting import Prediction
+    from crossback_core.checkpoint.predicting import Prediction, Predictions
+
+
+_WHOLE = 10**9  # characters: nothing is cut off
 
 
 class RowFormat(StrEnum):
@@ -77,7 +81,7 @@ def predict(
         others = ", ".join(each for each in product.tasks if each != found[0].task)
         screen.note(f"By task {found[0].task}, the newest; --task: {others}", beside=True)
     if format_ is RowFormat.csv:
-        screen.data(found.to_frame(top).to_csv(index=False, lineterminator="\n").rstrip("\n"))
+        screen.data(_csv(found, top))
     elif format_ is RowFormat.json:
         screen.data(json.dumps([_plain(each, top) for each in found], indent=2, ensure_ascii=False))
     else:
@@ -85,8 +89,16 @@ def predict(
         _tell_unknown(found)
     if bad := [each for each in found if each.problem]:
         raise screen.Failure(
-            f"{len(bad)} of {len(found)} inputs could not be read: each row says why"
+            f"{len(bad)} of {counted(len(found), 'input')} could not be read: each row says why"
         )
+
+
+def _csv(found: Predictions, top: int) -> str:
+    """Return lines of CSV; texts stand in them as a terminal may be given them."""
+    frame = found.to_frame(top)
+    for name in ("source", "class", "problem"):
+        frame[name] = [printable(each, _WHOLE) if each else each for each in frame[name]]
+    return frame.to_csv(index=False, lineterminator="\n").rstrip("\n")
 
 
 def _plain(each: Prediction, top: int) -> dict[str, Any]:
@@ -120,7 +132,10 @@ def _tell_unknown(found: Sequence[Prediction]) -> None:
     unknown = sum(each.unknown for each in counts)
     if unknown:
         read = sum(each.read for each in counts)
-        screen.warn(f"{unknown} of {read} tokens are unknown to the encoder of this task")
+        tokens = counted(read, "token")
+        screen.warn(f"unknown to the encoder of this task: {unknown:,} of {tokens}")
     cut = sum(each.cut > 0 for each in counts)
     if cut:
-        screen.warn(f"{cut} of {len(counts)} texts are longer than the task reads, and were cut")
+        screen.warn(
+            f"cut, as longer than the task reads: {cut:,} of {counted(len(counts), 'text')}"
+        )

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from crossback_core.cli import screen
+from crossback_core.wording import counted
 
 _SHOWN = 5  # classes of a task in a table
 _HASH = 12  # digits of a hash in a table
@@ -60,7 +61,7 @@ def inspect(model: Model, format_: FormatOption = Format.table) -> None:
 
 
 def _show(found: Mapping[str, Any]) -> None:
-    tasks = screen.counted(len(found["tasks"]), "task")
+    tasks = counted(len(found["tasks"]), "task")
     screen.note(f"{found['path']}: {tasks}, {screen.size(found['bytes'])}")
     screen.note(f"sha256 {found['sha256']}\n")
     screen.table([_task_row(each) for each in found["tasks"]], right=_NUMBERS)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import TextIOWrapper
-from typing import TextIO
+from typing import TextIO, TypeVar
 
 import typer
 from rich.console import Console
@@ -16,7 +16,10 @@ from crossback_core.wording import printable
 
 _WIDE = 10_000  # columns of a pipe or a file: lines are never broken there
 _LONGEST = 1500  # characters of an error: a configuration may have several problems
+_MANY = 200  # things of which a bar shows how many have come
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
+
+_T = TypeVar("_T")
 
 
 class Failure(ValueError):
@@ -67,6 +70,22 @@ def note(text: str, *, beside: bool = False) -> None:
     """Show lines; beside the result, where that is for a file or another program."""
     shown = "\n".join(printable(line, _WIDE) for line in text.split("\n"))
     _console(sys.stderr if beside else sys.stdout).print(Text(shown))
+
+
+def watched(things: Iterable[_T], count: int, *, doing: str) -> Iterator[_T]:
+    """Pass things on; of many, a bar on a terminal shows how many have come."""
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn  # few need them
+
+    bar = Progress(
+        "{task.description}",
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=_console(sys.stderr),
+        transient=True,
+        disable=count < _MANY or not sys.stderr.isatty(),
+    )
+    with bar:
+        yield from bar.track(things, total=count, description=doing)
 
 
 def data(text: str) -> None:
@@ -157,8 +176,3 @@ def duration(seconds: float) -> str:
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
     return f"{max(1, seconds):.0f} seconds"
-
-
-def counted(count: int, thing: str) -> str:
-    """Write how many of a thing there are: 1 task, 2 tasks."""
-    return f"{count:,} {thing}{'' if count == 1 else 's'}"

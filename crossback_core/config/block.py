@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from textwrap import indent
 from typing import Any
 
 import yaml
 
 from crossback_core.config.experiment import Settings
-from crossback_core.config.loading import load_settings
+from crossback_core.config.loading import check_name, load_settings
 from crossback_core.config.plain import check_files
 from crossback_core.data.survey import Survey, TaskFound
 from crossback_core.storage.files import write_text
+from crossback_core.wording import counted
 
 _TRAINED_ON = 0.65  # part of the samples: what test and validation leave
 _FEW, _MANY = 10, 200  # training samples per class
@@ -25,7 +28,7 @@ _NAME = re.compile(r"[^a-z0-9_-]+")
 
 def name_for(raw: Path) -> str:
     """Return a name for the data set in a folder, as the configuration takes it."""
-    name = _NAME.sub("_", raw.resolve().name.lower()).strip("_-")
+    name = _NAME.sub("_", Path(os.path.abspath(raw)).name.lower()).strip("_-")
     return name if name[:1].isalpha() else f"data_{name}".rstrip("_")
 
 
@@ -62,7 +65,8 @@ def _lines(raw: str, found: Survey, gpu: bool) -> Iterator[str]:
     yield from _amount_lines(tasks)
     if found.side is not None:
         size = 64 if found.side >= _LARGE else 32
-        yield f"image_size: {size} # pixels; the shorter side of your pictures has {found.side}"
+        yield f"image_size: {size} # pixels; pictures are squeezed into a square: proportions are"
+        yield f"# not kept; the shorter side of yours has {found.side}"
     if any(task.modality == "text" for task in tasks):
         yield from _encoder_lines(found)
     yield "test_fraction: 0.2 # part of each class that is tested on"
@@ -72,7 +76,8 @@ def _lines(raw: str, found: Survey, gpu: bool) -> Iterator[str]:
 def _described(task: TaskFound) -> str:
     least, most = min(task.classes.values()), max(task.classes.values())
     each = str(least) if least == most else f"{least} to {most}"
-    return f"{task.task}: {len(task.classes)} classes, {task.samples} samples, {each} a class"
+    classes = counted(len(task.classes), "class")
+    return f"{task.task}: {classes}, {counted(task.samples, 'sample')}, {each} a class"
 
 
 def _per_class(tasks: Sequence[TaskFound]) -> int:
@@ -137,6 +142,16 @@ def _yaml(value: Any) -> str:
     """Write a value in one line."""
     text = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=10**6)
     return text.strip()[1:-1]
+
+
+def whole_block(name: str, block: str) -> str:
+    """Return a data set's block under its name, as it stands under `datasets`.
+
+    Raises:
+        ValueError: It is no name of a data set.
+    """
+    check_name("datasets", name)
+    return f"{_yaml(name)}:\n{indent(block, '  ')}"
 
 
 def settings_with(config: str, name: str, block: str) -> tuple[str, Settings]:
@@ -212,8 +227,8 @@ def _with_block(config: str, name: str, block: str) -> str:
     before = "".join(lines[:end])
     if not before.endswith("\n"):
         before += ending
-    inner = " " * (column + 2)
-    added = ["", f"{' ' * column}{_yaml(name)}:", *(inner + each for each in block.split("\n"))]
+    own = indent(whole_block(name, block), " " * column)
+    added = ["", *own.split("\n")]
     return before + "".join(f"{line}{ending}" for line in added) + "".join(lines[end:])
 
 

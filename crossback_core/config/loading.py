@@ -83,13 +83,29 @@ def _old_kinds(plain: object) -> Iterator[str]:
             yield f"datasets.{name}.kind: coco is called mscoco now; rename it"
 
 
+def check_name(key: str, name: str) -> None:
+    """Refuse a name that a data set or a preset cannot have.
+
+    Args:
+        key: What it is a name under, "datasets" or "presets".
+        name: As the configuration has it.
+
+    Raises:
+        ValueError: It is no such name.
+    """
+    if not _NAME.fullmatch(name):
+        allowed = f"it must be text that matches ^{_NAME.pattern}$"
+        raise ValueError(f"{key}: {name!r} is not allowed; {allowed}")
+
+
 def _named(plain: object, key: str, problems: list[str]) -> dict[str, Any]:
     """Return what a configuration has by name under a key, and find names that cannot be."""
     entries = plain.get(key) if isinstance(plain, Mapping) else None
     if not isinstance(entries, dict):
         return {}  # told already
     for name in entries:
-        if not _NAME.fullmatch(name):
-            allowed = f"it must be text that matches ^{_NAME.pattern}$"
-            problems.append(f"{key}: {name!r} is not allowed; {allowed}")
+        try:
+            check_name(key, name)
+        except ValueError as error:
+            problems.append(str(error))
     return entries

@@ -48,6 +48,8 @@ def results_of(words: Sequence[str], datasets: Sequence[str]) -> list[str]:
     Raises:
         ValueError: A word is none of these.
     """
+    if "" in words:
+        raise ValueError("one of the words is empty: leave it out, or give the id of a target")
     found: list[str] = []
     dataset = None  # whose targets come next
     for place, word in enumerate(words):

@@ -9,7 +9,7 @@ import re
 import stat
 import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -41,6 +41,7 @@ _UPRIGHT = {
 }
 # Times the wanted size that a picture is still decoded at before the final, exact resampling.
 REDUCING_GAP = 2
+_LEAST_SIDE = 32  # pixels that a picture is brought to which is only looked at
 _COPYING = threading.Lock()  # a picture is decoded when it is copied: two threads may have the same
 _WHITE = (255, 255, 255, 255)
 
@@ -135,6 +136,20 @@ def file_problem(path: Path) -> str:
         return "" if found.st_size else "unreadable image: the file is empty"
     except FileNotFoundError:
         return "missing image file"
+
+
+def undecodable(raw: Path, sources: Iterable[str], *, threads: int) -> Iterator[str]:
+    """Yield what is wrong with each of some picture files, "" if nothing is; keep no picture.
+
+    Each is decoded, as small as that can be: one that was cut off opens like a whole one.
+    """
+
+    def problem(source: str) -> str:
+        found = _try_picture(raw / source, _LEAST_SIDE)
+        return found.reason if isinstance(found, Unreadable) else ""
+
+    with ThreadPoolExecutor(threads) as pool:
+        yield from pool.map(problem, sources)
 
 
 def decode_picture(data: bytes, *, size: int) -> Picture:

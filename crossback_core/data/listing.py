@@ -183,7 +183,7 @@ def without_problems(
         raise ValueError(
             f"{len(lost)} of {count} samples cannot be used, more than max_skipped = "
             f"{settings.max_skipped} allows: {'; '.join(shown)}"
-            f"{'; ...' if len(lost) > _SHOWN else ''}"
+            f"{'; ...' if len(lost) > _SHOWN else ''}; remove them, or raise max_skipped"
         )
     return rows[rows["problem"] == ""].drop(columns="problem"), skipped
 

@@ -67,6 +67,13 @@ class Adapter(nn.Module, ABC):
 
     channels: int
 
+    def check_recipe(self, recipe: Recipe) -> None:
+        """Refuse a recipe of input that this has no places for; by default, refuse none.
+
+        Raises:
+            ValueError: It is such a one.
+        """
+
     @abstractmethod
     def encode(self, values: Tensor) -> Tensor:
         """Turn raw input into float; return float as it is."""

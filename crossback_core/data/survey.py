@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 
 import pandas as pd
 from PIL import Image
 
+from crossback_core.data.images import undecodable
 from crossback_core.data.kind import NO_SAMPLE
 from crossback_core.data.kinds.folder import KIND, FolderSettings
+from crossback_core.data.listing import without_problems
 from crossback_core.data.names import spelt
 from crossback_core.data.settings import SPLITS
 from crossback_core.section import some_of
@@ -21,7 +24,17 @@ from crossback_core.section import some_of
 _LOOKED_AT = 100  # pictures whose size is read
 _DECIDES = 0.15  # part of the samples, in validation
 _DECIDING = 50  # samples: with fewer, half an interval is more than ten points
+_MOST_THREADS = 8  # that decode pictures
+_UNREADABLE = "unreadable "  # how the problem begins of a file whose contents are none
 _ENCODER = ("config.json", "model.safetensors")
+
+
+# Passes on what comes of pictures, and how many there are.
+Watch = Callable[[Iterable[str], int], Iterable[str]]
+
+
+def _unwatched(found: Iterable[str], count: int) -> Iterable[str]:
+    return found
 
 
 @dataclass(frozen=True)
@@ -63,15 +76,18 @@ class Survey:
 
     Attributes:
         tasks: Images before texts, each in the order of their names.
-        skipped: How many files are not read, by reason, and the first of them.
+        skipped: How many files are not read, by reason, and the first of them; of those whose
+            contents cannot be read the reason is that of the first.
         side: Pixels of the shorter side of a picture, the median; None without pictures.
         encoder: A folder with a text encoder in the data's folder or beside it; None without.
+        losses: Why the run will refuse a task of which too much cannot be read, by the task.
     """
 
     tasks: tuple[TaskFound, ...]
     skipped: dict[str, tuple[int, str]]
     side: int | None
     encoder: Path | None
+    losses: dict[str, str] = field(default_factory=dict)
 
     @property
     def trainable(self) -> tuple[TaskFound, ...]:
@@ -79,11 +95,13 @@ class Survey:
         return tuple(task for task in self.tasks if not task.problem)
 
 
-def survey(raw: str | Path) -> Survey:
-    """Look at own data, as the kind of data set `folder` reads them; nothing is decoded.
+def survey(raw: str | Path, *, watch: Watch = _unwatched) -> Survey:
+    """Look at own data, as the kind of data set `folder` reads them; every picture is decoded.
 
     Args:
         raw: The folder.
+        watch: Is given what comes of the pictures, one after another, and how many there are; it
+            passes them on, and may show how far it is.
 
     Raises:
         NotADirectoryError: There is no such folder.
@@ -97,7 +115,7 @@ def survey(raw: str | Path) -> Survey:
     if encoder:
         settings = replace(settings, encoder=str(encoder))
     ids = KIND.tasks(settings) or ()
-    rows = KIND.index(folder, settings)
+    rows = _decoded(folder, KIND.index(folder, settings), watch)
     fine = rows[rows["problem"] == ""]
     unread = KIND.unread(folder, settings) if KIND.unread else []
     return Survey(
@@ -105,12 +123,38 @@ def survey(raw: str | Path) -> Survey:
         _skipped(rows, unread),
         _side(folder, list(fine["source"][fine["modality"] == "image"])),
         encoder,
+        dict(_losses(rows, settings)),
     )
+
+
+def _decoded(folder: Path, rows: pd.DataFrame, watch: Watch) -> pd.DataFrame:
+    """Return rows with the problems of pictures that cannot be decoded."""
+    fine = rows[(rows["modality"] == "image") & (rows["problem"] == "")]
+    sources = list(dict.fromkeys(fine["source"]))
+    threads = min(_MOST_THREADS, len(os.sched_getaffinity(0)))
+    found = watch(undecodable(folder, sources, threads=threads), len(sources))
+    by_source = dict(zip(sources, found, strict=True))
+    told = zip(rows["source"], rows["problem"], strict=True)
+    return rows.assign(problem=[problem or by_source.get(source, "") for source, problem in told])
+
+
+def _losses(rows: pd.DataFrame, settings: FolderSettings) -> Iterator[tuple[str, str]]:
+    for task, own in rows.groupby("task"):
+        try:
+            without_problems(own, settings)
+        except ValueError as error:
+            yield str(task), str(error)
 
 
 def concerns(found: Survey) -> list[str]:
     """Say what of own data no network can be trained for, or will leave its verdict open."""
     said = [f"task {task.task} is left out: {task.problem}" for task in found.tasks if task.problem]
+    trained = {task.task for task in found.trainable}
+    said += [
+        f"the run will stop at task {task}: {why}"
+        for task, why in found.losses.items()
+        if task in trained
+    ]
     deciding = [task.task for task in found.trainable if _DECIDES * task.samples < _DECIDING]
     if deciding:
         said.append(
@@ -136,11 +180,19 @@ def _skipped(
     found |= {path: reason for _, _, path, reason in unread}
     reasons = Counter(_reason(each) for each in found.values())
     first = {_reason(problem): path for path, problem in reversed(found.items())}
-    return {reason: (count, spelt(first[reason])) for reason, count in reasons.most_common()}
+    return {
+        found[first[reason]] if reason.startswith(_UNREADABLE) else reason: (
+            count,
+            spelt(first[reason]),
+        )
+        for reason, count in reasons.most_common()
+    }
 
 
 def _reason(problem: str) -> str:
     what, _, details = problem.partition(": ")
+    if problem.startswith(_UNREADABLE):
+        return what  # decoders say it of each file in another way
     return details if what == NO_SAMPLE else problem
 
 

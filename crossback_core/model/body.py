@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Literal, Self, get_args
 import torch
 from torch import Tensor, nn
 
+from crossback_core.data.recipe import Recipe
 from crossback_core.registry import Registry
 from crossback_core.section import build
 
@@ -26,6 +27,13 @@ never trained."""
 
 class TaskInput(nn.Module, ABC):
     """What turns the raw input of one task into what a body reads."""
+
+    def check_recipe(self, recipe: Recipe) -> None:
+        """Refuse a recipe of input that this cannot read; by default, refuse none.
+
+        Raises:
+            ValueError: It is such a one.
+        """
 
     @abstractmethod
     def encode(self, values: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from crossback_core.data.modalities import MODALITIES
+from crossback_core.data.recipe import Recipe
 from crossback_core.model.body import TaskInput
 from crossback_core.model.settings import ModelSettings
 
@@ -34,6 +35,10 @@ class InputProjection(TaskInput):
         inner = settings.cross_attention_heads * settings.cross_head_dim
         self.key = nn.Linear(self.adapter.channels, inner, bias=False)
         self.value = nn.Linear(self.adapter.channels, inner, bias=False)
+
+    def check_recipe(self, recipe: Recipe) -> None:
+        """Refuse a recipe of input that the adapter has no places for."""
+        self.adapter.check_recipe(recipe)
 
     def encode(self, values: Tensor) -> Tensor:
         """Bring raw input to the float form that the adapter reads."""

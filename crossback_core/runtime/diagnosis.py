@@ -19,6 +19,7 @@ Status = Literal["ok", "warning", "error"]
 _PYTHON = (3, 11)
 _SNAKEMAKE = (9, 20)
 _SLURM = ("sbatch", "squeue", "scancel", "sacct")
+_ONNX = ("onnx", "onnxscript", "onnxruntime")  # what an export imports
 _ROOM = 2e9  # bytes on disk that a small project takes with its environment
 _MEMORY = 2e9  # bytes that a training job asks for
 _INSTALL = "make install, or pip install 'crossback-core[workflow]'"
@@ -48,7 +49,8 @@ def diagnose(folder: str | Path = ".") -> Iterator[Finding]:
         folder: Where the project is worked on; with a Snakefile in it, Snakemake is needed.
     """
     looks: tuple[Callable[[Path], Finding], ...]
-    looks = (_python, _torch, _threads, _gpu, _snakemake, _slurm, _memory, _disk, _encoders)
+    looks = (_python, _torch, _threads, _gpu, _snakemake, _lock, _slurm, _memory, _disk)
+    looks = (*looks, _encoders, _onnx)
     return (look(Path(folder)) for look in looks)
 
 
@@ -106,6 +108,19 @@ def _snakemake(folder: Path) -> Finding:
     return Finding("Snakemake", "ok", found)
 
 
+def is_locked(folder: str | Path) -> bool:
+    """Say whether a run of Snakemake works in a folder, or was killed there."""
+    return any(Path(folder, ".snakemake", "locks").glob("*"))
+
+
+def _lock(folder: Path) -> Finding:
+    if is_locked(folder):
+        found = "a run works in this folder, or was killed: .snakemake/locks is not empty"
+        advice = "wait for it; after a kill, when its jobs have ended: snakemake --unlock"
+        return Finding("lock", "warning", found, advice)
+    return Finding("lock", "ok", "none: no run works in this folder")
+
+
 def _slurm(folder: Path) -> Finding:
     there = [name for name in _SLURM if shutil.which(name)]
     missing = [name for name in _SLURM if name not in there]
@@ -144,6 +159,16 @@ def _disk(folder: Path) -> Finding:
     if free < _ROOM:
         return Finding("disk", "warning", found, "make room: crossback clean")
     return Finding("disk", "ok", found)
+
+
+def _onnx(folder: Path) -> Finding:
+    missing = [name for name in _ONNX if find_spec(name) is None]
+    advice = "pip install 'crossback-core[export]'"
+    if len(missing) == len(_ONNX):
+        return Finding("ONNX", "ok", f"not here: only crossback export needs it ({advice})")
+    if missing:
+        return Finding("ONNX", "warning", f"no {', '.join(missing)}", advice)
+    return Finding("ONNX", "ok", ", ".join(_ONNX))
 
 
 def _encoders(folder: Path) -> Finding:

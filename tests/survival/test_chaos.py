@@ -64,7 +64,7 @@ class Victim:
         """
         text = self.output.read_text(errors="replace")
         self.resumed += self._count_resumed()
-        if "LockException" in text:
+        if "snakemake --unlock" in text:
             self.unlocked += 1
             done = self.project.snakemake("--unlock")
             assert done.code == 0, done.output

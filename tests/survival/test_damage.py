@@ -161,7 +161,7 @@ def test_two_snakemakes_in_one_folder_are_kept_apart(make_project: MakeProject) 
     kill_all_below(project.folder)
     assert running, output.read_text()
     assert second.code == 1
-    assert "LockException" in second.output
+    assert "another run is going on in this folder" in second.output
     assert "--unlock" in second.output
     assert project.snakemake("--unlock").code == 0
     assert project.snakemake("--cores", "1", "--rerun-incomplete", "--dry-run").code == 0

@@ -43,6 +43,7 @@ from crossback_core.data.text import Texts, join_captions, read_caption
 from crossback_core.section import STRICT
 
 _SHOWN = 5  # names that a message lists
+_LEVELS = 3  # folders in one another: of a modality, of a task, of a class
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -114,8 +115,16 @@ def _nothing(raw: Path) -> str:
     there = ", ".join(spelt(path.name) for path in sorted(raw.iterdir())[:_SHOWN])
     return (
         f"{raw} has no samples: wanted are {', '.join(wanted)}, or a table {' or '.join(TABLES)}; "
-        f"there {'are ' + there if there else 'is nothing'}"
+        f"there {'are ' + there if there else 'is nothing'}{_meant(raw)}"
     )
+
+
+def _meant(raw: Path) -> str:
+    """Ask whether a folder above is meant, where one of a modality, a task or a class is named."""
+    named = {MODALITIES.find(name).folder for name in MODALITIES.names()}
+    place = raw.absolute()
+    above = [each.parent for each in (place, *place.parents)[:_LEVELS] if each.name in named]
+    return f"; did you mean {spelt(str(above[0]))}?" if above else ""
 
 
 def _checked(raw: Path, rows: pd.DataFrame) -> pd.DataFrame:

@@ -163,6 +163,12 @@ class TextAdapter(Adapter):
         self.channels = channels
         self.positions = nn.Parameter(0.02 * torch.randn(settings.max_tokens, channels))
 
+    def check_recipe(self, recipe: Recipe) -> None:
+        """Refuse texts that are longer than the learned positions."""
+        longest = recipe.values["longest"]
+        if longest > len(self.positions):
+            raise ValueError(f"recipe.longest is {longest}, of {len(self.positions)} positions")
+
     def encode(self, values: Tensor) -> Tensor:
         """Return token embeddings as they are."""
         return values

@@ -383,6 +383,7 @@ TOO_MANY = {"owners": [0, 1, 2], "planes": [torch.full((8,), 255).byte()] * 2}
         ("recipes/tasks/0/values/mean", 1, "recipe.mean: unknown key 'mean'"),
         ("recipes/tasks/0/arrays", {"table": 0}, r"has the arrays \['table'\], not \[\]"),
         ("recipes/tasks/1/values/longest", 10**9, "recipe.longest: .* at most 16384"),
+        ("recipes/tasks/1/values/longest", 9, "recipe.longest is 9, of 8 positions"),
         ("recipes/tasks/1/values/encoder", "/x", "recipe.digest: is missing"),
         ("recipes/tasks/1/arrays", {}, r"has the arrays \[\], not \['table', 'words'\]"),
         (f"{PLACES}/words", 2, "recipes.tasks.1: 'words' is none of the 2 arrays"),

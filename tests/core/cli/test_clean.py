@@ -139,7 +139,7 @@ def test_a_dry_run_lists_and_removes_nothing(project):
 def test_it_asks_before_anything_is_removed(project):
     done = clean(input="n\n")
     assert done.exit_code == 1 and found() == SPARE
-    assert done.stderr == "Error: nothing was done\n"
+    assert (done.stdout.splitlines()[-1], done.stderr) == ("Nothing was removed.", "")
 
 
 def test_all_that_is_spare_goes_and_nothing_else(project):

@@ -1,5 +1,6 @@
 """What is said of own data, and the block of the configuration that is made of it."""
 
+import io
 import shutil
 from pathlib import Path
 
@@ -9,9 +10,10 @@ import yaml
 from PIL import Image
 from typer.testing import CliRunner
 
+from crossback_core.cli import screen
 from crossback_core.cli.app import app
 from crossback_core.config import load_settings
-from crossback_core.config.block import add_block, name_for, propose, settings_with
+from crossback_core.config.block import add_block, name_for, propose, settings_with, whole_block
 from crossback_core.config.estimate import Size, estimate
 from crossback_core.data.survey import Survey, TaskFound, concerns, survey
 
@@ -64,6 +66,67 @@ def test_a_survey_counts_samples_and_what_is_not_read(data):
     )
 
 
+def test_pictures_are_opened_and_too_many_that_cannot_be_are_told_with_what_to_do(data):
+    Image.effect_noise((90, 90), 50).save(whole := data / "images/cars/c/4.jpg")
+    Path("my data/images/cars/c/5.jpg").write_bytes(whole.read_bytes()[:-900])  # it still opens
+    Path("my data/images/cars/d/6.jpg").write_bytes(b"none")
+    with Image.open("my data/images/cars/c/5.jpg") as picture:
+        assert picture.size == (90, 90)
+    done = CliRunner().invoke(app, ["new", "my data"])
+    assert done.exit_code == 0, done.stderr
+    assert "image-cars          9  2: c 5, d 4\n" in done.stderr
+    assert (
+        "Not read: 2 files, such as images/cars/c/5.jpg: unreadable image: image file is truncated"
+    ) in done.stderr
+    assert (
+        "Warning: the run will stop at task image-cars: 2 of 11 samples cannot be used, more than"
+        " max_skipped = 0.01 allows: images/cars/c/5.jpg: unreadable image: image file is truncated"
+    ) in done.stderr
+    assert "format; remove them, or raise max_skipped\n" in done.stderr
+    assert "task image-birds" not in done.stderr
+
+
+def test_of_many_things_a_bar_shows_how_many_have_come(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    for count, shown in ((3, False), (300, True)):
+        monkeypatch.setattr("sys.stderr", stream := Terminal())
+        assert list(screen.watched(range(count), count, doing="Opening")) == [*range(count)]
+        assert ("Opening" in stream.getvalue() and f"/{count}" in stream.getvalue()) == shown
+
+
+@pytest.mark.parametrize("place", ["images", "images/pets", "images/pets/a"])
+def test_a_folder_within_the_data_is_told_with_the_one_that_is_meant(data, place):
+    (data / "images/pets/lost.png").unlink()
+    done = CliRunner().invoke(app, ["new", f"my data/{place}"])
+    assert done.exit_code == 1
+    assert done.stderr.endswith(f"; did you mean {data.absolute()}?\n")
+
+
+@pytest.mark.parametrize("add", [[], ["--add"]])
+@pytest.mark.parametrize("name", ["my data", ""])
+def test_a_name_that_cannot_be_is_refused_whether_added_or_not(data, add, name):
+    done = CliRunner().invoke(app, ["new", "my data", "--name", name, *add])
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == (
+        f"Error: datasets: {name!r} is not allowed; it must be text that matches"
+        " ^[a-z][a-z0-9_-]*$\n"
+    )
+
+
+def test_a_linked_folder_stays_a_link(data, tmp_path_factory):
+    place = tmp_path_factory.mktemp("elsewhere") / "Other"
+    data.rename(place)
+    Path("linked").symlink_to(place)
+    for given in ("linked", Path.cwd() / "linked", "more/../linked"):
+        Path("more").mkdir(exist_ok=True)
+        (block,) = yaml.safe_load(CliRunner().invoke(app, ["new", str(given)]).stdout).values()
+        assert block["raw"] == (str(place) if ".." in str(given) else "linked")
+
+
 def test_a_table_is_looked_at_as_well(tmp_path):
     rows = [("x", label, f"text {n} {label}") for label in "ab" for n in range(5)]
     frame = pd.DataFrame(rows, columns=["task", "class", "text"])
@@ -94,7 +157,7 @@ def test_a_block_is_shown_on_standard_output_alone(data):
         "test_fraction": 0.2,
         "validation_fraction": 0.15,
     }
-    assert "about" in done.stderr and "of one core" in done.stderr
+    assert " jobs at most, about" in done.stderr and "of one core" in done.stderr
     assert Path("config.yaml").read_text() == CONFIG
 
 
@@ -150,7 +213,10 @@ def test_ends_of_lines_stay_what_they_are(data):
 @pytest.mark.parametrize("name", ["on", "yes", "mine"])
 def test_an_anchor_or_a_name_that_yaml_reads_otherwise_spoils_nothing(data, name):
     config = CONFIG.replace("datasets: #", "datasets: &all #")
-    text, settings = settings_with(config, name, propose("my data", survey(data), gpu=False))
+    text, settings = settings_with(
+        config, name, block := propose("my data", survey(data), gpu=False)
+    )
+    assert list(yaml.safe_load(whole_block(name, block))) == [name]
     assert settings.run == (name,) and name in settings.datasets
     assert "datasets: &all #" in text
 

@@ -12,25 +12,10 @@ import numpy as np
 import pytest
 import tiny
 from PIL import Image
-from typer.testing import CliRunner
 
 import crossback_core
 from crossback_core.checkpoint.network_file import save_checkpoint
-from crossback_core.cli.app import app
 from crossback_core.data.recipe import Recipe
-
-
-def call(*words):
-    return CliRunner().invoke(app, list(map(str, words)), prog_name="crossback")
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory, images, texts):
-    network = tiny.network(texts, images)
-    tiny.disturb(network)
-    path = tmp_path_factory.mktemp("product") / "target_1.pt"
-    save_checkpoint(network, path)
-    return path
 
 
 @pytest.fixture
@@ -44,7 +29,7 @@ def pictures(tmp_path):
     return folder
 
 
-def test_a_folder_is_a_table_of_the_likely_classes(model, pictures):
+def test_a_folder_is_a_table_of_the_likely_classes(call, model, pictures):
     done = call("predict", model, pictures, "--top", 2)
     assert done.exit_code == 0, done.stderr
     found = crossback_core.load(model).predict([pictures / "a.png", pictures / "b.png"])
@@ -56,7 +41,7 @@ def test_a_folder_is_a_table_of_the_likely_classes(model, pictures):
     assert done.stderr == "By task 1, the newest; --task: 2\n"
 
 
-def test_json_and_csv_hold_the_same(model, pictures):
+def test_json_and_csv_hold_the_same(call, model, pictures):
     (found,) = json.loads(call("predict", model, pictures / "a.png", "--format", "json").stdout)
     text = call("predict", model, pictures / "a.png", "--format", "csv").stdout
     rows = list(csv.DictReader(io.StringIO(text)))
@@ -66,15 +51,15 @@ def test_json_and_csv_hold_the_same(model, pictures):
     assert len(rows) == 3 and (found["task"], found["problem"]) == ("1", None)
 
 
-def test_a_sentence_goes_to_the_task_that_is_named(model):
+def test_a_sentence_goes_to_the_task_that_is_named(call, model):
     done = call("predict", model, "w1 nothing w2", "--task", "2", "--format", "json")
     (found,) = json.loads(done.stdout)
     assert found["tokens"] == {"read": 3, "unknown": 1, "cut": 0}
     done = call("predict", model, "w1 nothing w2", "--task", "2")
-    assert "Warning: 1 of 3 tokens are unknown to the encoder of this task\n" in done.stderr
+    assert "Warning: unknown to the encoder of this task: 1 of 3 tokens\n" in done.stderr
 
 
-def test_an_input_of_another_modality_is_refused_by_the_option(model, tmp_path):
+def test_an_input_of_another_modality_is_refused_by_the_option(call, model, tmp_path):
     (tmp_path / "note.txt").write_text("w1 w2")
     done = call("predict", model, tmp_path / "note.txt")
     assert (done.exit_code, done.stdout) == (1, "")
@@ -84,7 +69,7 @@ def test_an_input_of_another_modality_is_refused_by_the_option(model, tmp_path):
     )
 
 
-def test_what_cannot_be_read_is_told_and_keeps_no_other_from_it(model, pictures):
+def test_what_cannot_be_read_is_told_and_keeps_no_other_from_it(call, model, pictures):
     (pictures / "c.png").write_bytes(b"none")
     done = call("predict", model, pictures, "--top", 1)
     assert done.exit_code == 1
@@ -95,12 +80,28 @@ def test_what_cannot_be_read_is_told_and_keeps_no_other_from_it(model, pictures)
     )
 
 
-def test_a_sentence_may_be_longer_than_a_path(model):
+@pytest.mark.parametrize("given", ["pictuers", "pictuers/a", "my pictuers/a", "a.pgn"])
+def test_the_path_of_nothing_is_no_sentence_for_a_task_of_pictures(call, model, pictures, given):
+    for others in ((), (pictures,)):
+        done = call("predict", model, *others, given)
+        assert (done.exit_code, done.stdout) == (1, "")
+        assert done.stderr == f"Error: there is no file or folder {given}\n"
+
+
+def test_csv_begins_with_what_people_look_for_and_holds_nothing_that_a_terminal_obeys(call, model):
+    done = call("predict", model, "w1\x1b[2J w2", "--task", "2", "--format", "csv", "--top", 1)
+    assert done.exit_code == 0, done.stderr
+    head, row = done.stdout.splitlines()
+    assert head == "source,class,probability,rank,task,tokens,unknown,cut,problem"
+    assert row.startswith("w1\\x1b[2J w2,class ")
+
+
+def test_a_sentence_may_be_longer_than_a_path(call, model):
     done = call("predict", model, "w1 " * 2000, "--task", "2", "--format", "csv")
     assert done.exit_code == 0, done.stderr
 
 
-def test_nothing_is_no_path_of_the_present_folder(model, pictures, monkeypatch):
+def test_nothing_is_no_path_of_the_present_folder(call, model, pictures, monkeypatch):
     monkeypatch.chdir(pictures)
     done = call("predict", model, "")
     assert (done.exit_code, done.stdout) == (1, "")
@@ -109,7 +110,7 @@ def test_nothing_is_no_path_of_the_present_folder(model, pictures, monkeypatch):
     assert done.exit_code == 1 and "not read  empty text" in done.stdout
 
 
-def test_an_encoder_that_is_gone_is_asked_for_by_the_option(tmp_path):
+def test_an_encoder_that_is_gone_is_asked_for_by_the_option(call, tmp_path):
     values = {"encoder": str(tmp_path / "none"), "digest": "ab" * 32, "representation": "tokens",
               "text_length": 8, "longest": 5}  # fmt: skip
     data = replace(tiny.task_data("2", "text"), recipe=Recipe(values))
@@ -119,7 +120,7 @@ def test_an_encoder_that_is_gone_is_asked_for_by_the_option(tmp_path):
     assert "is not here: give its folder as --encoder, or" in done.stderr
 
 
-def test_a_warning_of_a_library_is_one_line(model, tmp_path):
+def test_a_warning_of_a_library_is_one_line(call, model, tmp_path):
     Image.new("1", (10_000, 10_000)).save(tmp_path / "giant.png")
     words = "from crossback_core.cli.app import main; main()"
     done = subprocess.run(
@@ -132,12 +133,14 @@ def test_a_warning_of_a_library_is_one_line(model, tmp_path):
     assert [line.partition(" (")[0] for line in done.stderr.splitlines()] == [
         "Warning: Image size",
         "By task 1, the newest; --task: 2",
-        "Error: 1 of 1 inputs could not be read: each row says why",
+        "Error: 1 of 1 input could not be read: each row says why",
     ]
 
 
 @pytest.mark.parametrize(("task", "given"), [("1", "a.png"), ("2", "w1 w2")])
-def test_an_encoder_that_is_not_looked_at_is_refused(model, pictures, monkeypatch, task, given):
+def test_an_encoder_that_is_not_looked_at_is_refused(
+    call, model, pictures, monkeypatch, task, given
+):
     monkeypatch.chdir(pictures)
     done = call("predict", model, given, "--task", task, "--encoder", "some")
     assert (done.exit_code, done.stdout) == (1, "")

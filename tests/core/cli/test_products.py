@@ -4,32 +4,14 @@ import json
 
 import pytest
 import tiny
-from typer.testing import CliRunner
 
 import crossback_core
 from crossback_core.checkpoint.network_file import save_checkpoint
-from crossback_core.cli.app import app
 from crossback_core.data.task_file import save_task
 from crossback_core.storage.files import sha256
 
 
-def call(*words):
-    return CliRunner().invoke(app, list(map(str, words)), prog_name="crossback")
-
-
-@pytest.fixture(scope="module")
-def model(tmp_path_factory, images, texts):
-    network = tiny.network(images, texts)
-    tiny.disturb(network)
-    network.seen = [images.seen, texts.seen]
-    path = tmp_path_factory.mktemp("product") / "target_2.pt"
-    parents = {"baseline": {"path": "results/x/baseline/task_2.pt", "sha256": "ab" * 32}}
-    record = {"target": "2", "verdict": "helps", "versions": {"numerics": 3}, "parents": parents}
-    save_checkpoint(network, path, record)
-    return path
-
-
-def test_inspect_shows_tasks_owners_and_lineage(model):
+def test_inspect_shows_tasks_owners_and_lineage(call, model):
     done = call("inspect", model)
     assert done.exit_code == 0, done.stderr
     lines = done.stdout.splitlines()
@@ -37,21 +19,21 @@ def test_inspect_shows_tasks_owners_and_lineage(model):
     assert lines[1] == f"sha256 {sha256(model)}"
     assert [line.split() for line in lines[3:6]] == [
         ["number", "task", "modality", "width", "owned", "picked", "classes"],
-        ["1", "1", "image", "1.00", "100.0%", "0.0%", "3:", "class", "0,", "class", "1,", "class",
+        ["1", "2", "text", "1.00", "100.0%", "0.0%", "2:", "class", "0,", "class", "1"],
+        ["2", "1", "image", "1.00", "0.0%", "100.0%", "3:", "class", "0,", "class", "1,", "class",
          "2"],
-        ["2", "2", "text", "1.00", "0.0%", "100.0%", "2:", "class", "0,", "class", "1"],
     ]  # fmt: skip
-    assert "Verdict of target 2: helps." in lines
+    assert "Verdict of target 1: helps." in lines
     assert "Made by numerics 3." in lines
-    assert lines[-1].split() == ["baseline", "results/x/baseline/task_2.pt", "ab" * 6]
+    assert lines[-1].split() == ["baseline", "results/x/baseline/task_1.pt", "ab" * 6]
 
 
-def test_inspect_as_json_says_the_same_whole(model):
+def test_inspect_as_json_says_the_same_whole(call, model):
     found = json.loads(call("inspect", model, "--format", "json").stdout)
     network = crossback_core.load(model).network
     assert [(each["number"], each["task"], each["classes"]) for each in found["tasks"]] == [
-        (1, "1", ["class 0", "class 1", "class 2"]),
-        (2, "2", ["class 0", "class 1"]),
+        (1, "2", ["class 0", "class 1"]),
+        (2, "1", ["class 0", "class 1", "class 2"]),
     ]
     shares = [network.ownership.weights.shares(place) for place in (1, 2)]
     assert [(each["owned"], each["picked"]) for each in found["tasks"]] == [
@@ -61,7 +43,7 @@ def test_inspect_as_json_says_the_same_whole(model):
     assert (found["values"], found["bytes"]) == (network.stored_values(), model.stat().st_size)
 
 
-def test_evaluate_is_that_of_the_library(model, images, tmp_path):
+def test_evaluate_is_that_of_the_library(call, model, images, tmp_path):
     save_task(images, tmp_path / "task.pt")
     found = crossback_core.load(model).evaluate(images)
     done = call("evaluate", model, tmp_path / "task.pt", "--format", "json")
@@ -70,7 +52,9 @@ def test_evaluate_is_that_of_the_library(model, images, tmp_path):
     assert shown[:3] == ["1", "test", f"{found['accuracy']:.1%}"]
 
 
-def test_seen_test_samples_are_refused_with_the_option_that_measures_them(model, images, tmp_path):
+def test_seen_test_samples_are_refused_with_the_option_that_measures_them(
+    call, model, images, tmp_path
+):
     from dataclasses import replace
 
     save_task(replace(images, test=images.train), tmp_path / "task.pt")
@@ -83,7 +67,7 @@ def test_seen_test_samples_are_refused_with_the_option_that_measures_them(model,
     assert call("evaluate", model, tmp_path / "task.pt", "--allow-seen").exit_code == 0
 
 
-def test_export_writes_a_task_and_refuses_to_overwrite_it(model, tmp_path):
+def test_export_writes_a_task_and_refuses_to_overwrite_it(call, model, tmp_path):
     words = ["export", model, "--task", "1", "--to", tmp_path / "to", "--format"]
     done = call(*words, "onnx")
     assert done.exit_code == 0, done.stderr
@@ -102,7 +86,7 @@ def test_export_writes_a_task_and_refuses_to_overwrite_it(model, tmp_path):
     )
 
 
-def test_what_a_record_says_does_not_reach_the_screen_as_it_is(images, tmp_path):
+def test_what_a_record_says_does_not_reach_the_screen_as_it_is(call, images, tmp_path):
     record = {
         "target": "1\x1b[31m",
         "verdict": "\x1b]0;x\x07",
@@ -126,7 +110,7 @@ def test_what_a_record_says_does_not_reach_the_screen_as_it_is(images, tmp_path)
         ({"verdict": 3}, "entry verdict is a int, not a str"),
     ],
 )
-def test_a_record_of_another_program_is_refused(images, tmp_path, record, problem):
+def test_a_record_of_another_program_is_refused(call, images, tmp_path, record, problem):
     save_checkpoint(tiny.network(images), path := tmp_path / "odd.pt", record)
     done = call("inspect", path)
     assert (done.exit_code, done.stdout) == (1, "")

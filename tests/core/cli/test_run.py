@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 from crossback_core.cli import project
 from crossback_core.cli.app import app
 from crossback_core.config.requests import results_of
+from crossback_core.section import unknown
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -90,4 +91,19 @@ def test_an_unknown_data_set_is_told_with_those_there_are():
         results_of(["icon", "3"], ["icons", "cub"])
     assert str(raised.value) == (
         "unknown data set 'icon' (did you mean 'icons'?); known: icons, cub; or give a path"
+    )
+
+
+def test_the_end_of_a_name_is_told_with_the_names_that_end_so():
+    assert unknown("target", "pets", ["image-pets", "text-pets", "image-cars"]) == (
+        "unknown target 'pets' (did you mean 'image-pets' or 'text-pets'?); known: image-pets,"
+        " text-pets, image-cars"
+    )
+
+
+def test_an_empty_word_is_refused(started):
+    done = CliRunner().invoke(app, ["run", "icons", ""])
+    assert (done.exit_code, started) == (1, [])
+    assert done.stderr == (
+        "Error: one of the words is empty: leave it out, or give the id of a target\n"
     )

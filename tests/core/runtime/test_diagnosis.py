@@ -23,7 +23,8 @@ def test_here_nothing_is_missing_and_each_line_says_what_there_is(tmp_path, monk
     done = CliRunner().invoke(app, ["doctor", "--format", "json"])
     found = json.loads(done.stdout)
     assert [each["what"] for each in found] == [
-        "Python", "PyTorch", "cores", "GPU", "Snakemake", "Slurm", "memory", "disk", "encoders",
+        "Python", "PyTorch", "cores", "GPU", "Snakemake", "lock", "Slurm", "memory", "disk",
+        "encoders", "ONNX",
     ]  # fmt: skip
     assert done.exit_code == 0
     assert all(each["found"] and (each["status"] == "ok" or each["advice"]) for each in found)
@@ -42,6 +43,28 @@ def test_snakemake_is_needed_where_a_workflow_is(tmp_path, monkeypatch, in_proje
     done = CliRunner().invoke(app, ["doctor"])
     assert done.exit_code == code
     assert "Do: make install, or pip install 'crossback-core[workflow]'" in done.stdout
+
+
+def test_the_lock_of_a_run_that_was_killed_is_told(tmp_path):
+    assert finding("lock", tmp_path).status == "ok"
+    (tmp_path / ".snakemake/locks").mkdir(parents=True)
+    (tmp_path / ".snakemake/locks/0.input.lock").touch()
+    found = finding("lock", tmp_path)
+    assert found.status == "warning" and found.advice.endswith("snakemake --unlock")
+
+
+@pytest.mark.parametrize(
+    ("there", "status", "words"),
+    [
+        ((), "ok", "not here: only crossback export needs it (pip install"),
+        (("onnx",), "warning", "no onnxscript, onnxruntime"),
+        (("onnx", "onnxscript", "onnxruntime"), "ok", "onnx, onnxscript, onnxruntime"),
+    ],
+)
+def test_what_an_export_lacks_is_told(monkeypatch, there, status, words):
+    monkeypatch.setattr(diagnosis, "find_spec", lambda name: name in there or None)
+    found = finding("ONNX")
+    assert found.status == status and found.found.startswith(words)
 
 
 @pytest.mark.parametrize(("found", "status"), [("9.19.4", "warning"), ("10.0", "ok")])
