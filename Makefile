@@ -30,7 +30,7 @@ demo: $(RUNTIME) ## run the whole method on the embedded icons data set
 quick: $(RUNTIME) ## every step of the method on small networks, in a minute or two
 	$(BIN)/snakemake --cores all results/icons_quick/report.html -q reason host
 
-study: $(RUNTIME) ## judge the selection: about four processor hours; brings docs/study.md up to date
+study: $(RUNTIME) ## judge the selection: about five processor hours; brings docs/study.md up to date
 	$(BIN)/snakemake --cores all study
 	$(BIN)/python tools/update_study.py
 

@@ -1,9 +1,10 @@
 """Bring docs/study.md and docs/study up to date with what `snakemake study` made.
 
-`make study` runs the studies and then this. Tables and figures are copied to docs/study, those of
-the second set of candidates to docs/study/families; the tables between two marks in docs/study.md
-are replaced. A mark names a kind of table, after the folder of docs/study that it is made from,
-if any: scores, families/scores. `--check` only compares the page with the tables in docs/study.
+`make study` runs the studies and then this. Tables, and the figures that the page shows, are copied
+to docs/study, those of the second set of candidates to docs/study/families; what stands between
+two marks in docs/study.md is made from them. A mark names a kind of table, after the folder of
+docs/study that it is made from, if any: scores, families/scores. `--check` only compares the page
+with the tables in docs/study.
 """
 
 from __future__ import annotations
@@ -34,12 +35,14 @@ def main() -> None:
     parser.add_argument("--results", type=Path, default=ROOT / "results")
     parser.add_argument("--check", action="store_true", help="change nothing; fail if it is old")
     arguments = parser.parse_args()
+    text = PAGE.read_text(encoding="utf-8")
     if not arguments.check:
         for study, kept in STUDIES.items():
             kept.mkdir(exist_ok=True)
             for path in sorted((arguments.results / study / "study").glob("*.*")):
-                keep(path, kept / path.name)
-    text = PAGE.read_text(encoding="utf-8")
+                shown = (kept / path.name).relative_to(PAGE.parent).as_posix()
+                if path.suffix == ".csv" or f"({shown})" in text:
+                    keep(path, kept / path.name)
     current = with_tables(text, KEPT)
     if current == text:
         return
@@ -72,6 +75,8 @@ def with_tables(text: str, folder: Path) -> str:
         source, table = TABLES[mark[3]]
         rows = table(read_csv(folder / (mark[2] or "") / source))
         rows = rows.loc[:, (rows != "-").any()]  # what a study has no training for
+        if rows["samples per class"].nunique() == 1:
+            rows = rows.drop(columns="samples per class")
         return f"{mark[1]}{rows.to_markdown(index=False, disable_numparse=True)}\n{mark[4]}"
 
     return MARKS.sub(written, text)
@@ -85,10 +90,10 @@ def scores_table(summary: pd.DataFrame) -> pd.DataFrame:
             "samples per class": ordered["size"],
             "picked by": ordered["picked_by"],
             "regret": _intervals(ordered, "regret", sign=""),
+            "over the static rule": _intervals(ordered, "over_static"),
             "over random": _intervals(ordered, "over_random"),
             "gain": _intervals(ordered, "gain"),
             "weighted tau": _intervals(ordered, "tau", unit=1, digits=2),
-            "rank": _intervals(ordered, "rank", sign="", unit=1),
             "useful one picked": _counts(ordered),
             "gain, better kept": _intervals(ordered, "kept_gain"),
             "worst target": [f"{100 * worst:+.1f}" for worst in ordered["worst_kept_gain"]],
@@ -96,29 +101,15 @@ def scores_table(summary: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def static_table(summary: pd.DataFrame) -> pd.DataFrame:
-    """One row a way to pick, the least regret first: what it is worth over the static rules."""
-    ordered = by_size(summary[summary["candidates"] > 2].sort_values("regret"))
-    return pd.DataFrame(
-        {
-            "samples per class": ordered["size"],
-            "picked by": ordered["picked_by"],
-            "regret": _intervals(ordered, "regret", sign=""),
-            "over the static rule": _intervals(ordered, "over_static"),
-            "over random": _intervals(ordered, "over_random"),
-            "gain": _intervals(ordered, "gain"),
-        }
-    )
-
-
 def signs_table(signs: pd.DataFrame) -> pd.DataFrame:
     """Three rows a score with a zero: targets of images, of texts, and all across modalities.
 
-    signs.csv has the other combinations of modalities.
+    signs.csv has the other combinations of modalities, and the scores of blocks.
     """
     every, other = signs["modality"] == ALL, signs["modality"] == "other"
     single = signs["target_modality"] != ALL
-    signs = signs[(single & every) | (~single & other)]
+    features = ~signs["score"].str.contains("_blocks")
+    signs = signs[features & ((single & every) | (~single & other))]
     table = {
         "samples per class": signs["size"],
         "score": signs["score"],
@@ -129,7 +120,7 @@ def signs_table(signs: pd.DataFrame) -> pd.DataFrame:
         table[title] = signs[side]
         table[f"{title}: gain over both"] = _intervals(signs, f"{side}_over_mean")
         table[f"{title}: over the longer"] = _intervals(signs, f"{side}_gain")
-        table[f"{title}: share that gains"] = _intervals(signs, f"{side}_helped", sign="", digits=0)
+        table[f"{title}: share that gains"] = _percent(signs[f"{side}_helped"], digits=0)
     table["area under the curve"] = [f"{area:.2f}" for area in signs["auc"]]
     return pd.DataFrame(table)
 
@@ -208,7 +199,6 @@ def baselines_table(gains: pd.DataFrame) -> pd.DataFrame:
 # by kind of table: the file that it is made from, and how
 TABLES: dict[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
     "scores": ("summary.csv", scores_table),
-    "static": ("summary.csv", static_table),
     "signs": ("signs.csv", signs_table),
     "verdicts": ("verdicts.csv", verdicts_table),
     "gains": ("gains.csv", gains_table),
@@ -217,8 +207,8 @@ TABLES: dict[str, tuple[str, Callable[[pd.DataFrame], pd.DataFrame]]] = {
 }
 
 
-def _percent(values: pd.Series[float]) -> list[str]:
-    return [f"{value:.1%}" for value in values]
+def _percent(values: pd.Series[float], digits: int = 1) -> list[str]:
+    return ["-" if np.isnan(value) else f"{value:.{digits}%}" for value in values]
 
 
 def _on_the_way(rows: pd.DataFrame) -> list[str]:

@@ -20,9 +20,10 @@ def test_the_page_is_what_its_tables_make_it() -> None:
 
 
 def test_every_table_of_the_page_is_filled_and_every_figure_there() -> None:
+    both = {"gains", "scores", "signs", "verdicts"}
     filled = set(re.findall(r"<!-- table: ([\w/]+) -->\n\| ", TEXT))
-    assert filled == {"scores", "gains", "joint", "baselines"}
-    linked = re.findall(r"\]\((study/[\w.]+)\)", TEXT)
+    assert filled == {"baselines", "joint", *both, *(f"families/{name}" for name in both)}
+    linked = re.findall(r"\]\((study/[\w./]+)\)", TEXT)
     assert linked and all((update_study.PAGE.parent / path).is_file() for path in linked)
 
 
@@ -32,23 +33,25 @@ def with_interval(name: str, value: float) -> dict[str, float]:
 
 
 def test_a_mark_may_name_the_folder_of_another_study(tmp_path: Path) -> None:
-    """The least regret is first, and a choice of two is left out."""
+    """Least regret first, no choice of two, and no column of what is not there."""
     rows = [
-        {"size": 10, "picked_by": name, "candidates": count}
+        {"size": 10, "picked_by": name, "candidates": count, "cells": 4, "planted": float("nan")}
         | with_interval("over_static", over)
         | with_interval("regret", 0.05 - over)
-        | with_interval("over_random", 0.0)
-        | with_interval("gain", 0.1)
+        | {"worst_kept_gain": -0.05}
         for name, count, over in (("knn", 4, 0.01), ("leep", 4, 0.03), ("cka", 2, 0.0))
     ]
+    for name in ("over_random", "gain", "tau", "kept_gain"):
+        rows = [row | with_interval(name, 0.1) for row in rows]
     (tmp_path / "families").mkdir()
     pd.DataFrame(rows).to_csv(tmp_path / "families" / "summary.csv", index=False)
-    page = "before\n<!-- table: families/static -->\nold\n<!-- end -->\nafter\n"
+    page = "before\n<!-- table: families/scores -->\nold\n<!-- end -->\nafter\n"
     made = update_study.with_tables(page, tmp_path).splitlines()
     assert (made[0], made[-2], made[-1]) == ("before", "<!-- end -->", "after")
-    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in made[4:-2]]
-    assert [row[1] for row in cells] == ["leep", "knn"]
-    assert cells[1][2:4] == ["4.0 (2.0 to 6.0)", "+1.0 (-1.0 to +3.0)"]
+    head, _, *cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in made[2:-2]]
+    assert [row[0] for row in cells] == ["leep", "knn"]
+    assert cells[1][1:3] == ["4.0 (2.0 to 6.0)", "+1.0 (-1.0 to +3.0)"]
+    assert "samples per class" not in head and "useful one picked" not in head
 
 
 def signs_row(target: str, candidate: str, **below: float) -> dict[str, object]:
@@ -67,16 +70,10 @@ def test_the_table_of_signs_says_what_each_side_gains(tmp_path: Path) -> None:
     pd.DataFrame([*rows, signs_row("text", "all", gain=-0.01)]).to_csv(tmp_path / "signs.csv")
     made = update_study.with_tables("<!-- table: signs -->\n<!-- end -->", tmp_path)
     cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in made.splitlines()[1:-1]]
-    assert [row[2:4] for row in cells[2:]] == [["all", "other"], ["text", "all"]]
-    assert cells[2][4:9] == [
-        "12",
-        "+6.2 (+4.2 to +8.2)",
-        "+5.0 (+3.0 to +7.0)",
-        "75 (73 to 77)",
-        "0",
-    ]
-    assert cells[0][9:] == ["not above: over the longer", "area under the curve"]
-    assert [row[9] for row in cells[2:]] == ["-", "-1.0 (-3.0 to +1.0)"]
+    assert [row[1:3] for row in cells[2:]] == [["all", "other"], ["text", "all"]]
+    assert cells[2][3:8] == ["12", "+6.2 (+4.2 to +8.2)", "+5.0 (+3.0 to +7.0)", "75%", "0"]
+    assert cells[0][8:] == ["not above: over the longer", "area under the curve"]
+    assert [row[8] for row in cells[2:]] == ["-", "-1.0 (-3.0 to +1.0)"]
 
 
 def test_of_the_scores_what_is_kept_is_short(tmp_path: Path) -> None:
