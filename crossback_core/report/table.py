@@ -253,11 +253,13 @@ def readable(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _balanced(frame: pd.DataFrame) -> dict[str, pd.Series[str]]:
-    """Return the mean accuracy over classes, where that is another than over samples."""
+    """Return the product's mean accuracy over classes, where that is another than over samples."""
     balanced = frame["test_balanced_accuracy"]
     if ((balanced - frame["test_accuracy"]).abs() < _SAME).all():
         return {}
-    return {"balanced": balanced.map("{:.1%}".format)}
+    one = (frame["trainings"] == 1).all()  # else the accuracy beside it is a mean of several
+    title = "balanced" if one else "product's, balanced"
+    return {title: balanced.map("{:.1%}".format)}
 
 
 def points_of(gain: Gain) -> str:

@@ -256,6 +256,8 @@ def test_classes_of_unequal_size_have_a_column():
     assert "balanced" not in readable(summary_table([recorded.target("3")]))
     uneven = summary_table([recorded.target("3", test_balanced_accuracy=0.4)])
     assert readable(uneven)["balanced"].tolist() == ["40.0%"]
+    several = readable(uneven.assign(trainings=3))  # whose mean the accuracy beside it is
+    assert several["product's, balanced"].tolist() == ["40.0%"]
 
 
 def test_the_report_needs_nothing_else(page, tmp_path):
