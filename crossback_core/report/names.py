@@ -67,11 +67,6 @@ def shortened(name: str) -> str:
     return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1].rstrip()}…"
 
 
-def counted(count: int, what: str) -> str:
-    """Return such as "1 candidate" and "2 candidates"."""
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
-
-
 def names_of(inputs: ReportInputs) -> Mapping[str, Named]:
     """Return how every task of the report is called, by id, in the order of ids."""
     known = {each.task: (each.modality, each.classes) for each in inputs.networks}

@@ -11,7 +11,8 @@ from typing import Any
 from crossback_core.data.names import by_number
 from crossback_core.records import Parent, Record, SelectionRecord, TargetRecord, Tried
 from crossback_core.report.inputs import ReportInputs
-from crossback_core.report.names import Named, counted
+from crossback_core.report.names import Named
+from crossback_core.wording import counted
 
 _SPARE = {"initial"}  # files that a finished project may remove: a link to them would be dead
 

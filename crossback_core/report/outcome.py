@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from crossback_core.records import BaselineRecord, TargetRecord, read_record
-from crossback_core.report.table import format_rows, guesses, points_of, summary_table
+from crossback_core.report.table import NO_BETTER, format_rows, guesses, points_of, summary_table
 
 
 def outcome_line(record: TargetRecord, *, dataset: str) -> str:
     """Say in one line what became of a target: its accuracies are on test data."""
     said = _became(record, f"target {record.target} of {dataset}: {record.test_accuracy:.1%}")
-    return f"{said}; no better than guessing" if guesses(record) else said
+    return f"{said}; {NO_BETTER}" if guesses(record) else said
 
 
 def _became(record: TargetRecord, reached: str) -> str:

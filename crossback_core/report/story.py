@@ -12,10 +12,11 @@ from crossback_core.data.names import by_number
 from crossback_core.learning.verdict import Comparison, Gain, Verdict, accuracy_interval
 from crossback_core.records import SelectionRecord, StackingRecord, TargetRecord
 from crossback_core.report.heatmap import DIGITS, apart, written
-from crossback_core.report.names import Named, counted
+from crossback_core.report.names import Named
+from crossback_core.report.table import NO_BETTER
+from crossback_core.wording import counted
 
 _CHANCE = 0.05  # a second candidate that luck beats more often does not count
-_NO_BETTER = "no better than guessing"
 _MEANING = {
     "helps": "the interval is above zero",
     "hurts": "the interval is below zero",
@@ -173,7 +174,7 @@ def _guesses(row: Mapping[Any, Any]) -> str:
         return ""
     bounds = f"{100 * row['test_accuracy_low']:.0f} to {100 * row['test_accuracy_high']:.0f}"
     return (
-        f"{_NO_BETTER.capitalize()}: the product is right on {percent(row['test_accuracy'])} of"
+        f"{NO_BETTER.capitalize()}: the product is right on {percent(row['test_accuracy'])} of"
         f" {row['test_samples']} test samples, 95 % interval {bounds}; always the most frequent"
         f" class would be on {percent(row['majority_test_accuracy'])}."
     )
@@ -207,7 +208,7 @@ def accuracy_row(
         gain=Measured(points(row["gain"]), _bounds(made.test_gain, points) if made else ""),
         balanced_baseline=Measured(percent(record.baseline_test_balanced_accuracy)),
         balanced=Measured(percent(record.test_balanced_accuracy)),
-        verdict=Measured(record.verdict, _NO_BETTER if row["no_better_than_guessing"] else ""),
+        verdict=Measured(record.verdict, NO_BETTER if row["no_better_than_guessing"] else ""),
     )
 
 

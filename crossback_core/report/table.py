@@ -11,9 +11,12 @@ import pandas as pd
 from crossback_core.data.names import by_number, numbers_first, with_modality
 from crossback_core.learning.verdict import NO_CANDIDATE, Gain, Verdict, accuracy_interval
 from crossback_core.records import BaselineRecord, TargetRecord
-from crossback_core.report.names import Named, counted
+from crossback_core.report.names import Named
+from crossback_core.wording import counted
 
 _TEXT_WIDTH = 120
+NO_BETTER = "no better than guessing"
+
 _SAME = 0.02  # what accuracies may differ by for being means over classes of nearly one size
 _LISTS = ("classes", "backbone_classes")
 
@@ -162,7 +165,7 @@ def guessing_sentence(frame: pd.DataFrame) -> str:
         f" always the most frequent class: {row['majority_test_accuracy']:.1%})"
         for row in frame[frame["no_better_than_guessing"]].to_dict("records")
     ]
-    return f"No better than guessing: {', '.join(told)}." if told else ""
+    return f"{NO_BETTER.capitalize()}: {', '.join(told)}." if told else ""
 
 
 def guesses(record: TargetRecord) -> bool:
