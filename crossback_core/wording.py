@@ -40,6 +40,24 @@ def counted(count: int, thing: str) -> str:
     return f"{count:,} {thing}{'' if count == 1 else plural}"
 
 
+def with_name(id_: str, name: str) -> str:
+    """Write which task is meant: its id, and its name in brackets if it has one."""
+    return f"{id_} ({name})" if name else id_
+
+
+def check_task_name(name: object) -> None:
+    """Refuse a name of a task that is neither nothing nor plain.
+
+    Raises:
+        ValueError: It is such a one.
+    """
+    if name != "" and not is_plain(name):
+        raise ValueError(
+            f"a task is named {printable(repr(name), longest=100)}, which is no name: give text"
+            " without control characters, or nothing"
+        )
+
+
 def is_plain(name: object) -> bool:
     """Say whether a value is a text that may be a name.
 

@@ -80,6 +80,7 @@ rule prepare_task:
         **computed(samples_of(task_id), members=members, train_per_class=train_per_class(task_id)),
         task=task_id,
         dataset=setting("dataset"),
+        joint=joint_network,
     message:
         "Prepare task {wildcards.task} of {wildcards.dataset}"
     script:

@@ -70,6 +70,7 @@ def _task(network: Network, task: str) -> dict[str, Any]:
     return {
         "number": network.position(task),
         "task": task,
+        "name": spec.name,
         "modality": spec.modality,
         "classes": list(spec.classes),
         "width": spec.width,

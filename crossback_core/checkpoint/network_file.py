@@ -32,7 +32,7 @@ from crossback_core.version import __version__
 from crossback_core.wording import printable
 
 # Which version wrote an older format.
-_WRITERS = {1: "0.1"} | dict.fromkeys((2, 3, 4), "0.2 before its release")
+_WRITERS = {1: "0.1"} | dict.fromkeys((2, 3, 4, 5), "0.2 before its release")
 
 _ENTRIES = {"format", "body", "tasks", "record", "values", "inputs", "heads", "seen", "recipes"}
 _ENTRIES |= {"digest"}

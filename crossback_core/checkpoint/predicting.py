@@ -34,7 +34,7 @@ class Prediction:
         task: Id of the task; the newest one where none was asked for.
         classes: All classes of the task, the most likely one first; none where there is a problem.
         probabilities: Of these classes, in their order; they sum to 1.
-        tokens: How much of a text was read, and how much of that was unknown; None for others.
+        tokens: How much of a text was read, and how much of that unknown or new; None for others.
         problem: Why the input could not be read; nothing where it was.
     """
 
@@ -63,23 +63,24 @@ class Predictions(tuple[Prediction, ...]):
             top: How many classes of each, 1 or more.
 
         Returns:
-            Columns `source`, `class`, `probability`, `rank` (from 1), `task`, `tokens`, `unknown`,
-            `cut` (all three of texts) and `problem`; where there is one, it is the only row of its
-            input, without rank, class and probability.
+            Columns `source`, `class`, `probability`, `rank` (from 1), `task`, of texts `tokens`,
+            `unknown`, `new` and `cut` (see `TokenCount`), and `problem`; where there is one, it is
+            the only row of its input, without rank, class and probability.
         """
         if top < 1:
             raise ValueError(f"top is {top}: it must be at least 1")
         frame = pd.DataFrame([row for each in self for row in _rows(each, top)], columns=_COLUMNS)
-        counts = dict.fromkeys(("rank", "tokens", "unknown", "cut"), "Int64")
+        counts = dict.fromkeys(("rank", *_TOKENS), "Int64")
         return frame.astype({**counts, "probability": float})
 
 
-_COLUMNS = ["source", "class", "probability", "rank", "task", "tokens", "unknown", "cut", "problem"]
+_TOKENS = ("tokens", "unknown", "new", "cut")
+_COLUMNS = ["source", "class", "probability", "rank", "task", *_TOKENS, "problem"]
 
 
 def _rows(each: Prediction, top: int) -> Iterator[list[Any]]:
     count = each.tokens
-    read = [None] * 3 if count is None else [count.read, count.unknown, count.cut]
+    read = [None] * 4 if count is None else [count.read, count.unknown, count.new, count.cut]
     pairs = list(zip(each.classes, each.probabilities, strict=True))[:top]
     ranked: list[list[Any]] = [[*pair, rank] for rank, pair in enumerate(pairs, start=1)]
     for found in ranked or [[None, None, None]]:

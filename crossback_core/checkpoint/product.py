@@ -77,11 +77,27 @@ class Product:
         """The tasks by id: modality, names of the classes, width."""
         return self.network.tasks
 
+    def find(self, task: str | int | None = None) -> TaskSpec:
+        """Return what is known about a task.
+
+        Args:
+            task: Its id, or its name where no other task has that one; None is the newest task.
+
+        Raises:
+            ValueError: There is no such task; the message lists those that there are.
+        """
+        if task is None:
+            return self.network.newest
+        named = [spec for spec in self.network.specs if spec.name == task]
+        if len(named) == 1 and task not in self.tasks:
+            return named[0]
+        return self.network.specs[self.network.position(str(task)) - 1]
+
     def logits(self, *, task: str | int, inputs: Inputs) -> Tensor:
         """Compute the logits of a task.
 
         Args:
-            task: Id of the task, such as "image-animals" or 14.
+            task: Id of the task, such as "image-animals" or 14, or its name.
             inputs: Images as uint8 (n, 3, height, width), or embedded texts as a pair of float32
                 (n, tokens, channels) and a bool mask (n, tokens), True at real tokens: what
                 `Split.inputs` of a task file returns. At least one.
@@ -93,7 +109,7 @@ class Product:
             ValueError: The network has no such task, or the inputs are of another type or shape;
                 the message says of which, and what is wanted.
         """
-        model = self._model(task)
+        model = self._model(self.find(task).task)
         values, mask = _batch(inputs)
         spec = model.spec
         MODALITIES.find(spec.modality).check_inputs(values, mask, spec.channels)
@@ -138,7 +154,7 @@ class Product:
                 that exists and has a suffix of a modality (photo.jpg, note.txt). What looks like
                 such a name, with no blank in it, is never taken for a sentence. Arrays are uint8
                 (height, width, 3), or a batch of these. What `logits` takes is taken as well.
-            task: Its id; None is the newest task. The result names it.
+            task: Its id or its name; None is the newest task. The result tells which.
             encoder: Folder of the encoder that reads the task's texts, if it has moved.
             threads: How many inputs are read at a time; None is as many as there are processors,
                 8 at most.
@@ -154,7 +170,7 @@ class Product:
                 the task; there is no such task, or it does not know how raw input is read; the
                 encoder has changed.
         """
-        spec = self._spec(task)
+        spec = self.find(task)
         if _is_prepared(inputs):
             logits = self.logits(task=spec.task, inputs=inputs)
             return Predictions(
@@ -227,18 +243,13 @@ class Product:
             return None
         return sum(content in seen.train for content in data.train.contents)
 
-    def _spec(self, task: str | int | None) -> TaskSpec:
-        if task is None:
-            return self.network.newest
-        return self.network.specs[self.network.position(str(task)) - 1]
-
     def _reader(self, spec: TaskSpec, encoder: str | None) -> Reader:
         """Make what reads raw input of a task on first use: loading an encoder takes seconds."""
         recipe = self.network.recipes[self.network.position(spec.task) - 1]
         if recipe is None:
             raise ValueError(
-                f"task {spec.task} (modality {spec.modality}) does not know how raw input is read:"
-                " its data set does not say it; give prepared tensors (see `logits`)"
+                f"task {spec.called}, of modality {spec.modality}, does not know how raw input is"
+                " read: its data set does not say it; give prepared tensors (see `logits`)"
             )
         modality = MODALITIES.find(spec.modality)
         key = spec.task, encoder
@@ -246,12 +257,11 @@ class Product:
             self._readers.setdefault(key, modality.reader(recipe, spec.channels, encoder))
         return self._readers[key]
 
-    def _model(self, task: str | int) -> TaskModel:
+    def _model(self, task: str) -> TaskModel:
         """Settle a task on first use."""
-        id_ = str(task)
-        if id_ not in self._models:  # two threads may both settle it: they get the first one's
-            self._models.setdefault(id_, self.network.settled(id_))
-        return self._models[id_]
+        if task not in self._models:  # two threads may both settle it: they get the first one's
+            self._models.setdefault(task, self.network.settled(task))
+        return self._models[task]
 
 
 def _is_prepared(inputs: object) -> TypeGuard[Inputs]:

@@ -122,7 +122,7 @@ def _check_fits(given: Given, task: TaskSpec, tasks: Sequence[TaskSpec]) -> None
     fitting = [each.task for each in tasks if each.modality in found]
     hint = f"give task={' or '.join(fitting)}" if fitting else "no task of this network reads that"
     raise ValueError(
-        f"{shown} is of modality {' or '.join(found)}, but task {task.task} reads modality"
+        f"{shown} is of modality {' or '.join(found)}, but task {task.called} reads modality"
         f" {task.modality}: {hint}"
     )
 

@@ -30,7 +30,7 @@ EXPORT_EXAMPLES = (
 def export(
     model: Model,
     task: Annotated[
-        str | None, typer.Option(help="The task by its id; the newest one if not said.")
+        str | None, typer.Option(help="The task by its id or name; the newest one if not said.")
     ] = None,
     to: Annotated[Path, typer.Option(help="Folder of the files; it is made.")] = Path("export"),
     format_: Annotated[Files, typer.Option("--format", help="What is written.")] = Files.both,

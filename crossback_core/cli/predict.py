@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from crossback_core.checkpoint.predicting import Prediction, Predictions
 
 
+_COUNTS = ("unknown", "new", "read")
 _WHOLE = 10**9  # characters: nothing is cut off
 
 
@@ -49,7 +50,7 @@ def predict(
         ),
     ],
     task: Annotated[
-        str | None, typer.Option(help="The task by its id; the newest one if not said.")
+        str | None, typer.Option(help="The task by its id or name; the newest one if not said.")
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="Classes that are shown of each input.")] = 5,
     encoder: Annotated[
@@ -78,8 +79,8 @@ def predict(
         raise screen.Failure(worded(error)) from error
     assert isinstance(found, Predictions)  # of a list
     if task is None and len(product.tasks) > 1:
-        others = ", ".join(each for each in product.tasks if each != found[0].task)
-        screen.note(f"By task {found[0].task}, the newest; --task: {others}", beside=True)
+        *others, newest = (spec.called for spec in product.tasks.values())
+        screen.note(f"By task {newest}, the newest; --task: {', '.join(others)}", beside=True)
     if format_ is RowFormat.csv:
         screen.data(_csv(found, top))
     elif format_ is RowFormat.json:
@@ -129,11 +130,12 @@ def _rows(found: Sequence[Prediction], top: int) -> list[dict[str, object]]:
 def _tell_unknown(found: Sequence[Prediction]) -> None:
     """Warn of texts of which not all was read: the table has no room for it."""
     counts = [each.tokens for each in found if each.tokens is not None]
-    unknown = sum(each.unknown for each in counts)
-    if unknown:
-        read = sum(each.read for each in counts)
-        tokens = counted(read, "token")
-        screen.warn(f"unknown to the encoder of this task: {unknown:,} of {tokens}")
+    unknown, new, read = (sum(getattr(it, name) for it in counts) for name in _COUNTS)
+    if unknown or new:
+        screen.warn(
+            f"of {counted(read, 'token')} {unknown:,} unknown to the encoder of this task, {new:,}"
+            " in no text that it was trained on"
+        )
     cut = sum(each.cut > 0 for each in counts)
     if cut:
         screen.warn(

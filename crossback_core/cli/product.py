@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from crossback_core.cli import screen
-from crossback_core.wording import counted
+from crossback_core.wording import counted, with_name
 
 _SHOWN = 5  # classes of a task in a table
 _HASH = 12  # digits of a hash in a table
@@ -90,7 +90,7 @@ def _task_row(task: Mapping[str, Any]) -> dict[str, object]:
     dots = ", ..." if len(classes) > _SHOWN else ""
     return {
         "number": task["number"],
-        "task": task["task"],
+        "task": with_name(task["task"], task["name"]),
         "modality": task["modality"],
         "width": f"{task['width']:.2f}",
         "owned": f"{task['owned']:.1%}",
@@ -137,11 +137,12 @@ def evaluate(
         found = product.evaluate(task, split=split.value, allow_seen=allow_seen)
     except ValueError as error:
         raise screen.Failure(worded(error)) from error
-    values = {"task": task.task, "split": split.value, **found}
+    values = {"task": task.task, "name": task.name, "split": split.value, **found}
     if format_ is Format.json:
         screen.data(json.dumps(values, indent=2, ensure_ascii=False))
         return
-    row = {**values, "accuracy": f"{found['accuracy']:.1%}", "loss": f"{found['loss']:.3f}"}
+    shown = {"accuracy": f"{found['accuracy']:.1%}", "loss": f"{found['loss']:.3f}"}
+    row = {"task": task.called, "split": split.value, **found, **shown}
     unknown = {name: "unknown" for name, value in row.items() if value is None}
     screen.table([row | unknown], right=("accuracy", "loss", "samples", "seen", "trained_on"))
 

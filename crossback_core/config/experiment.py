@@ -49,7 +49,7 @@ class TopSettings:
 class JointTask:
     """A network trained on the classes of several tasks at once."""
 
-    name: Annotated[Text, Field(description="what reports call it")]
+    name: Annotated[Text, Field(description="what reports call it, and files made from now on")]
     tasks: Annotated[Ids, Field(description="whose classes it knows")]
     targets: Annotated[
         IdsOrAll, Field(description="whose candidate it is; if not said, of all but its own tasks")

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from crossback_core.data.prepare import make_task
     from crossback_core.data.task_file import Split, TaskData, load_task, save_task
 
-TASK_FORMAT = 3  # raised whenever a task file of before cannot be read any more
+TASK_FORMAT = 4  # raised whenever a task file of before cannot be read any more
 
 __all__ = [
     "TASK_FORMAT",

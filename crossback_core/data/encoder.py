@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossback_core.data.contents import content_hash
-from crossback_core.data.recipe import Recipe, TokenCount
+from crossback_core.data.recipe import Recipe
 from crossback_core.data.text import Texts, check_characters, read_caption
 from crossback_core.lazy import Lazy
 from crossback_core.wording import printable
@@ -132,19 +132,17 @@ class Encoder:
         contents = [content_hash(text) for text in texts]
         return replace(found, contents=contents, recipe=self._recipe())
 
-    def counts(self, texts: Sequence[str]) -> list[TokenCount]:
-        """Count the tokens of texts, without those that the tokenizer adds to each."""
-        whole = self.tokenizer(list(texts), truncation=False, verbose=False)["input_ids"]
-        added, most = self.tokenizer.num_special_tokens_to_add(), self.settings.text_length
-        unknown = self.tokenizer.unk_token_id
-        return [
-            TokenCount(
-                read=max(0, min(len(ids), most) - added),
-                unknown=ids[:most].count(unknown),
-                cut=max(0, len(ids) - most),
-            )
-            for ids in whole
-        ]
+    def words(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return the tokens of whole texts, without those that the tokenizer adds to each."""
+        found: list[list[int]] = self.tokenizer(
+            list(texts), add_special_tokens=False, truncation=False, verbose=False
+        )["input_ids"]
+        return found
+
+    def kept(self, words: list[int]) -> list[int]:
+        """Return those of a text's own tokens that are read: it is cut where it is too long."""
+        most = self.settings.text_length - self.tokenizer.num_special_tokens_to_add()
+        return words[-most:] if self.tokenizer.truncation_side == "left" else words[:most]
 
     def digest(self) -> str:
         """Return a hash of all that decides how it reads, whatever files that is stored in."""
@@ -313,7 +311,7 @@ def _contextual(model: Any, ids: list[list[int]], name: str) -> Texts:
             ) from error
         for place, states in zip(batch, found, strict=True):
             table[rows[place]] = _half(states[: lengths[place]], name)
-    return Texts(rows, table)
+    return Texts(rows, table, words=ids)
 
 
 @contextmanager

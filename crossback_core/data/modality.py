@@ -28,7 +28,7 @@ class Packed:
         contents: Hash of what each sample was read from (see `content_hash`), anything for those
             skipped. None takes hashes of the values; where they are rows of a table, of which
             another task has another one, the samples stay without.
-        recipe: What reading more of them takes; None where none can be read.
+        recipe: What reading more of them takes; None where none can be read. See `recipe_of`.
     """
 
     problems: list[str]
@@ -50,6 +50,14 @@ class Packed:
         if len(shapes) > 1:
             raise ValueError(f"samples of shapes {shapes[0]} and {shapes[1]}")
         return torch.stack(kept)
+
+    def recipe_of(self, trained: Sequence[int]) -> Recipe | None:
+        """Return the recipe of a task that is trained on some of the samples; by default, of any.
+
+        Args:
+            trained: Which, none of them skipped.
+        """
+        return self.recipe
 
     def contents_of(self, rows: Sequence[int]) -> tuple[str, ...] | None:
         """Return the hashes of some samples, none of them skipped; None if there are none."""

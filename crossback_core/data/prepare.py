@@ -32,6 +32,7 @@ def make_task(
     members: Sequence[str],
     train_per_class: int | None,
     seed: int,
+    name: str = "",
     threads: int = 1,
 ) -> tuple[TaskData, pd.DataFrame]:
     """Read the samples of one task.
@@ -46,6 +47,7 @@ def make_task(
         train_per_class: The most training samples per class; None takes all. Validation and test
             stay whole, and a smaller choice is part of a larger one.
         seed: Decides which training samples are chosen.
+        name: What people call the task; nothing where its id tells.
         threads: How many images are decoded at a time.
 
     Returns:
@@ -63,11 +65,15 @@ def make_task(
     packed = modality.pack(read(Path(raw), rows["source"].tolist(), settings, threads=threads))
     kept, skipped = without_problems(rows.assign(problem=packed.problems), settings)
     _check_classes(kept, classes, task)
+    trained = kept.index[kept["split"] == "train"].tolist()
     _tell_copies(kept, packed.contents_of(kept.index.tolist()), task)
     splits = {
         name: _split(modality, packed, kept[kept["split"] == name], classes) for name in SPLITS
     }
-    return TaskData(task=task, classes=classes, **splits, recipe=packed.recipe), skipped
+    data = TaskData(
+        task=task, name=name, classes=classes, **splits, recipe=packed.recipe_of(trained)
+    )
+    return data, skipped
 
 
 def _reader(kind: str, modality: str) -> SampleReader:

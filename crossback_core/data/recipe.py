@@ -39,11 +39,13 @@ class TokenCount:
     Attributes:
         read: Tokens of it that the network is given, without those that an encoder adds.
         unknown: How many of these are unknown: they all look alike to the network.
+        new: How many of the others no text has that the task was trained on.
         cut: How many more it has, beyond the length that the task allows.
     """
 
     read: int
     unknown: int
+    new: int
     cut: int
 
 

@@ -18,7 +18,7 @@ from crossback_core.data.recipe_file import pack_recipes, unpack_recipes
 from crossback_core.data.settings import SPLITS
 from crossback_core.section import shown
 from crossback_core.storage.archive import ForeignError, entry, load_archive, save_archive
-from crossback_core.wording import is_plain, printable
+from crossback_core.wording import check_task_name, is_plain, printable, with_name
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,6 +103,7 @@ class TaskData:
         validation: What decides.
         test: What is reported.
         recipe: What reading more samples takes; None where that is not known.
+        name: What people call it; nothing where its id tells.
     """
 
     task: str
@@ -111,11 +112,13 @@ class TaskData:
     validation: Split
     test: Split
     recipe: Recipe | None = None
+    name: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what is not one task."""
         if not is_plain(self.task):
             raise ValueError(f"task {shown(self.task)} is not an id: give it as text")
+        check_task_name(self.name)
         distinct = len(set(self.classes)) == len(self.classes) > 1
         if not distinct or not all(map(is_plain, self.classes)):
             raise ValueError(f"classes {shown(self.classes)} are not two or more distinct names")
@@ -142,6 +145,11 @@ class TaskData:
             )
 
     @property
+    def called(self) -> str:
+        """What a person is told of: its id, and its name if it has one."""
+        return with_name(self.task, self.name)
+
+    @property
     def modality(self) -> str:
         """Name of the samples' modality."""
         return self.train.modality.name
@@ -164,6 +172,7 @@ def save_task(data: TaskData, path: str | Path) -> None:
     payload: dict[str, Any] = {
         "format": TASK_FORMAT,
         "task": data.task,
+        "name": data.name,
         "modality": data.modality,
         "classes": list(data.classes),
         "table": data.train.table,
@@ -220,6 +229,7 @@ def _task_from(payload: dict[str, Any]) -> TaskData:
         task=entry(payload, "task", str),
         classes=_names(payload, "classes"),
         recipe=recipe,
+        name=entry(payload, "name", str),
         **splits,
     )
 

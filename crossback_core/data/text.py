@@ -38,13 +38,17 @@ class Texts:
         ids: The rows of `embeddings` that each text consists of; a text without any is skipped.
         embeddings: float16 (vocabulary, embedding).
         contents: Hash of each text, see `content_hash`; None takes that of its embeddings.
-        recipe: What reading more of them takes, its `longest` aside; None where none can be read.
+        recipe: What reading more of them takes, but for what `PackedTexts` adds; None where none
+            can be read.
+        words: The ids that the vocabulary gives the tokens of each text; None where these are
+            `ids`.
     """
 
     ids: list[list[int]]
     embeddings: npt.NDArray[np.float16]
     contents: list[str] | None = None
     recipe: Recipe | None = None
+    words: list[list[int]] | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from crossback_core.data.wordpieces import Wordpieces
 from crossback_core.section import STRICT, Count, Text
 
 _MOST = 2**14  # tokens of a text
+_TRAINED = "trained"  # array of a recipe: a bit for each id of a token, set where trained on
 _Longest = Annotated[int, Field(ge=1, le=_MOST)]
 
 
@@ -46,11 +47,45 @@ class _Cut:
     longest: _Longest
 
 
-def with_longest(recipe: Recipe, longest: int) -> Recipe | None:
-    """Complete the recipe of texts, whose longest has so many tokens; refuse giant ones."""
+def completed(recipe: Recipe, longest: int, trained: Iterable[Sequence[int]]) -> Recipe | None:
+    """Complete the recipe of texts that an encoder or a table has read.
+
+    Args:
+        recipe: Of the encoder or the table.
+        longest: Tokens of the longest text; there is no recipe of giant ones.
+        trained: The tokens of each text that is trained on, by their ids in the vocabulary.
+    """
     if longest > _MOST:
         return None
-    return replace(recipe, values={**recipe.values, "longest": longest})
+    ids = np.unique([token for text in trained for token in text])
+    bits = np.zeros(1 + ids.max(), dtype=np.uint8)
+    bits[ids] = 1
+    return Recipe(
+        {**recipe.values, "longest": longest}, {**recipe.arrays, _TRAINED: np.packbits(bits)}
+    )
+
+
+def _trained_of(recipe: Recipe) -> frozenset[int]:
+    """Return the ids of the tokens that texts have which a task was trained on."""
+    bits = recipe.arrays[_TRAINED]
+    if bits.dtype != np.uint8 or bits.ndim != 1:
+        raise ValueError(
+            f"the {_TRAINED} tokens of a recipe are {bits.dtype} {bits.shape}, not bits"
+        )
+    return frozenset(np.flatnonzero(np.unpackbits(bits)).tolist())
+
+
+def _count(
+    words: Sequence[int], read: Sequence[int], unknown: int | None, trained: frozenset[int]
+) -> TokenCount:
+    """Count the tokens of a text, and those of them that are read."""
+    new = sum(token not in trained for token in read if token != unknown)
+    return TokenCount(
+        read=len(read),
+        unknown=sum(token == unknown for token in read),
+        new=new,
+        cut=len(words) - len(read),
+    )
 
 
 def _open(given: Path | str) -> str:
@@ -77,7 +112,8 @@ class EncoderReader(Reader):
 
     def __init__(self, recipe: Recipe, channels: int, elsewhere: str | None = None) -> None:
         self._recipe = recipe
-        self.wanted = read_recipe(recipe, Encoded, arrays=())
+        self.wanted = read_recipe(recipe, Encoded, arrays=(_TRAINED,))
+        self._trained = _trained_of(recipe)
         self._place = elsewhere or self.wanted.encoder
         self._lock = threading.Lock()  # its tokenizer serves one thread at a time
         self._loaded: Encoder | None = None
@@ -92,7 +128,9 @@ class EncoderReader(Reader):
         encoder = self.encoder()
         with self._lock:
             texts = encoder.encode(opened, warn=False)
-            counts = encoder.counts(opened)
+            words = encoder.words(opened)
+        unknown = encoder.tokenizer.unk_token_id
+        counts = [_count(each, encoder.kept(each), unknown, self._trained) for each in words]
         return Gathered(replace(texts, recipe=self._recipe), counts)
 
     def encoder(self) -> Encoder:
@@ -159,9 +197,10 @@ class TableReader(Reader):
 
     def __init__(self, recipe: Recipe, channels: int) -> None:
         self._recipe = recipe
-        self.most = read_recipe(recipe, _Cut, arrays=("words", "table")).longest
+        self.most = read_recipe(recipe, _Cut, arrays=("words", "table", _TRAINED)).longest
         self.table = recipe.arrays["table"]
         self._ids = _ids(recipe.arrays["words"])
+        self._trained = _trained_of(recipe)
         _check_table(self.table, (len(self._ids), channels))
         self._pieces: Wordpieces | None = None
         self.size = self.most * channels
@@ -174,7 +213,7 @@ class TableReader(Reader):
         """Look up texts; what is longer than those of the task is cut: no place was learned."""
         known = self.pieces()
         whole = [known.of(text) for text in opened]
-        counts = [self._count(pieces, known.unknown) for pieces in whole]
+        counts = [_count(it, it[: self.most], known.unknown, self._trained) for it in whole]
         ids = [known.rows(pieces[: self.most]) for pieces in whole]
         return Gathered(Texts(ids, self.table, recipe=self._recipe), counts)
 
@@ -182,10 +221,6 @@ class TableReader(Reader):
         """Return what cuts texts; make it on first use."""
         self._pieces = self._pieces or Wordpieces(self._ids)
         return self._pieces
-
-    def _count(self, pieces: Sequence[int], unknown: int) -> TokenCount:
-        read = pieces[: self.most]
-        return TokenCount(len(read), read.count(unknown), len(pieces) - len(read))
 
 
 def _ids(words: npt.NDArray[Any]) -> dict[str, int]:

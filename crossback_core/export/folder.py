@@ -57,7 +57,7 @@ def export_task(
     Args:
         path: A checkpoint.
         folder: Where to; it is made.
-        task: Its id; None is the newest task.
+        task: Its id or its name; None is the newest task.
         kinds: "onnx", "safetensors" or both.
         encoder: Folder of the encoder that reads the task's texts, if it has moved.
         data: A file of the task, on whose test samples it is measured for the card; None takes
@@ -74,7 +74,7 @@ def export_task(
     if "onnx" in kinds:
         check_packages()
     product = Product.load(path)
-    id_ = product.network.newest.task if task is None else str(task)
+    id_ = product.find(task).task
     model = product.network.settled(id_)
     front = _front(product.network, model, None if encoder is None else str(encoder))
     stem = Path(folder) / f"task_{quote(id_, safe='')}"
@@ -97,8 +97,8 @@ def _front(network: Network, model: TaskModel, encoder: str | None) -> PortableI
     recipe = network.recipes[network.position(spec.task) - 1]
     if recipe is None:
         raise ValueError(
-            f"task {spec.task} (modality {spec.modality}) does not know how raw input is read: its"
-            " data set does not say it, so it cannot be exported"
+            f"task {spec.called}, of modality {spec.modality}, does not know how raw input is read:"
+            " its data set does not say it, so it cannot be exported"
         )
     modality = MODALITIES.find(spec.modality)
     return modality.portable(model.body.settings, recipe, spec.channels, encoder)

@@ -83,7 +83,7 @@ def climb(
         settings,
         [weight_optimisation(network.trainable_parameters(), settings, steps)],
         seed=seed,
-        label=f"task {data.task} at sparsity {sparsity:g}",
+        label=f"task {data.called} at sparsity {sparsity:g}",
         resume=resume,
         after_step=update_masks,
         later=levels_left * pruning.epochs,

@@ -108,7 +108,7 @@ def train_at(
         initial=target.pick_initial, threshold=target.pick_threshold
     )
     picks = _pick_optimisation(scores, target, steps)
-    label = f"target {data.task} at width {width:g}"
+    label = f"target {data.called} at width {width:g}"
     rows = fit(network, data, settings, [weights, picks], seed=seed, label=label, resume=resume)
     network.ownership.weights.stop_picking()
     return Attempt(network, width, rows)

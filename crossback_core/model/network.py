@@ -21,7 +21,7 @@ from crossback_core.model.body import Body, TaskInput, describe
 from crossback_core.model.flat import freeze_all_but_last
 from crossback_core.model.ownership import Ownership
 from crossback_core.section import shown
-from crossback_core.wording import is_plain
+from crossback_core.wording import check_task_name, is_plain, with_name
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class TaskSpec:
         classes: Names of the classes, in the order of the logits.
         channels: 3 for images, the width of the token embeddings for texts.
         width: Width of the network for this task, 1 or more.
+        name: What people call it; nothing where its id tells.
     """
 
     task: str
@@ -41,6 +42,7 @@ class TaskSpec:
     classes: tuple[str, ...]
     channels: int
     width: float = 1.0
+    name: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what describes no task: descriptions come from files as well."""
@@ -51,6 +53,7 @@ class TaskSpec:
                     f"{what} {shown(getattr(self, what))} is not an id: give it as text without"
                     " control characters"
                 )
+        check_task_name(self.name)
         if not isinstance(names, tuple) or not names or not all(map(is_plain, names)):
             raise ValueError(f"classes {shown(names)} are not names")
         if len(set(names)) < len(names):
@@ -59,6 +62,11 @@ class TaskSpec:
             raise ValueError(f"channels {shown(self.channels)} is not a number from 1")
         if type(self.width) not in (int, float) or not 1 <= self.width < math.inf:
             raise ValueError(f"width {shown(self.width)} is not a number from 1")
+
+    @property
+    def called(self) -> str:
+        """What a person is told of: its id, and its name if it has one."""
+        return with_name(self.task, self.name)
 
     def reads_like(self, other: TaskSpec) -> bool:
         """Say whether the inputs of two tasks read the same kind of input."""
@@ -229,7 +237,8 @@ class Network(nn.Module):
         """Return the position of a task id in the order of learning, from 1."""
         ids = list(self.tasks)
         if task not in ids:
-            raise ValueError(f"the network has no task {task}; it has {', '.join(ids)}")
+            known = ", ".join(spec.called for spec in self.specs)
+            raise ValueError(f"the network has no task {task}; it has {known}")
         return ids.index(task) + 1
 
     def forward(self, values: Tensor, mask: Tensor | None = None) -> Tensor:

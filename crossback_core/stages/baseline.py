@@ -53,7 +53,7 @@ def train_baseline(
         training,
         [weight_optimisation(network.trainable_parameters(), training, steps)],
         seed=seed,
-        label=f"baseline of task {data.task}",
+        label=f"baseline of task {data.called}",
         resume=ResumeFile(Path(resume) / "training.pt", key),
     )
     record = BaselineRecord(
@@ -74,6 +74,6 @@ def train_baseline(
 def _new_network(data: TaskData, model: ModelSettings, seed: int) -> Network:
     torch.manual_seed(seed)
     network = Network(Perceiver(model))
-    spec = TaskSpec(data.task, data.modality, data.classes, data.channels)
+    spec = TaskSpec(data.task, data.modality, data.classes, data.channels, name=data.name)
     network.add_task(spec, recipe=data.recipe)
     return network

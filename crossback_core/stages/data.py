@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from crossback_core.config.experiment import JointTask
 from crossback_core.data.download import check_file, download
+from crossback_core.data.kind import task_names
 from crossback_core.data.listing import tell_left_out
 from crossback_core.data.prepare import make_task
 from crossback_core.data.settings import DatasetSettings
@@ -46,11 +48,13 @@ def prepare_task(
     dataset: DatasetSettings,
     train_per_class: int | None,
     seed: int,
+    joint: JointTask | None = None,
     threads: int = 1,
 ) -> None:
     """Make the tensors of a task, or of several joined to one (rule prepare_task).
 
-    The number of threads, which decode pictures, has no influence on the result.
+    The number of threads, which decode pictures, has no influence on the result. Of `joint`, which
+    several are joined by, the name is taken.
     """
     data, left_out = make_task(
         indexes_of(indexes),
@@ -60,6 +64,7 @@ def prepare_task(
         members=members,
         train_per_class=train_per_class,
         seed=seed,
+        name=joint.name if joint else task_names(dataset).get(task, ""),
         threads=threads,
     )
     write_csv(left_out, skipped)

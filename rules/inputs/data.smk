@@ -2,6 +2,7 @@
 
 import re
 
+from crossback_core.config.experiment import JointTask
 from crossback_core.data.raw_contents import contents_of, encoder_contents, unread
 from crossback_core.data.sources import RemoteFile
 
@@ -107,6 +108,11 @@ def of_members(pattern: str) -> Callable[[Wildcards], list[str]]:
 def members(wildcards: Wildcards) -> tuple[str, ...]:
     """Return the tasks whose classes a network knows."""
     return experiment_of(wildcards).members(task_id(wildcards))
+
+
+def joint_network(wildcards: Wildcards) -> JointTask | None:
+    """Return the settings of a joint network; None for a task. Its name reruns nothing."""
+    return experiment_of(wildcards).joint.get(task_id(wildcards))
 
 
 def train_per_class(network: Callable[[Wildcards], str]) -> Param:

@@ -10,6 +10,7 @@ from crossback_core.data.contents import content_hash
 from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.recipe import Recipe
 from crossback_core.data.task_file import Split, TaskData
+from crossback_core.data.text_reader import completed
 from crossback_core.learning.evaluation import split_logits
 from crossback_core.learning.settings import LadderSettings, TargetSettings, TrainingSettings
 from crossback_core.learning.target import Attempt, train_at
@@ -109,12 +110,13 @@ def recipe_of(split: Split) -> Recipe:
         return Recipe({"size": 4})
     words = "\n".join(["[PAD]", *(f"w{n}" for n in range(1, len(split.table)))]).encode()
     arrays = {"words": np.array([*words], np.uint8), "table": split.table.numpy()}
-    return Recipe({"longest": TOKENS}, arrays)
+    trained = [row[row != 0].tolist() for row in split.values]
+    return completed(Recipe({}, arrays), TOKENS, trained)
 
 
 def spec(data: TaskData, width: float = 1.0) -> TaskSpec:
     """Return what a network has to know about a task."""
-    return TaskSpec(data.task, data.modality, data.classes, data.channels, width)
+    return TaskSpec(data.task, data.modality, data.classes, data.channels, width, data.name)
 
 
 def network(*tasks: TaskData, seed: int = 0, settings: ModelSettings = MODEL) -> Network:

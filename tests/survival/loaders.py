@@ -31,6 +31,7 @@ from crossback_core.data.contents import Seen
 from crossback_core.data.kinds.icons import KIND
 from crossback_core.data.recipe import Recipe
 from crossback_core.data.recipe_file import pack_recipes
+from crossback_core.data.text_reader import completed
 from crossback_core.data.unpack import Limits, unpack
 from crossback_core.model.bodies.perceiver import Perceiver
 from crossback_core.model.network import Network, TaskSpec
@@ -202,7 +203,7 @@ class Checkpoint(Archive):
         network = Network(Perceiver(settings))
         network.add_task(TaskSpec("1", "image", ("a", "b"), 3), recipe=Recipe({"size": 8}))
         network.remember(Seen(frozenset([16 * "0", 16 * "f"]), frozenset([16 * "5"])))
-        texts = TaskSpec("2", "text", ("c", "d", "e"), 6, 1.5)
+        texts = TaskSpec("2", "text", ("c", "d", "e"), 6, 1.5, "notes")
         network.add_task(texts, recipe=_recipe(np.zeros((2, 6), np.float16)))
         save_checkpoint(network, self.path, {"note": "sound"})
         self.payload = load_archive(self.path)
@@ -227,7 +228,8 @@ class Checkpoint(Archive):
 
 
 def _recipe(table: npt.NDArray[np.float16]) -> Recipe:
-    return Recipe({"longest": 3}, {"words": np.array([*b"[PAD]\na"], np.uint8), "table": table})
+    arrays = {"words": np.array([*b"[PAD]\na"], np.uint8), "table": table}
+    return completed(Recipe({}, arrays), 3, [[1]])
 
 
 def _altered_text(text: str, random: Random) -> str:
@@ -269,6 +271,7 @@ class Task(Archive):
         self.payload = {
             "format": TASK_FORMAT,
             "task": "2",
+            "name": "notes",
             "modality": "text",
             "classes": ["a", "b"],
             "table": torch.tensor([[0, 0], [1, 2]], dtype=torch.float16),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -18,7 +19,25 @@ from crossback_core.data.portable import PortableInput
 from crossback_core.data.recipe import Recipe
 from crossback_core.data.text import Texts, caption_problem
 from crossback_core.data.text_portable import portable_texts
-from crossback_core.data.text_reader import EncoderReader, TableReader, with_longest
+from crossback_core.data.text_reader import EncoderReader, TableReader, completed
+
+
+@dataclass(frozen=True, eq=False)
+class PackedTexts(Packed):
+    """Texts of a task as they are stored.
+
+    Attributes:
+        words: The ids that the vocabulary gives the tokens of each text.
+    """
+
+    words: Sequence[Sequence[int]] = ()
+
+    def recipe_of(self, trained: Sequence[int]) -> Recipe | None:
+        """Return the recipe, which tells the tokens that are trained on."""
+        if self.recipe is None:
+            return None
+        tokens = self.of(trained)
+        return completed(self.recipe, tokens.shape[1], [self.words[row] for row in trained])
 
 
 class TextModel(Protocol):
@@ -67,8 +86,7 @@ class Text(Modality):
         contents = samples.contents
         if contents is None:
             contents = [content_hash(samples.embeddings[ids]) for ids in samples.ids]
-        recipe = recipe and with_longest(recipe, tokens.shape[1])
-        return Packed(problems, tokens, table, contents, recipe)
+        return PackedTexts(problems, tokens, table, contents, recipe, samples.words or samples.ids)
 
     def holds(self, given: object) -> bool:
         """Say whether it is a text."""

@@ -16,7 +16,7 @@ from hypothesis.extra.numpy import arrays
 from malicious import Malicious
 
 from crossback_core import __version__
-from crossback_core.checkpoint import network_file
+from crossback_core.checkpoint import CHECKPOINT_FORMAT, network_file
 from crossback_core.checkpoint.network_file import dense_bytes, load_checkpoint, save_checkpoint
 from crossback_core.config import load_settings
 from crossback_core.data import save_task
@@ -138,8 +138,10 @@ def test_an_array_that_tasks_share_is_stored_once(path, tmp_path):
     network.add_task(tiny.spec(texts), recipe=texts.recipe)
     save_checkpoint(network, tmp_path / "three.pt")
     stored = torch.load(tmp_path / "three.pt", weights_only=True)["recipes"]
-    assert [array.dtype for array in stored["arrays"]] == [torch.uint8, torch.float16]
-    assert stored["tasks"][1] == stored["tasks"][2]
+    kinds = [torch.uint8, torch.float16, torch.uint8, torch.uint8]
+    assert [array.dtype for array in stored["arrays"]] == kinds
+    places = [stored["tasks"][task]["arrays"] for task in (1, 2)]
+    assert places == [{"words": 0, "table": 1, "trained": trained} for trained in (2, 3)]
     assert load_checkpoint(tmp_path / "three.pt").network.recipes[2].values == {"longest": 5}
 
 
@@ -302,7 +304,7 @@ TOO_MANY = {"owners": [0, 1, 2], "planes": [torch.full((8,), 255).byte()] * 2}
 @pytest.mark.parametrize(
     ("place", "new", "words"),
     [
-        ("format", 6, "format 6"),
+        ("format", CHECKPOINT_FORMAT + 1, f"format {CHECKPOINT_FORMAT + 1}"),
         ("format", True, "entry format is a bool, not a int"),
         ("extra\x1b[2J", 1, r"unknown entries: \['extra\\x1b\[2J'\]"),
         ("record", "{", "entry record: Expecting"),
@@ -323,6 +325,9 @@ TOO_MANY = {"owners": [0, 1, 2], "planes": [torch.full((8,), 255).byte()] * 2}
         ("tasks/0/task", "\x1b[2J4", r"task '\\x1b\[2J4' is not an id: .* without control char"),
         ("tasks/0/modality", ["image"], r"modality \['image'\] is not an id"),
         ("tasks/0/task", 4, "task 4 is not an id"),
+        ("tasks/0/name", GONE, r"keys of a task missing or unknown: \['name'\]"),
+        ("tasks/0/name", "\x1b[2Jcats", r"a task is named '\\x1b\[2Jcats', which is no name"),
+        ("tasks/0/name", 4, "a task is named 4, which is no name"),
         ("tasks/0/classes", ["a", "b"], r"heads.0.weight is .*\(3, 8\), the model needs .*\(2, 8"),
         ("tasks/0/classes", ["a", 1, {}], "are not names"),
         ("tasks/0/classes", "abc", "entry classes is a str, not a list"),
@@ -385,9 +390,9 @@ TOO_MANY = {"owners": [0, 1, 2], "planes": [torch.full((8,), 255).byte()] * 2}
         ("recipes/tasks/1/values/longest", 10**9, "recipe.longest: .* at most 16384"),
         ("recipes/tasks/1/values/longest", 9, "recipe.longest is 9, of 8 positions"),
         ("recipes/tasks/1/values/encoder", "/x", "recipe.digest: is missing"),
-        ("recipes/tasks/1/arrays", {}, r"has the arrays \[\], not \['table', 'words'\]"),
-        (f"{PLACES}/words", 2, "recipes.tasks.1: 'words' is none of the 2 arrays"),
-        (f"{PLACES}/words", True, "recipes.tasks.1: 'words' is none of the 2 arrays"),
+        ("recipes/tasks/1/arrays", {}, r"has the arrays \[\], not \['table', 'trained', 'words'\]"),
+        (f"{PLACES}/words", 3, "recipes.tasks.1: 'words' is none of the 3 arrays"),
+        (f"{PLACES}/words", True, "recipes.tasks.1: 'words' is none of the 3 arrays"),
         (f"{PLACES}/words", 1, "words of a recipe are float16"),
         (f"{PLACES}/table", 0, "table of a recipe is uint8"),
         ("recipes/arrays/1", lambda table: table[:, :7], r"table .*\(17, 7\), not float16 \(17, 8"),
@@ -399,7 +404,8 @@ TOO_MANY = {"owners": [0, 1, 2], "planes": [torch.full((8,), 255).byte()] * 2}
             lambda words: words + 180,
             "recipes.*utf-8.|is not a checkpoint.*utf-8",
         ),
-        ("recipes/arrays/2", torch.zeros(1).byte(), "recipes have 3 arrays, of which 2 are used"),
+        (f"{PLACES}/trained", 1, r"trained tokens of a recipe are float16 \(17, 8\), not bits"),
+        ("recipes/arrays/3", torch.zeros(1).byte(), "recipes have 4 arrays, of which 3 are used"),
     ],
 )
 def test_contents_that_describe_no_network_are_refused(path, place, new, words):
@@ -436,7 +442,11 @@ def test_an_older_format_is_refused_with_the_version_that_wrote_it(path, number,
     """Not as damaged: its values would be read in another order."""
     rewrite(path, "format", number)
     message = f"is a checkpoint of format {number}, which crossback_core {version} wrote; this"
-    refused(path, message, f"is {__version__}, which reads format 5: remove it and run again$")
+    refused(
+        path,
+        message,
+        f"is {__version__}, which reads format {CHECKPOINT_FORMAT}: remove it and run again$",
+    )
 
 
 def test_a_task_file_is_told_apart(tmp_path):

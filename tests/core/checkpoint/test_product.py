@@ -75,6 +75,21 @@ def test_a_number_is_an_id_as_well(product, images):
         product.predict(inputs, task=7)
 
 
+def test_a_name_is_a_task_unless_another_has_it_as_well(images):
+    specs = {"1": "two", "2": "words", "3": "words"}
+    network = tiny.network(*(replace(images, task=id_, name=name) for id_, name in specs.items()))
+    product = Product(network, {})
+    assert (product.find("two").task, product.find("1").task, product.find().task) == (
+        "1",
+        "1",
+        "3",
+    )
+    with pytest.raises(ValueError, match=r"no task words; it has 1 \(two\), 2 \(words\), 3 \(w"):
+        product.find("words")
+    network.specs[2] = replace(network.specs[2], name="1")
+    assert product.find("1").task == "1", "an id comes first"
+
+
 def test_use_changes_nothing(product, images):
     before = tiny.snapshot(product.network)
     product.predict(images.test.values, task="1")

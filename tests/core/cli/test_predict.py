@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,6 +17,7 @@ from PIL import Image
 import crossback_core
 from crossback_core.checkpoint.network_file import save_checkpoint
 from crossback_core.data.recipe import Recipe
+from crossback_core.data.task_file import save_task
 
 
 @pytest.fixture
@@ -54,9 +56,30 @@ def test_json_and_csv_hold_the_same(call, model, pictures):
 def test_a_sentence_goes_to_the_task_that_is_named(call, model):
     done = call("predict", model, "w1 nothing w2", "--task", "2", "--format", "json")
     (found,) = json.loads(done.stdout)
-    assert found["tokens"] == {"read": 3, "unknown": 1, "cut": 0}
+    assert found["tokens"] == {"read": 3, "unknown": 1, "new": 0, "cut": 0}
     done = call("predict", model, "w1 nothing w2", "--task", "2")
-    assert "Warning: unknown to the encoder of this task: 1 of 3 tokens\n" in done.stderr
+    told = "of 3 tokens 1 unknown to the encoder of this task, 0 in no text that it was trained on"
+    assert f"Warning: {told}\n" in done.stderr
+
+
+def test_tasks_are_shown_and_found_by_their_names(call, images, texts, tmp_path):
+    data = replace(images, name="bright things")
+    network = tiny.network(replace(texts, name="words"), data)
+    save_checkpoint(network, tmp_path / "net.pt")
+    done = call("predict", tmp_path / "net.pt", "w1 w2", "--task", "words", "--format", "json")
+    assert [each["task"] for each in json.loads(done.stdout)] == ["2"]
+    done = call("predict", tmp_path / "net.pt", "w1 w2")
+    assert "but task 1 (bright things) reads modality image: give --task 2\n" in done.stderr
+    Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
+    done = call("predict", tmp_path / "net.pt", tmp_path / "a.png")
+    assert done.stderr == "By task 1 (bright things), the newest; --task: 2 (words)\n"
+    inspected = call("inspect", tmp_path / "net.pt").stdout
+    assert re.search(
+        r"^ +1  2 \(words\) +text .*\n +2  1 \(bright things\) +image ", inspected, re.M
+    )
+    save_task(data, tmp_path / "task.pt")
+    done = call("evaluate", tmp_path / "net.pt", tmp_path / "task.pt", "--allow-seen")
+    assert done.stdout.splitlines()[1].startswith("1 (bright things)  test ")
 
 
 def test_an_input_of_another_modality_is_refused_by_the_option(call, model, tmp_path):
@@ -92,7 +115,7 @@ def test_csv_begins_with_what_people_look_for_and_holds_nothing_that_a_terminal_
     done = call("predict", model, "w1\x1b[2J w2", "--task", "2", "--format", "csv", "--top", 1)
     assert done.exit_code == 0, done.stderr
     head, row = done.stdout.splitlines()
-    assert head == "source,class,probability,rank,task,tokens,unknown,cut,problem"
+    assert head == "source,class,probability,rank,task,tokens,unknown,new,cut,problem"
     assert row.startswith("w1\\x1b[2J w2,class ")
 
 
@@ -113,7 +136,9 @@ def test_nothing_is_no_path_of_the_present_folder(call, model, pictures, monkeyp
 def test_an_encoder_that_is_gone_is_asked_for_by_the_option(call, tmp_path):
     values = {"encoder": str(tmp_path / "none"), "digest": "ab" * 32, "representation": "tokens",
               "text_length": 8, "longest": 5}  # fmt: skip
-    data = replace(tiny.task_data("2", "text"), recipe=Recipe(values))
+    texts = tiny.task_data("2", "text")
+    trained = {"trained": texts.recipe.arrays["trained"]}
+    data = replace(texts, recipe=Recipe(values, trained))
     save_checkpoint(tiny.network(data), tmp_path / "net.pt")
     done = call("predict", tmp_path / "net.pt", "w1")
     assert (done.exit_code, done.stdout) == (1, "")

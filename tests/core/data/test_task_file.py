@@ -8,7 +8,7 @@ import pytest
 import torch
 from malicious import Malicious
 
-from crossback_core.data import Split, TaskData, load_task, save_task
+from crossback_core.data import TASK_FORMAT, Split, TaskData, load_task, save_task
 from crossback_core.data.contents import Seen
 from crossback_core.data.modalities import MODALITIES
 
@@ -145,6 +145,8 @@ def test_a_missing_file_is_named(tmp_path):
         ("format", 2, "format 2"),
         ("format", "1", "entry format is a str, not a int"),
         ("task", float("nan"), "entry task is a float, not a str"),
+        ("name", None, "entry name is missing"),
+        ("name", "a\nb", r"a task is named 'a\\nb', which is no name: give text without control"),
         ("modality", "sound", "modality 'sound'"),
         ("modality", "image", "split train: images have no table"),
         ("classes", ["a", 1], "entry classes holds 1, not only names"),
@@ -174,7 +176,7 @@ def test_each_fault_of_an_entry_is_named_with_the_file(payload, tmp_path, path, 
     torch.save(payload, tmp_path / "task.pt")
     with pytest.raises(ValueError, match=words) as caught:
         load_task(tmp_path / "task.pt")
-    assert "task.pt is not a task file of format 3 or is damaged" in str(caught.value)
+    assert f"task.pt is not a task file of format {TASK_FORMAT} or is damaged" in str(caught.value)
     assert "remove it and run again" in str(caught.value)
 
 

@@ -24,7 +24,7 @@ from crossback_core.data.encoder import encode
 from crossback_core.data.modality import Modality
 from crossback_core.data.recipe import Recipe
 from crossback_core.data.task_file import save_task
-from crossback_core.data.text_reader import with_longest
+from crossback_core.data.text_reader import completed
 from crossback_core.export import graph
 from crossback_core.export.card import escaped, recorded
 from crossback_core.export.folder import export_task
@@ -133,7 +133,8 @@ def test_the_lines_of_the_card_run_where_an_encoder_reads(tmp_path, representati
     encoder = str(make_encoder(tmp_path / "encoder"))
     settings = settings_of("folder", encoder=encoder, representation=representation, text_length=12)
     network = tiny.network()
-    recipe = with_longest(encode(TEXTS, settings).recipe, 8)
+    texts = encode(TEXTS, settings)
+    recipe = completed(texts.recipe, 8, texts.ids)
     network.add_task(TaskSpec("notes", "text", ("a", "b", "c"), 16), recipe=recipe)
     tiny.disturb(network, 1.0)
     save_checkpoint(network, tmp_path / "net.pt")
@@ -275,7 +276,7 @@ def test_packages_that_are_missing_are_named_before_anything_is_done(tmp_path, m
 @pytest.mark.parametrize(
     ("recipe", "told"),
     [
-        (None, "task a/../b .* does not know how raw input is read"),
+        (None, "task a/../b, of modality text, does not know how raw input is read"),
         ("words", r"no \[UNK\]"),
     ],
 )

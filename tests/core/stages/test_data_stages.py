@@ -16,6 +16,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from crossback_core.config.experiment import JointTask
 from crossback_core.data import TaskData, load_index, load_task
 from crossback_core.data.kinds.folder import FolderSettings
 from crossback_core.data.prepare import _tell_copies
@@ -82,7 +83,7 @@ class Data:
             dataset=self.settings,
         )
 
-    def make(self, task: str, *members: str) -> TaskData:
+    def make(self, task: str, *members: str, joint: JointTask | None = None) -> TaskData:
         """Make a task of its index, or a joint one of those of others."""
         members = members or (task,)
         prepare_task(
@@ -94,6 +95,7 @@ class Data:
             dataset=self.settings,
             train_per_class=None,
             seed=1,
+            joint=joint,
         )
         return load_task(self.folder / "task.pt")
 
@@ -316,6 +318,9 @@ def test_a_task_and_a_joint_task_are_made_of_their_indexes(data):
         assert made.task == task and len(made.classes) == {1: 2, 2: 5}[len(members)]
         tests = [split for split in data.splits(*members).values() if split == "test"]
         assert len(made.test) == len(tests)
+        assert made.name == "", "ids of folders tell"
+    joint = JointTask(name="all there is", tasks=list(members))
+    assert data.make("all", *members, joint=joint).called == "all (all there is)"
 
 
 def shown(caplog: pytest.LogCaptureFixture) -> list[str]:
