@@ -10,6 +10,7 @@ from types import FrameType
 from snakemake.jobs import Job
 from snakemake.logging import logger as screen
 from snakemake.scheduling.job_scheduler import JobScheduler
+from snakemake.script import PythonScript
 from snakemake_interface_logger_plugins.common import LogEvent
 
 from crossback_core.wording import counted
@@ -21,6 +22,7 @@ include: "command_line.smk"
 FAILED: list[Job] = []
 INTERRUPTED: list[int] = []  # signals
 REFUSED: list[str] = []  # what input functions raise
+QUIETLY = "import signal; signal.signal(signal.SIGINT, signal.SIG_DFL)\n"
 SAID_SHORTER = (
     "Cannot restore ",
     "--keep-incomplete mode is set",
@@ -58,6 +60,14 @@ def interrupt(number: int, frame: FrameType | None) -> None:
     """End the run; the jobs, which Ctrl-C ends as well, are no failures."""
     INTERRUPTED.append(number)
     raise KeyboardInterrupt
+
+
+def quieten_jobs() -> None:
+    """Let Ctrl-C end a job that still loads its packages without a traceback; see `run_log`."""
+    preamble = PythonScript.get_preamble
+    if not getattr(preamble, "quietens", False):  # not read by the same process before
+        PythonScript.get_preamble = lambda script: QUIETLY + preamble(script)
+        PythonScript.get_preamble.quietens = True
 
 
 def is_shown(record: logging.LogRecord) -> bool:
@@ -123,4 +133,5 @@ def why_failed(job: Job) -> str:
 
 
 mend_ending()
+quieten_jobs()
 mark_failures()
