@@ -66,12 +66,20 @@ def clean(
         typer.echo("\n".join(str(each.path) for each in found))
         screen.note(f"{total} would be removed.")
         return
-    if not (yes or typer.confirm(f"Remove what is listed, {total}?")):
+    if not (yes or _agreed(f"Remove what is listed, {total}?")):
         screen.note("Nothing was removed.")
         raise typer.Exit(1)
     for each in found:
         remove(each)
     screen.note(f"{total} removed.")
+
+
+def _agreed(question: str) -> bool:
+    try:
+        return typer.confirm(question)
+    except typer.Abort:  # there is nobody to answer
+        typer.echo()
+        return False
 
 
 def _show(found: Sequence[Spare]) -> None:

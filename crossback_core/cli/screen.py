@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import TextIOWrapper
 from typing import TextIO, TypeVar
 
-import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -38,9 +37,7 @@ class Failure(ValueError):
 def told(error: Exception) -> None:
     """Tell an error in a line, and what to do in another."""
     name = type(error).__name__
-    if isinstance(error, typer.Abort):
-        message, hint = "nothing was done", ""
-    elif isinstance(error, Failure):
+    if isinstance(error, Failure):
         message, hint = str(error), error.hint
     elif (context := getattr(error, "ctx", None)) is not None:
         message = error.format_message()  # type: ignore[attr-defined]  # of how it was called

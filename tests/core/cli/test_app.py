@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -176,3 +177,48 @@ def test_the_command_ends_with_its_exit_code_as_a_process(tmp_path):
         f"Error: {tmp_path} is not the folder of the project: it has no Snakefile and config.yaml\n"
         "Hint: cd to the clone of the repository\n"
     )
+
+
+PRESSED = """
+import builtins, os, signal, sys
+
+def press(*_):
+    os.kill(os.getpid(), signal.SIGINT)
+
+class Packages:  # those of the command line, which are still to be loaded
+    def find_spec(self, name, *_):
+        if name == "typer":
+            press()
+
+{deed}
+from crossback_core.cli.start import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("deed", "words", "shown"),
+    [
+        ("sys.meta_path.insert(0, Packages())", ["doctor"], ""),
+        ("import crossback_core.runtime.diagnosis as it; it.diagnose = press", ["doctor"], ""),
+        (
+            "import crossback_core.stages.cleaning as it; from pathlib import Path;"
+            " it.find_spare = lambda _: [it.Spare('logs', Path('log'), 1)]; builtins.input = press",
+            ["clean"],
+            "Remove what is listed",
+        ),
+    ],
+    ids=["loading", "working", "asking"],
+)
+def test_ctrl_c_ends_any_command_in_a_line(tmp_path, deed, words, shown):
+    (tmp_path / "Snakefile").touch()
+    (tmp_path / "config.yaml").touch()
+    done = subprocess.run(
+        [sys.executable, "-c", PRESSED.format(deed=deed), *words],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "Interrupted\n")
+    assert shown in done.stdout

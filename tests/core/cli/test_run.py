@@ -55,7 +55,7 @@ def started(tmp_path, monkeypatch):
 )  # fmt: skip
 def test_the_command_is_shown_and_takes_the_place_of_this_process(started, words, command):
     done = CliRunner().invoke(app, ["run", *words.split()])
-    assert started[:3] == [sys.executable, "-m", "snakemake"]
+    assert started[:3] == [sys.executable, "-m", "crossback_core.cli.start"]
     assert " ".join(started[3:]) == command
     assert done.stderr.splitlines()[0] == f"$ snakemake {command}"
 
