@@ -55,7 +55,8 @@ def message_of(error: Exception) -> str:
     """Return the words of an error; one of the system says of which file it is."""
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror.lower()}"
-    return str(error)
+    # a configuration may have several problems, each in a line
+    return str(error).replace(":\n    ", ": ").replace("\n    ", "; ")
 
 
 def _line(stream: TextIO, word: str, colour: str, text: str) -> None:

@@ -68,7 +68,7 @@ def run_log(path: str | Path, *, tracker: str = NONE) -> Iterator[None]:
             logger.error("interrupted by %s", error.args[0] if error.args else "SIGINT")
             raise SystemExit(143 if error.args else 130) from error
         except Exception as error:
-            message = f"{type(error).__name__}: {printable(' '.join(str(error).split()), _LONGEST)}"
+            message = f"{type(error).__name__}: {printable(error, _LONGEST)}"
             logger.exception("failed after %.1f s: %s", time.monotonic() - started, message)
             screen.write(f"{message} (full log: {path})\n")
             raise SystemExit(1) from error
