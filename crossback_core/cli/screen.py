@@ -11,12 +11,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from crossback_core.wording import printable
+from crossback_core.wording import counted, printable
 
 _WIDE = 10_000  # columns of a pipe or a file: lines are never broken there
 _LONGEST = 1500  # characters of an error: a configuration may have several problems
 _MANY = 200  # things of which a bar shows how many have come
-_UNITS = ("bytes", "kB", "MB", "GB", "TB")
+_UNITS = ("kB", "MB", "GB", "TB")
 
 _T = TypeVar("_T")
 
@@ -160,12 +160,13 @@ def _console(stream: TextIO) -> Console:
 
 def size(count: float) -> str:
     """Write a number of bytes as a person says it: 2.1 MB."""
+    if count < 999.5:
+        return counted(round(count), "byte")
     for unit in _UNITS[:-1]:
-        if count < 999.5:
-            digits = 0 if unit == "bytes" or count >= 9.95 else 1
-            return f"{count:.{digits}f} {unit}"
         count /= 1000
-    return f"{count:.1f} {_UNITS[-1]}"
+        if count < 999.5:
+            return f"{count:.{0 if count >= 9.95 else 1}f} {unit}"
+    return f"{count / 1000:.1f} {_UNITS[-1]}"
 
 
 def duration(seconds: float) -> str:
@@ -173,4 +174,4 @@ def duration(seconds: float) -> str:
     for length, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
-    return f"{max(1, seconds):.0f} seconds"
+    return counted(max(1, round(seconds)), "second")

@@ -148,8 +148,8 @@ def test_a_screen_that_has_only_ascii_shows_any_name_and_a_file_is_utf_8(tmp_pat
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (2.14e6, "2.1 MB"), (99.6e6, "100 MB"),
-     (999.9e6, "1.0 GB"), (3e15, "3000.0 TB")],
+    [(0, "0 bytes"), (1, "1 byte"), (999, "999 bytes"), (1000, "1.0 kB"), (2.14e6, "2.1 MB"),
+     (99.6e6, "100 MB"), (999.9e6, "1.0 GB"), (3e15, "3000.0 TB")],
 )  # fmt: skip
 def test_sizes(count, text):
     assert screen.size(count) == text
@@ -157,7 +157,7 @@ def test_sizes(count, text):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.2, "1 seconds"), (119, "119 seconds"), (730, "12 minutes"), (8000, "2 hours"),
+    [(0.2, "1 second"), (119, "119 seconds"), (730, "12 minutes"), (8000, "2 hours"),
      (400_000, "5 days")],
 )  # fmt: skip
 def test_durations(seconds, text):

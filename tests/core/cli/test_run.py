@@ -115,6 +115,6 @@ def test_several_problems_of_a_configuration_are_told_in_one_line(started):
     assert (done.exit_code, started) == (1, [])
     assert done.stderr == (
         "Error: The configuration cannot be read as it stands: config.yaml:2: run is given more"
-        " than once; config.yaml:3: seed: 1_0 is read as 10; write the number that is meant in plain"
-        " digits\n"
+        " than once; config.yaml:3: seed: 1_0 is read as 10; write the number that is meant in"
+        " plain digits\n"
     )
