@@ -26,12 +26,13 @@ def printable(text: object, longest: int = _LONGEST) -> str:
 
     Returns:
         One line: what a terminal would act on, or not show, is written as Python does (\x1b);
-        passwords in addresses are left out.
+        passwords in addresses are left out, and so is what indents lines. Blanks within a line
+        stay: they may be a name's.
     """
-    whole = without_password(str(text))
+    lines = without_password(str(text)).splitlines()
+    whole = " ".join(filter(None, map(str.strip, lines)) if len(lines) > 1 else lines)
     kept = whole if len(whole) <= longest else whole[: longest - 3] + "..."
-    line = " ".join(kept.splitlines())
-    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in line)
+    return "".join(each if each.isprintable() else repr(each)[1:-1] for each in kept)
 
 
 def counted(count: int, thing: str) -> str:

@@ -26,6 +26,7 @@ with `NO_COLOR=1`.
 | 0 | it went well |
 | 1 | it failed; of `doctor`: something that is needed is missing |
 | 2 | it was called wrongly |
+| 130 | it was interrupted (Ctrl-C) |
 | that of Snakemake | of `run` |
 
 `crossback --install-completion` lets your shell complete commands and options.

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from crossback_core.data.contents import HASH_BYTES, Seen
 from crossback_core.storage.archive import entry
+from crossback_core.wording import counted
 
 _ROLES = ("train", "validation")
 
@@ -29,7 +30,8 @@ def unpack_seen(packed: Sequence[Any], *, tasks: int) -> list[Seen | None]:
         ValueError: It is not of so many tasks, or is nothing that `pack_seen` returns.
     """
     if len(packed) != tasks:
-        raise ValueError(f"the samples of {len(packed)} tasks for {tasks} tasks")
+        of = counted(len(packed), "task")
+        raise ValueError(f"the samples of {of} for {counted(tasks, 'task')}")
     return [None if each is None else _seen(each, f"seen.{n}") for n, each in enumerate(packed)]
 
 

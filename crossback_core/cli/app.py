@@ -1,6 +1,7 @@
 """The app: its commands, how its mistakes are told, and its exit codes.
 
-Exit codes: 0 it went well; 1 it failed; 2 it was called wrongly; `run` ends with Snakemake's own.
+Exit codes: 0 it went well; 1 it failed; 2 it was called wrongly; 130 it was interrupted, as a shell
+says it (`cli/start.py`); `run` ends with Snakemake's own.
 Each command imports what it needs when it runs: --help and completion are quick.
 """
 
@@ -80,8 +81,9 @@ def crossback(
 ) -> None:
     """Reuse the network that fits a new task best, across modalities, without forgetting.
 
-    Exit codes: 0 it went well, 1 it failed, 2 it was called wrongly; `crossback run` ends with
-    Snakemake's. NO_COLOR=1 turns colours off; there are none outside a terminal.
+    Exit codes: 0 it went well, 1 it failed, 2 it was called wrongly, 130 it was interrupted;
+    `crossback run` ends with Snakemake's. NO_COLOR=1 turns colours off; there are none outside a
+    terminal.
     """
     show_any_name()
     if context.invoked_subcommand is None:
@@ -112,7 +114,7 @@ class _Told(logging.Handler):
 
 
 def main() -> None:
-    """Run the command line (the script `crossback`)."""
+    """Run the command line."""
     logging.basicConfig(level=logging.WARNING, handlers=[_Told()], force=True)
     warnings.showwarning = lambda message, *_, **__: warn(str(message))
     app(prog_name="crossback")  # ends the process

@@ -12,6 +12,7 @@ import typer
 
 from crossback_core.cli import screen
 from crossback_core.cli.project import check_project, snakemake
+from crossback_core.wording import counted
 
 if TYPE_CHECKING:
     from crossback_core.stages.cleaning import Spare
@@ -66,12 +67,20 @@ def clean(
         typer.echo("\n".join(str(each.path) for each in found))
         screen.note(f"{total} would be removed.")
         return
-    if not (yes or typer.confirm(f"Remove what is listed, {total}?")):
+    if not (yes or _agreed(f"Remove what is listed, {total}?")):
         screen.note("Nothing was removed.")
         raise typer.Exit(1)
     for each in found:
         remove(each)
     screen.note(f"{total} removed.")
+
+
+def _agreed(question: str) -> bool:
+    try:
+        return typer.confirm(question)
+    except typer.Abort:  # there is nobody to answer
+        typer.echo()
+        return False
 
 
 def _show(found: Sequence[Spare]) -> None:
@@ -122,8 +131,9 @@ def _check_finished(config_files: Sequence[Path]) -> None:
             "of another configuration: crossback clean --configfile FILE; else see: snakemake -n",
         )
     count = _PLANNED.search(done.stdout)
+    jobs = counted(int(count[1]), "job") if count else "jobs"
     raise screen.Failure(
-        f"the project is not finished: {count[1] if count else 'some'} jobs are planned for results"
-        " that are there, and what they need may be among what is removed",
+        f"the project is not finished: Snakemake plans {jobs} for results that are there, and what"
+        " they need may be among what is removed",
         "finish it (crossback run), or remove it all the same (crossback clean --unfinished)",
     )

@@ -139,9 +139,9 @@ def _tell_cost(experiment: Experiment, found: Survey) -> None:
     cost = estimate(experiment, sizes)
     cores = os.cpu_count() or 1
     screen.note(
-        f"All of it: {cost.jobs} jobs at most, about {screen.duration(cost.seconds)} of one core"
-        f" (this machine has {cores}), about {screen.size(cost.bytes)} of disk. This is estimated"
-        " from counts, by what was measured on an AMD EPYC; take it for half to twice as much."
-        + (" With this GPU it is less; how much was not measured." if has_gpu() else ""),
+        f"All of it: {counted(cost.jobs, 'job')} at most, about {screen.duration(cost.seconds)} of"
+        f" one core (this machine has {cores}), about {screen.size(cost.bytes)} of disk. This is"
+        " estimated from counts, by what was measured on an AMD EPYC; take it for half to twice as"
+        " much." + (" With this GPU it is less; how much was not measured." if has_gpu() else ""),
         beside=True,
     )

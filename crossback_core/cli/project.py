@@ -33,4 +33,4 @@ def snakemake() -> list[str]:
             "Snakemake is not installed in this environment, and the workflow needs it",
             "pip install 'crossback-core[workflow]', or activate the environment of `make install`",
         )
-    return [sys.executable, "-m", "snakemake"]
+    return [sys.executable, "-m", "crossback_core.cli.start"]

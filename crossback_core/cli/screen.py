@@ -7,17 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import TextIOWrapper
 from typing import TextIO, TypeVar
 
-import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from crossback_core.wording import printable
+from crossback_core.wording import counted, printable
 
 _WIDE = 10_000  # columns of a pipe or a file: lines are never broken there
 _LONGEST = 1500  # characters of an error: a configuration may have several problems
 _MANY = 200  # things of which a bar shows how many have come
-_UNITS = ("bytes", "kB", "MB", "GB", "TB")
+_UNITS = ("kB", "MB", "GB", "TB")
 
 _T = TypeVar("_T")
 
@@ -38,9 +37,7 @@ class Failure(ValueError):
 def told(error: Exception) -> None:
     """Tell an error in a line, and what to do in another."""
     name = type(error).__name__
-    if isinstance(error, typer.Abort):
-        message, hint = "nothing was done", ""
-    elif isinstance(error, Failure):
+    if isinstance(error, Failure):
         message, hint = str(error), error.hint
     elif (context := getattr(error, "ctx", None)) is not None:
         message = error.format_message()  # type: ignore[attr-defined]  # of how it was called
@@ -58,7 +55,8 @@ def message_of(error: Exception) -> str:
     """Return the words of an error; one of the system says of which file it is."""
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror.lower()}"
-    return str(error)
+    # a configuration may have several problems, each in a line
+    return str(error).replace(":\n    ", ": ").replace("\n    ", "; ")
 
 
 def _line(stream: TextIO, word: str, colour: str, text: str) -> None:
@@ -162,12 +160,13 @@ def _console(stream: TextIO) -> Console:
 
 def size(count: float) -> str:
     """Write a number of bytes as a person says it: 2.1 MB."""
+    if count < 999.5:
+        return counted(round(count), "byte")
     for unit in _UNITS[:-1]:
-        if count < 999.5:
-            digits = 0 if unit == "bytes" or count >= 9.95 else 1
-            return f"{count:.{digits}f} {unit}"
         count /= 1000
-    return f"{count:.1f} {_UNITS[-1]}"
+        if count < 999.5:
+            return f"{count:.{0 if count >= 9.95 else 1}f} {unit}"
+    return f"{count / 1000:.1f} {_UNITS[-1]}"
 
 
 def duration(seconds: float) -> str:
@@ -175,4 +174,4 @@ def duration(seconds: float) -> str:
     for length, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"
-    return f"{max(1, seconds):.0f} seconds"
+    return counted(max(1, round(seconds)), "second")

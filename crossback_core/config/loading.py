@@ -12,6 +12,7 @@ from crossback_core.config.plain import normalised
 from crossback_core.config.presets import load_presets
 from crossback_core.runtime.trackers import NONE, check_tracker
 from crossback_core.section import build, unknown
+from crossback_core.wording import counted
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]*")
 _RENAMED = {  # keys of version 0.1, within a data set or a preset
@@ -60,8 +61,7 @@ def _tracker_problems(top: TopSettings | None) -> Iterator[str]:
 
 
 def _told(problems: list[str]) -> str:
-    count = f"{len(problems)} problem{'s' if len(problems) > 1 else ''}"
-    return "\n    ".join([f"The configuration has {count}:", *problems])
+    return "\n    ".join([f"The configuration has {counted(len(problems), 'problem')}:", *problems])
 
 
 def _old_names(values: object, path: str = "") -> Iterator[str]:

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from crossback_core.data.contents import content_hash
+from crossback_core.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +112,10 @@ def _tell_bits(items: Sequence[Picture | Unreadable]) -> None:
         logger.log(
             logging.WARNING if len(found) > 1 else logging.INFO,
             "pictures of more than 8 bits are scaled by the bits that each uses: %s",
-            ", ".join(f"{bits} bits in {count} pictures" for bits, count in sorted(found.items())),
+            ", ".join(
+                f"{bits} bits in {counted(count, 'picture')}"
+                for bits, count in sorted(found.items())
+            ),
         )
 
 

@@ -13,6 +13,7 @@ from crossback_core.data.modalities import MODALITIES
 from crossback_core.data.settings import SPLITS
 from crossback_core.section import unknown
 from crossback_core.storage.files import read_csv, write_csv
+from crossback_core.wording import counted
 
 COLUMNS = ["id", "task", "class", "modality", "split", "group", "source"]
 FRACTIONS = (0.6, 0.2, 0.2)
@@ -89,7 +90,9 @@ def check_samples(samples: pd.DataFrame) -> None:
     """Refuse missing columns and blank or repeated values."""
     missing = [name for name in COLUMNS if name not in samples.columns and name != "split"]
     if missing or samples.empty:
-        raise ValueError(f"{len(samples)} samples, missing columns: {', '.join(missing) or 'none'}")
+        raise ValueError(
+            f"{counted(len(samples), 'sample')}, missing columns: {', '.join(missing) or 'none'}"
+        )
     for name in ("id", "class", "group", "source"):
         blank = samples[name].isna() | (samples[name] == "")
         if blank.any():
@@ -127,8 +130,8 @@ def _missing_split(rows: pd.DataFrame) -> str:
     groups = rows["group"].nunique()
     if groups < len(SPLITS):
         return (
-            f"{groups} group(s) of samples, {len(SPLITS)} splits need at least {len(SPLITS)}: "
-            "leave the class out or give it more samples"
+            f"{counted(groups, 'group')} of samples, {len(SPLITS)} splits need at least"
+            f" {len(SPLITS)}: leave the class out or give it more samples"
         )
     missing = next(split for split in SPLITS if split not in set(rows["split"]))
     return (

@@ -16,6 +16,7 @@ from crossback_core.data.names import by_number, name_of, task_name
 from crossback_core.data.settings import DatasetSettings
 from crossback_core.data.split_memory import draw_name
 from crossback_core.section import unknown
+from crossback_core.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -109,7 +110,9 @@ def make_index(
     own, skipped = without_problems(own, settings)
     classes = list(own["class"].unique())
     if len(classes) < 2:
-        raise ValueError(f"task {task} has {len(classes)} class, {', '.join(classes)}: not two")
+        raise ValueError(
+            f"task {task} has {counted(len(classes), 'class')}, {', '.join(classes)}: not two"
+        )
     sound = rows if "problem" not in rows else rows[rows["problem"] == ""]
     index = add_splits(sound, fractions=_fractions(settings), seed=seed, kept=kept)
     check_groups(index)
@@ -181,7 +184,7 @@ def without_problems(
     if len(lost) > settings.max_skipped * count:
         shown = [f"{row.source}: {row.reason}" for row in lost.head(_SHOWN).itertuples()]
         raise ValueError(
-            f"{len(lost)} of {count} samples cannot be used, more than max_skipped = "
+            f"{len(lost)} of {counted(count, 'sample')} cannot be used, more than max_skipped = "
             f"{settings.max_skipped} allows: {'; '.join(shown)}"
             f"{'; ...' if len(lost) > _SHOWN else ''}; remove them, or raise max_skipped"
         )

@@ -14,6 +14,7 @@ from crossback_core.data.recipe import Recipe
 from crossback_core.section import shown
 from crossback_core.storage.archive import entry
 from crossback_core.storage.files import decoded
+from crossback_core.wording import counted
 
 _TYPES = (torch.uint8, torch.float16)
 _PARTS = {"values", "arrays"}
@@ -42,7 +43,8 @@ def unpack_recipes(packed: dict[str, Any], *, read: Iterable[tuple[str, int]]) -
     if extra := packed.keys() - {"tasks", "arrays"}:
         raise ValueError(f"unknown entries of recipes: {shown(sorted(map(str, extra)))}")
     if len(tasks) != len(kinds):
-        raise ValueError(f"recipes of {len(tasks)} tasks for {len(kinds)} tasks")
+        of = counted(len(tasks), "task")
+        raise ValueError(f"recipes of {of} for {counted(len(kinds), 'task')}")
     for number, array in enumerate(stored):
         if not isinstance(array, Tensor) or array.dtype not in _TYPES:
             raise ValueError(f"recipes.arrays.{number} is no array of bytes or float16")

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from crossback_core.data.recipe import Recipe
+from crossback_core.wording import counted
 
 PADDING = "[PAD]"
 
@@ -92,7 +93,9 @@ def _read_embeddings(path: Path, rows: int) -> npt.NDArray[np.float16]:
             f"{path} is {table.dtype} of shape {table.shape}, not float16 of (wordpieces, width)"
         )
     if len(table) != rows:
-        raise ValueError(f"{path} has {len(table)} rows, the vocabulary has {rows} wordpieces")
+        raise ValueError(
+            f"{path} has {counted(len(table), 'row')}, the vocabulary has {rows} wordpieces"
+        )
     bad = np.flatnonzero(~np.isfinite(table).all(axis=1))
     if len(bad):
         raise ValueError(f"{path}: row {bad[0]} holds NaN or an infinite value")

@@ -13,6 +13,7 @@ from crossback_core.data.task_file import Split, TaskData
 from crossback_core.model.body import Body
 from crossback_core.model.network import Network, TaskModel
 from crossback_core.section import shown
+from crossback_core.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def _batches(
 ) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Cut inputs into batches that fit the memory."""
     if mask is not None and len(mask) != len(values):
-        raise ValueError(f"{len(values)} inputs, but the mask is of {len(mask)}")
+        raise ValueError(f"{counted(len(values), 'input')}, but the mask is of {len(mask)}")
     batch = batch_size(values[0].numel())
     parts = torch.split(values, batch)
     masks = [None] * len(parts) if mask is None else torch.split(mask, batch)

@@ -31,6 +31,7 @@ from crossback_core.model.flat import (
     with_block,
 )
 from crossback_core.model.masked import MaskedWeights
+from crossback_core.wording import counted
 
 MAX_TASKS = 255  # owners are stored as one byte
 
@@ -203,7 +204,9 @@ class Ownership(nn.Module):
         check_fit(self.weights.named(), values)
         check_fit(self.fixed.named(), packed["fixed"], path="fixed.")
         if len(copies) != self.newest:
-            raise ValueError(f"copies of {len(copies)} tasks, the network has {self.newest}")
+            raise ValueError(
+                f"copies of {counted(len(copies), 'task')}, the network has {self.newest}"
+            )
         for position, given in enumerate(copies, start=1):
             check_fit(self._copies(position), given, path=f"copies.{position}.")
 

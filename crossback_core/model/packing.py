@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from crossback_core.section import shown
+from crossback_core.wording import counted
 
 Codes = npt.NDArray[np.uint8]
 Mask = npt.NDArray[np.bool_]
@@ -54,7 +55,7 @@ def unpack_owners(packed: dict[str, Any], shape: Sequence[int], *, tasks: int) -
     if any(type(kind) is not int or kind < 0 for kind in kinds):
         raise ValueError(f"owners {shown(kinds)} are not numbers of tasks")
     if max(kinds) > tasks:
-        raise ValueError(f"owner {max(kinds)} but only {tasks} tasks")
+        raise ValueError(f"owner {max(kinds)} but only {counted(tasks, 'task')}")
     count = int(np.prod(shape))
     numbers = np.zeros(count, dtype=np.int64)
     for bit, plane in enumerate(planes):
@@ -78,7 +79,7 @@ def unpack_picks(packed: Sequence[object], owners: Codes, *, tasks: int) -> list
         ValueError: There are more or fewer than tasks, or one is of another size.
     """
     if len(packed) != max(0, tasks - 1):
-        raise ValueError(f"{len(packed)} pick masks for {tasks} tasks")
+        raise ValueError(f"{counted(len(packed), 'pick mask')} for {counted(tasks, 'task')}")
     masks = []
     for position, bits in enumerate(packed, start=2):
         mask = np.zeros(owners.shape, dtype=bool)

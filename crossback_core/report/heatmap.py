@@ -22,7 +22,7 @@ _TWO_LINES: Spec = {"labelAngle": 0, "labelExpr": "split(datum.label, ': ')"}
 _SLANTED: Spec = {"labelAngle": -40, "labelLimit": 130}
 _COLOURED = (
     "score + (indexof(zeros, score) < 0 ? ' has no zero: the stronger the colour, the higher'"
-    " : ': without colour is its zero')"
+    " : ': without colour is its zero; below it is worse than nothing, above it better')"
 )
 _SMALL_TITLE: Spec = {"anchor": "start", "fontSize": 12, "fontWeight": "normal", "color": INK}
 _SHADED = [  # from its zero on, or, where there is none, from the lowest

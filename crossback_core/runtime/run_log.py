@@ -57,7 +57,7 @@ def run_log(path: str | Path, *, tracker: str = NONE) -> Iterator[None]:
             Screen(screen := sys.stderr),
             *_tracking(tracker, path.with_suffix("")),
         ),
-        _terminate_as_interrupt(),
+        _interrupted_by_signals(),
     ):
         started = time.monotonic()
         try:
@@ -68,7 +68,7 @@ def run_log(path: str | Path, *, tracker: str = NONE) -> Iterator[None]:
             logger.error("interrupted by %s", error.args[0] if error.args else "SIGINT")
             raise SystemExit(143 if error.args else 130) from error
         except Exception as error:
-            message = f"{type(error).__name__}: {printable(' '.join(str(error).split()), _LONGEST)}"
+            message = f"{type(error).__name__}: {printable(error, _LONGEST)}"
             logger.exception("failed after %.1f s: %s", time.monotonic() - started, message)
             screen.write(f"{message} (full log: {path})\n")
             raise SystemExit(1) from error
@@ -166,16 +166,18 @@ class Screen(logging.Handler):
 
 
 @contextlib.contextmanager
-def _terminate_as_interrupt() -> Iterator[None]:
-    """Turn SIGTERM into KeyboardInterrupt, so that temporary files are removed and the log says."""
+def _interrupted_by_signals() -> Iterator[None]:
+    """Raise KeyboardInterrupt at SIGTERM and SIGINT: temporary files go, and the log says it."""
     if threading.current_thread() is not threading.main_thread():
         yield  # Python sets signal handlers in the main thread only.
         return
-    before = signal.signal(signal.SIGTERM, _interrupt)
+    handlers = {signal.SIGTERM: _interrupt, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in handlers.items()}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 from crossback_core.data.index import load_index
 from crossback_core.records import Record, read_record
 from crossback_core.storage.files import read_csv
+from crossback_core.wording import counted
 
 StrPath = str | Path
 
@@ -59,8 +60,8 @@ def scores_of(path: StrPath) -> pd.DataFrame:
     absent = [name for name in IDS if name not in scores]
     if absent or scores.empty:
         raise ValueError(
-            f"{path} holds no scores ({len(scores)} rows, without the columns {absent}): remove it"
-            " and run again"
+            f"{path} holds no scores ({counted(len(scores), 'row')}, without the columns {absent}):"
+            " remove it and run again"
         )
     for target in scores["target"].unique():
         check_place(path, target)

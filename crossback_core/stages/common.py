@@ -25,6 +25,7 @@ from crossback_core.records import PairRecord, PruningRecord
 from crossback_core.stages.artifacts import StrPath, check_place, record_of
 from crossback_core.storage.files import sha256
 from crossback_core.version import NUMERICS
+from crossback_core.wording import counted
 
 
 def level_chosen(ladder: Path, choice: PruningRecord) -> bool:
@@ -125,7 +126,7 @@ def _problem(trial: PairRecord, candidate: str, seeds: Sequence[int], tested: in
     if trial.seed in seeds:
         return f"is a training of seed {trial.seed}, as another of them is"
     if len(trial.test_outcomes) != tested:
-        return f"has answers to {len(trial.test_outcomes)} test samples, not {tested}"
+        return f"has answers to {counted(len(trial.test_outcomes), 'test sample')}, not {tested}"
     return ""
 
 

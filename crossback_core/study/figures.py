@@ -24,6 +24,7 @@ from crossback_core.study.judging import (
     VALIDATION,
 )
 from crossback_core.study.settings import STARTS
+from crossback_core.wording import counted
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -201,7 +202,7 @@ def _sizes(rows: pd.DataFrame) -> list[str]:
 
 
 def _size_name(size: str) -> str:
-    return "all samples" if size == ALL else f"{size} samples per class"
+    return "all samples" if size == ALL else f"{counted(int(size), 'sample')} per class"
 
 
 def _draw_intervals(

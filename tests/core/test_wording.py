@@ -13,6 +13,11 @@ from crossback_core.wording import is_plain, printable
         ("\x1b[2J\x07", r"\x1b[2J\x07"),
         ("\x9b2J", r"\x9b2J"),
         ("two\r\nlines\u2028more", "two lines more"),
+        (
+            "Error(s):\n\tmissing a;  b\n\n    \n   unexpected c \n",
+            "Error(s): missing a;  b unexpected c",
+        ),
+        ("  my  photo.jpg ", "  my  photo.jpg "),
         ("\u202egpj.exe", r"\u202egpj.exe"),
         ("half \udcff", r"half \udcff"),
         ("see https://ann:pa@ss@a.org/b@c", "see https://...@a.org/b@c"),

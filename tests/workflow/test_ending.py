@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from snakemake_project import ROOT
 
+ENDING = "Interrupted; nothing is lost: start the same command again"
 SNAKEFILE = f"""
 include: "{ROOT}/rules/run.smk"
 
@@ -21,6 +22,15 @@ rule wait:
         "wait.log",
     shell:
         "touch started; sleep 600"
+
+
+rule load:
+    output:
+        "loaded",
+    log:
+        "load.log",
+    script:
+        "load.py"
 
 
 rule fail:
@@ -37,6 +47,9 @@ rule fail:
 def folder(tmp_path: Path) -> Path:
     """Return a folder with a workflow that ends as the project's does."""
     (tmp_path / "Snakefile").write_text(SNAKEFILE)
+    (tmp_path / "load.py").write_text(
+        "open('started', 'w').close()\nimport time\ntime.sleep(600)\n"
+    )
     return tmp_path
 
 
@@ -65,10 +78,22 @@ def end(process: subprocess.Popen[str], folder: Path, number: signal.Signals) ->
 def test_an_interrupted_run_ends_with_one_line_and_no_lock(folder: Path) -> None:
     output = end(process := start(folder, "waited"), folder, signal.SIGINT)
     assert process.returncode == -signal.SIGINT, "a shell calls that 130"
-    last = output.splitlines()[-1]
-    assert last == "Interrupted; nothing is lost: start the same command again"
+    assert output.splitlines()[-1] == ENDING
     assert "Exception" not in output and "Error" not in output
     assert not list(folder.glob(".snakemake/locks/*"))
+
+
+def test_a_job_that_was_still_loading_its_packages_says_nothing(folder: Path) -> None:
+    output = end(start(folder, "loaded"), folder, signal.SIGINT)
+    assert "Traceback" not in output and output.endswith(f"{ENDING}\n")
+
+
+def test_a_run_is_interrupted_while_the_workflow_is_read(folder: Path) -> None:
+    pressed = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
+    (folder / "Snakefile").write_text(f"{SNAKEFILE}\n{pressed}")
+    process = start(folder, "waited")
+    assert process.communicate(timeout=300)[0] == f"{ENDING}\n"
+    assert process.returncode == -signal.SIGINT
 
 
 def test_after_a_kill_the_lock_is_told_with_what_to_do(folder: Path) -> None:

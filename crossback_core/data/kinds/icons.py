@@ -24,6 +24,7 @@ from crossback_core.data.text import Texts, read_vocabulary
 from crossback_core.data.wordpieces import recipe_of
 from crossback_core.section import STRICT
 from crossback_core.storage.files import read_yaml
+from crossback_core.wording import counted
 
 TILE = 32  # pixels, the side of a tile
 TILES_PER_ROW = 10
@@ -192,7 +193,7 @@ def read_texts(
     rows = [file_and_number(source)[1] for source in sources]
     if max(rows) >= len(tokens):
         raise ValueError(
-            f"{raw / 'texts.csv'} has {len(tokens)} rows, row {max(rows)} was asked for"
+            f"{raw / 'texts.csv'} has {counted(len(tokens), 'row')}, row {max(rows)} was asked for"
         )
     ids = [_look_up(vocabulary.ids, tokens.iloc[row], raw / f"texts.csv#{row}") for row in rows]
     contents = [content_hash(tokens.iloc[row]) for row in rows]

@@ -3,6 +3,7 @@
 import io
 import os
 import re
+import signal
 import subprocess
 import sys
 
@@ -147,8 +148,8 @@ def test_a_screen_that_has_only_ascii_shows_any_name_and_a_file_is_utf_8(tmp_pat
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0, "0 bytes"), (999, "999 bytes"), (1000, "1.0 kB"), (2.14e6, "2.1 MB"), (99.6e6, "100 MB"),
-     (999.9e6, "1.0 GB"), (3e15, "3000.0 TB")],
+    [(0, "0 bytes"), (1, "1 byte"), (999, "999 bytes"), (1000, "1.0 kB"), (2.14e6, "2.1 MB"),
+     (99.6e6, "100 MB"), (999.9e6, "1.0 GB"), (3e15, "3000.0 TB")],
 )  # fmt: skip
 def test_sizes(count, text):
     assert screen.size(count) == text
@@ -156,7 +157,7 @@ def test_sizes(count, text):
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.2, "1 seconds"), (119, "119 seconds"), (730, "12 minutes"), (8000, "2 hours"),
+    [(0.2, "1 second"), (119, "119 seconds"), (730, "12 minutes"), (8000, "2 hours"),
      (400_000, "5 days")],
 )  # fmt: skip
 def test_durations(seconds, text):
@@ -176,3 +177,48 @@ def test_the_command_ends_with_its_exit_code_as_a_process(tmp_path):
         f"Error: {tmp_path} is not the folder of the project: it has no Snakefile and config.yaml\n"
         "Hint: cd to the clone of the repository\n"
     )
+
+
+PRESSED = """
+import builtins, os, signal, sys
+
+def press(*_):
+    os.kill(os.getpid(), signal.SIGINT)
+
+class Packages:  # those of the command line, which are still to be loaded
+    def find_spec(self, name, *_):
+        if name == "typer":
+            press()
+
+{deed}
+from crossback_core.cli.start import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("deed", "words", "shown"),
+    [
+        ("sys.meta_path.insert(0, Packages())", ["doctor"], ""),
+        ("import crossback_core.runtime.diagnosis as it; it.diagnose = press", ["doctor"], ""),
+        (
+            "import crossback_core.stages.cleaning as it; from pathlib import Path;"
+            " it.find_spare = lambda _: [it.Spare('logs', Path('log'), 1)]; builtins.input = press",
+            ["clean"],
+            "Remove what is listed",
+        ),
+    ],
+    ids=["loading", "working", "asking"],
+)
+def test_ctrl_c_ends_any_command_in_a_line(tmp_path, deed, words, shown):
+    (tmp_path / "Snakefile").touch()
+    (tmp_path / "config.yaml").touch()
+    done = subprocess.run(
+        [sys.executable, "-c", PRESSED.format(deed=deed), *words],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, "Interrupted\n")
+    assert shown in done.stdout

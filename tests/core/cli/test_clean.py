@@ -136,8 +136,9 @@ def test_a_dry_run_lists_and_removes_nothing(project):
     assert found() == SPARE
 
 
-def test_it_asks_before_anything_is_removed(project):
-    done = clean(input="n\n")
+@pytest.mark.parametrize("answer", ["n\n", ""], ids=["no", "none"])
+def test_it_asks_before_anything_is_removed(project, answer):
+    done = clean(input=answer)
     assert done.exit_code == 1 and found() == SPARE
     assert (done.stdout.splitlines()[-1], done.stderr) == ("Nothing was removed.", "")
 

@@ -55,7 +55,7 @@ def started(tmp_path, monkeypatch):
 )  # fmt: skip
 def test_the_command_is_shown_and_takes_the_place_of_this_process(started, words, command):
     done = CliRunner().invoke(app, ["run", *words.split()])
-    assert started[:3] == [sys.executable, "-m", "snakemake"]
+    assert started[:3] == [sys.executable, "-m", "crossback_core.cli.start"]
     assert " ".join(started[3:]) == command
     assert done.stderr.splitlines()[0] == f"$ snakemake {command}"
 
@@ -106,4 +106,15 @@ def test_an_empty_word_is_refused(started):
     assert (done.exit_code, started) == (1, [])
     assert done.stderr == (
         "Error: one of the words is empty: leave it out, or give the id of a target\n"
+    )
+
+
+def test_several_problems_of_a_configuration_are_told_in_one_line(started):
+    Path("config.yaml").write_text("run: [a]\nrun: [b]\nseed: 1_0\n")
+    done = CliRunner().invoke(app, ["run", "icons"])
+    assert (done.exit_code, started) == (1, [])
+    assert done.stderr == (
+        "Error: The configuration cannot be read as it stands: config.yaml:2: run is given more"
+        " than once; config.yaml:3: seed: 1_0 is read as 10; write the number that is meant in"
+        " plain digits\n"
     )

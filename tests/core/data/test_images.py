@@ -311,7 +311,7 @@ def test_the_bits_that_pictures_were_scaled_by_are_told(tmp_path, caplog):
     read_picture_files(tmp_path, ["1.png", "2.png"], settings_of("cub"), threads=1)
     read_picture_files(tmp_path, ["0.png", "1.png", "2.png"], settings_of("cub"), threads=1)
     assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
-    assert caplog.messages[1].endswith("uses: 8 bits in 1 pictures, 12 bits in 2 pictures")
+    assert caplog.messages[1].endswith("uses: 8 bits in 1 picture, 12 bits in 2 pictures")
 
 
 def test_an_error_of_the_disk_is_no_reason_to_skip(folder):

@@ -116,7 +116,7 @@ CROSSED = {"a": "xyz", "b": "xyw", "c": "xzw", "d": "yzw"}
     [
         (
             {"fine": "xyzw", "small": "xyx"},
-            r"class small of task 4 has 2 group\(s\) of samples, 3 splits need at least 3: leave ",
+            r"class small of task 4 has 2 groups of samples, 3 splits need at least 3: leave ",
         ),
         (CROSSED, r"class [abcd] of task 4 has no sample in split \w+: add .*shared with other"),
     ],

@@ -154,7 +154,7 @@ def test_a_missing_file_is_named(tmp_path):
         ("table", TABLE.double(), "split train: table are torch.float64"),
         ("table", torch.nan * TABLE, "split train: the texts hold a number that is not finite"),
         ("recipe", None, "entry recipe is missing"),
-        ("recipe/tasks", [], "recipes of 0 tasks for 1 tasks"),
+        ("recipe/tasks", [], "recipes of 0 tasks for 1 task"),
         ("recipe/tasks", [{"values": "{}", "arrays": {}}], "recipe.longest: is missing"),
         ("test", [], "entry test is a list, not a dict"),
         ("test/labels", 5 * LABELS, "labels 0 to 5 of split test"),

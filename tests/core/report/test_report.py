@@ -368,7 +368,7 @@ def test_a_score_is_coloured_from_its_zero_on_or_from_the_lowest():
     mixed = [f"color-mix(in srgb, var(--{it}) {part}%, var(--card))" for it, part in told]
     assert colours == [*mixed, "var(--card)"]
     assert texts == ["0.100", "−0.400", "0.200", "0.000", "–"]
-    assert "without colour is its zero" in svg
+    assert "without colour is its zero; below it is worse than nothing, above it better" in svg
     colours, texts, svg = cells("label_cka")
     assert [re.search(r"above\) (\d+)%", each)[1] for each in colours] == [
         *("61", "0", "70", "20", "59")

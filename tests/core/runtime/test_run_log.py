@@ -77,11 +77,12 @@ def test_logging_is_as_before_afterwards(tmp_path, caplog):
     caplog.set_level(logging.ERROR)  # another than a run has
     root = logging.getLogger()
     before = root.level, list(root.handlers), sys.stderr, warnings.showwarning
-    handler = signal.getsignal(signal.SIGTERM)
+    signals = signal.SIGTERM, signal.SIGINT
+    handlers = list(map(signal.getsignal, signals))
     with run_log(tmp_path / "log"):
         pass
     assert (root.level, list(root.handlers), sys.stderr, warnings.showwarning) == before
-    assert signal.getsignal(signal.SIGTERM) is handler
+    assert list(map(signal.getsignal, signals)) == handlers
 
 
 def test_an_error_is_one_line_on_stderr_and_a_traceback_in_the_log(tmp_path, capsys):
@@ -166,6 +167,7 @@ def test_a_result_is_shown_and_the_log_keeps_its_own_words(tmp_path, capsys):
 
 SCRIPT = """
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # as jobs start (rules/ending.smk)
 sys.path.insert(0, {root!r})
 from crossback_core.runtime.run_log import run_log
 from crossback_core.storage.files import atomic_write
