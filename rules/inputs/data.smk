@@ -111,8 +111,8 @@ def members(wildcards: Wildcards) -> tuple[str, ...]:
 
 
 def joint_network(wildcards: Wildcards) -> JointTask | None:
-    """Return the settings of a joint network; None for a task. Its name reruns nothing."""
-    return experiment_of(wildcards).joint.get(task_id(wildcards))
+    """Return the settings of a joint network; None for a task or target. Its name reruns nothing."""
+    return experiment_of(wildcards).joint.get(wildcards.get("task"))
 
 
 def train_per_class(network: Callable[[Wildcards], str]) -> Param:

@@ -474,7 +474,7 @@ def test_the_backbone_is_kept_where_nothing_is_decided(crossing):
     [
         ({"candidate": "3"}, "is a training from 3, but 2 was chosen"),
         ({"seed": 11}, "is a training of seed 11, as another of them is"),
-        ({"test_outcomes": "1"}, "has answers to 1 test samples, not 6"),
+        ({"test_outcomes": "1"}, "has answers to 1 test sample, not 6"),
     ],
 )
 def test_a_trial_that_is_none_of_the_target_is_refused(copied, change, words):
