@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from crossback_core.data.names import by_number, with_modality
 from crossback_core.report.inputs import ReportInputs
+from crossback_core.wording import with_name
 
 _SHOWN = 4  # classes in a line
 _LONGEST = 40  # characters of one there
@@ -54,7 +55,7 @@ class Named:
     @property
     def brief(self) -> str:
         """As a part of a sentence: number, and name or classes."""
-        return f"{self.title} ({self.about})" if self.about else self.title
+        return with_name(self.title, self.about)
 
     @property
     def told(self) -> str:
