@@ -36,6 +36,7 @@ class Prediction:
         probabilities: Of these classes, in their order; they sum to 1.
         tokens: How much of a text was read, and how much of that unknown or new; None for others.
         problem: Why the input could not be read; nothing where it was.
+        task_name: What people call the task; nothing where its id tells.
     """
 
     source: str
@@ -44,6 +45,7 @@ class Prediction:
     probabilities: tuple[float, ...] = ()
     tokens: TokenCount | None = None
     problem: str = ""
+    task_name: str = ""
 
     @property
     def best(self) -> str | None:
@@ -63,9 +65,9 @@ class Predictions(tuple[Prediction, ...]):
             top: How many classes of each, 1 or more.
 
         Returns:
-            Columns `source`, `class`, `probability`, `rank` (from 1), `task`, of texts `tokens`,
-            `unknown`, `new` and `cut` (see `TokenCount`), and `problem`; where there is one, it is
-            the only row of its input, without rank, class and probability.
+            Columns `source`, `class`, `probability`, `rank` (from 1), `task`, `task_name`, of texts
+            `tokens`, `unknown`, `new` and `cut` (see `TokenCount`), and `problem`; where there is
+            one, it is the only row of its input, without rank, class and probability.
         """
         if top < 1:
             raise ValueError(f"top is {top}: it must be at least 1")
@@ -74,17 +76,16 @@ class Predictions(tuple[Prediction, ...]):
         return frame.astype({**counts, "probability": float})
 
 
-_TOKENS = ("tokens", "unknown", "new", "cut")
-_COLUMNS = ["source", "class", "probability", "rank", "task", *_TOKENS, "problem"]
+_TOKENS = {"tokens": "read", "unknown": "unknown", "new": "new", "cut": "cut"}  # column: count
+_COLUMNS = ["source", "class", "probability", "rank", "task", "task_name", *_TOKENS, "problem"]
 
 
 def _rows(each: Prediction, top: int) -> Iterator[list[Any]]:
-    count = each.tokens
-    read = [None] * 4 if count is None else [count.read, count.unknown, count.new, count.cut]
+    read = [each.tokens and getattr(each.tokens, count) for count in _TOKENS.values()]
     pairs = list(zip(each.classes, each.probabilities, strict=True))[:top]
     ranked: list[list[Any]] = [[*pair, rank] for rank, pair in enumerate(pairs, start=1)]
     for found in ranked or [[None, None, None]]:
-        yield [each.source, *found, each.task, *read, each.problem]
+        yield [each.source, *found, each.task, each.task_name, *read, each.problem]
 
 
 def predict_raw(
@@ -136,9 +137,9 @@ def _predicted(
     model: TaskModel, reader: Reader, part: Sequence[Given], opened: Sequence[tuple[Any, str]]
 ) -> list[Prediction]:
     """Return the predictions of inputs that are computed together, and what is wrong with some."""
-    task = model.spec.task
+    spec = model.spec
     found = [
-        Prediction(given.source, task, problem=problem)
+        Prediction(given.source, spec.task, problem=problem, task_name=spec.name)
         for given, (_, problem) in zip(part, opened, strict=True)
     ]
     whole = [place for place, each in enumerate(found) if not each.problem]

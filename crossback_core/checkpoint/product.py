@@ -174,7 +174,7 @@ class Product:
         if _is_prepared(inputs):
             logits = self.logits(task=spec.task, inputs=inputs)
             return Predictions(
-                Prediction(f"input {place}", spec.task, *named)
+                Prediction(f"input {place}", spec.task, *named, task_name=spec.name)
                 for place, named in enumerate(ranked(logits, spec.classes), start=1)
             )
         reader = self._reader(spec, None if encoder is None else str(encoder))

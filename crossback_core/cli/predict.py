@@ -108,6 +108,7 @@ def _plain(each: Prediction, top: int) -> dict[str, Any]:
     return {
         "source": each.source,
         "task": each.task,
+        "task_name": each.task_name or None,
         "classes": [{"class": name, "probability": value} for name, value in pairs],
         "tokens": None if count is None else vars(count),
         "problem": each.problem or None,

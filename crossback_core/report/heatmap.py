@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from crossback_core.data.names import by_number
@@ -25,27 +26,9 @@ _COLOURED = (
     " : ': without colour is its zero; below it is worse than nothing, above it better')"
 )
 _SMALL_TITLE: Spec = {"anchor": "start", "fontSize": 12, "fontWeight": "normal", "color": INK}
-_SHADED = [  # from its zero on, or, where there is none, from the lowest
+_PICKED = [  # of each cell
     {"calculate": "datum.scores[indexof(names, score)]", "as": "value"},
-    {"calculate": "isValid(datum.value) ? abs(datum.value) : 0", "as": "size"},
-    {
-        "joinaggregate": [
-            {"op": "max", "field": "size", "as": "farthest"},
-            {"op": "min", "field": "value", "as": "lowest"},
-            {"op": "max", "field": "value", "as": "highest"},
-        ]
-    },
-    {
-        "calculate": "indexof(zeros, score) >= 0 ? datum.value / (datum.farthest || 1)"
-        " : (datum.value - datum.lowest) / ((datum.highest - datum.lowest) || 1)",
-        "as": "part",
-    },
-    {
-        "calculate": "!isValid(datum.value) ? 'var(--card)' : 'color-mix(in srgb, var(--'"
-        " + (datum.part < 0 ? 'below' : 'above') + ') '"
-        f" + round(abs(datum.part) * {STRONGEST}) + '%, var(--card))'",
-        "as": "colour",
-    },
+    {"calculate": "datum.shades[indexof(names, score)]", "as": "shade"},
     {
         "calculate": "isValid(datum.value) ? format(datum.value,"
         " score === first ? datum.digits : '.3f') : '–'",
@@ -65,7 +48,9 @@ def scores(
         score: That is shown until a reader picks another.
         zeros: Of each score that can be picked, whether it has a zero.
     """
-    cells = _cells(matrix, names, list(zeros))
+    cells = _cells(matrix, names, zeros)
+    shades = sorted({each for cell in cells for each in cell["shades"]})
+    colours = {"domain": shades, "range": [shade(each / STRONGEST) for each in shades]}
     columns = int(matrix["candidate"].nunique())
     x = {"field": "candidate", "type": "nominal", "sort": None, "title": "candidate"}
     y = {"field": "task", "type": "nominal", "sort": None, "title": None}
@@ -80,7 +65,7 @@ def scores(
         "params": _picked(score, zeros),
         "title": {"text": {"expr": _COLOURED}, **_SMALL_TITLE},
         "data": inline(cells),
-        "transform": _SHADED,
+        "transform": _PICKED,
         "encoding": {
             "x": {**x, "axis": {"grid": False, **(_TWO_LINES if columns <= _LEVEL else _SLANTED)}},
             "y": {**y, "axis": {"grid": False}},
@@ -89,7 +74,9 @@ def scores(
         "layer": [
             {
                 "mark": {"type": "rect", "stroke": "var(--grid)", "strokeWidth": 1},
-                "encoding": {"color": {"field": "colour", "type": "nominal", "scale": None}},
+                "encoding": {
+                    "color": {"field": "shade", "type": "ordinal", "scale": colours, "legend": None}
+                },
             },
             {"transform": [{"filter": "datum.chosen === 'yes'"}], "mark": frame},
             *([words] if columns <= _WRITTEN else []),
@@ -125,16 +112,23 @@ def rows(matrix: pd.DataFrame) -> list[dict[Any, Any]]:
 
 
 def _cells(
-    matrix: pd.DataFrame, names: Mapping[str, Named], scores: list[str]
+    matrix: pd.DataFrame, names: Mapping[str, Named], zeros: Mapping[str, bool]
 ) -> list[dict[str, Any]]:
     digits = matrix.groupby("target")["similarity"].agg(apart)
+    ordered = in_order(matrix)
+    by_score = [_shades(ordered[score], has_zero) for score, has_zero in zeros.items()]
     return [
-        {**_cell(row, names, scores), "digits": f".{digits[row['target']]}f"}
-        for row in in_order(matrix).to_dict("records")
+        {
+            **_named_cell(row, names),
+            "scores": [_finite(row[score]) for score in zeros],
+            "shades": shades,
+            "digits": f".{digits[row['target']]}f",
+        }
+        for row, shades in zip(ordered.to_dict("records"), zip(*by_score, strict=True), strict=True)
     ]
 
 
-def _cell(row: Mapping[Any, Any], names: Mapping[str, Named], scores: list[str]) -> dict[str, Any]:
+def _named_cell(row: Mapping[Any, Any], names: Mapping[str, Named]) -> dict[str, Any]:
     target = _named(row["target"], row["target_modality"], names)
     candidate = _named(row["candidate"], row["modality"], names)
     return {
@@ -142,9 +136,19 @@ def _cell(row: Mapping[Any, Any], names: Mapping[str, Named], scores: list[str])
         "candidate": candidate.label,
         "target": target.told,
         "known": candidate.told,
-        "scores": [_finite(row[name]) for name in scores],
         "chosen": "yes" if row["selected"] else "no",
     }
+
+
+def _shades(values: pd.Series[float], has_zero: bool) -> list[int]:
+    """Return how strong each value's colour is, in percent, below zero in the one for worse.
+
+    It grows from the score's zero on, or, where there is none, from the lowest value.
+    """
+    known = values.where(np.isfinite(values))
+    above = known if has_zero else known - known.min()
+    parts = above / (above.abs().max() or 1)
+    return [round(STRONGEST * part) for part in parts.fillna(0)]
 
 
 def _finite(value: float) -> float | None:
@@ -176,6 +180,6 @@ def _named(id_: str, modality: str, names: Mapping[str, Named]) -> Named:
 
 
 def shade(part: float) -> str:
-    """Return the colour of a value from -1 to 1: none at zero."""
+    """Return the colour of a part from -1 to 1 of the strongest: none at zero."""
     colour = "var(--above)" if part > 0 else "var(--below)"
     return f"color-mix(in srgb, {colour} {abs(part) * STRONGEST:.0f}%, var(--card))"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from crossback_core.records import BaselineRecord, TargetRecord, read_record
+from crossback_core.records import BaselineRecord, SelectionRecord, TargetRecord, read_record
 from crossback_core.report.table import NO_BETTER, format_rows, guesses, points_of, summary_table
 
 
@@ -46,8 +46,13 @@ def end_of_run(folder: str | Path, *, since: float, called: Mapping[str, str]) -
     if not made:
         return ""
     baselines = {Path(folder) / f"baseline/task_{each.backbone}.json" for each in made}
-    networks = [read_record(BaselineRecord, path) for path in baselines if path.is_file()]
-    return format_rows(summary_table(made, networks), folder=Path(folder).as_posix(), called=called)
+    selections = {Path(folder) / f"selection/target_{each.target}.json" for each in made}
+    frame = summary_table(
+        made,
+        [read_record(BaselineRecord, path) for path in baselines if path.is_file()],
+        [read_record(SelectionRecord, path) for path in selections if path.is_file()],
+    )
+    return format_rows(frame, folder=Path(folder).as_posix(), called=called)
 
 
 def _made(path: Path, since: float) -> bool:

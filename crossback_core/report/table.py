@@ -10,7 +10,7 @@ import pandas as pd
 
 from crossback_core.data.names import by_number, numbers_first, with_modality
 from crossback_core.learning.verdict import NO_CANDIDATE, Gain, Verdict, accuracy_interval
-from crossback_core.records import BaselineRecord, TargetRecord
+from crossback_core.records import BaselineRecord, SelectionRecord, TargetRecord
 from crossback_core.report.names import Named
 from crossback_core.wording import counted
 
@@ -18,17 +18,20 @@ _TEXT_WIDTH = 120
 NO_BETTER = "no better than guessing"
 
 _SAME = 0.02  # what accuracies may differ by for being means over classes of nearly one size
-_LISTS = ("classes", "backbone_classes")
+_LISTS = ("classes", "backbone_classes", "tied_candidates")
 
 
 def summary_table(
-    records: Sequence[TargetRecord], networks: Sequence[BaselineRecord] = ()
+    records: Sequence[TargetRecord],
+    networks: Sequence[BaselineRecord] = (),
+    choices: Sequence[SelectionRecord] = (),
 ) -> pd.DataFrame:
-    """Return one row per target, in the order of their ids; classes are tuples of names.
+    """Return one row per target, in the order of their ids; classes and ties are tuples of names.
 
     Args:
         records: Of the targets.
         networks: Of baselines: what backbones were before they were pruned.
+        choices: Of backbones: which candidates have the score of the one that was chosen.
 
     Raises:
         ValueError: If there is no record.
@@ -38,7 +41,13 @@ def summary_table(
             "there is no target to summarise; the configuration must name at least one"
         )
     dense = {each.task: each.test_accuracy for each in networks}
-    frame = pd.DataFrame([_summary_row(record, dense) for record in records])
+    tied = {each.target: each.tied for each in choices}
+    frame = pd.DataFrame(
+        [
+            {**_summary_row(record, dense), "tied_candidates": tied.get(record.target, ())}
+            for record in records
+        ]
+    )
     frame = frame.sort_values("target", key=numbers_first, ignore_index=True)
     return frame.astype(
         {"similarity": float, "backbone_unpruned_test_accuracy": float, "identical": "boolean"}
@@ -125,6 +134,7 @@ def format_rows(frame: pd.DataFrame, *, folder: str, called: Mapping[str, str]) 
     targets = ", ".join(str(target) for target in frame["target"])
     told = [
         verdict_sentence(frame),
+        ties_sentence(frame),
         guessing_sentence(frame),
         unpruned_sentence(frame),
         tasks_sentence(frame, called),
@@ -155,6 +165,16 @@ def verdict_sentence(frame: pd.DataFrame) -> str:
     if (frame["verdict"] == NO_CANDIDATE).any():
         told.append('What may help: docs/tutorial.md, section "Few samples".')
     return " ".join(told)
+
+
+def ties_sentence(frame: pd.DataFrame) -> str:
+    """Say for which targets only the order of ids chose the backbone; nothing if for none."""
+    told = [
+        f"for {target} ({', '.join(tied)} scored the same)"
+        for target, tied in zip(frame["target"], frame["tied_candidates"], strict=True)
+        if tied
+    ]
+    return f"Of equal candidates the first was chosen: {', '.join(told)}." if told else ""
 
 
 def guessing_sentence(frame: pd.DataFrame) -> str:

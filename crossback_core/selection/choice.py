@@ -51,6 +51,14 @@ class Choice:
         if not self.ranking or found != _first_of(self.ranking, self.minimum):
             raise ValueError(f"the backbone {self.backbone} is not what the ranking says")
 
+    @property
+    def tied(self) -> tuple[str, ...]:
+        """Candidates as similar as the backbone, which its id alone put before them."""
+        if self.backbone is None:
+            return ()
+        others = self.ranking[1:]
+        return tuple(each.candidate for each in others if each.similarity == self.similarity)
+
 
 def choose_backbone(
     scores: pd.DataFrame,

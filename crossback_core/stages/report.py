@@ -67,7 +67,7 @@ def summarize(
     folder = Path(summary).parent
     called = {**task_names(dataset), **joint}
     baselines = [record_of(BaselineRecord, path) for path in networks]
-    frame = summary_table(records, baselines)
+    frame = summary_table(records, baselines, choices_made)
     write_csv(as_text(frame), summary)
     write_text(format_table(frame, folder=folder.as_posix(), called=called), text)
     scored = _scored_matrix(read_csv(matrix, names=IDS), records)

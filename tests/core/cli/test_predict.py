@@ -51,6 +51,7 @@ def test_json_and_csv_hold_the_same(call, model, pictures):
         (each["class"], pytest.approx(each["probability"])) for each in found["classes"]
     ]
     assert len(rows) == 3 and (found["task"], found["problem"]) == ("1", None)
+    assert found["task_name"] is None and rows[0]["task_name"] == ""
 
 
 def test_a_sentence_goes_to_the_task_that_is_named(call, model):
@@ -67,7 +68,8 @@ def test_tasks_are_shown_and_found_by_their_names(call, images, texts, tmp_path)
     network = tiny.network(replace(texts, name="words"), data)
     save_checkpoint(network, tmp_path / "net.pt")
     done = call("predict", tmp_path / "net.pt", "w1 w2", "--task", "words", "--format", "json")
-    assert [each["task"] for each in json.loads(done.stdout)] == ["2"]
+    (found,) = json.loads(done.stdout)
+    assert (found["task"], found["task_name"]) == ("2", "words")
     done = call("predict", tmp_path / "net.pt", "w1 w2")
     assert "but task 1 (bright things) reads modality image: give --task 2\n" in done.stderr
     Image.new("RGB", (8, 8)).save(tmp_path / "a.png")
@@ -115,7 +117,7 @@ def test_csv_begins_with_what_people_look_for_and_holds_nothing_that_a_terminal_
     done = call("predict", model, "w1\x1b[2J w2", "--task", "2", "--format", "csv", "--top", 1)
     assert done.exit_code == 0, done.stderr
     head, row = done.stdout.splitlines()
-    assert head == "source,class,probability,rank,task,tokens,unknown,new,cut,problem"
+    assert head == "source,class,probability,rank,task,task_name,tokens,unknown,new,cut,problem"
     assert row.startswith("w1\\x1b[2J w2,class ")
 
 

@@ -33,7 +33,7 @@ class Visit:
     def read(self) -> None:
         """Scroll to the end, so that every chart is drawn."""
         for place in self.page.locator("[data-chart]").all():
-            place.scroll_into_view_if_needed()
+            place.evaluate("place => place.scrollIntoView()")
             place.locator(".live svg").wait_for()
 
     def overflow(self) -> int:
@@ -45,7 +45,9 @@ class Visit:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        # An emulated GPU may stop drawing on a busy machine.
+        options = ["--no-sandbox", "--disable-gpu"]
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
         yield started
         started.close()
 

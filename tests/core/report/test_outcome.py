@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import recorded
+from reporting import selection
 
 from crossback_core.records import write_record
 from crossback_core.report.outcome import end_of_run, outcome_line
@@ -71,10 +72,15 @@ def folder(tmp_path):
 def test_a_target_made_alone_ends_with_its_row_of_the_table(folder):
     network = recorded.baseline(task="29", test_accuracy=0.8)
     write_record(network, folder / "baseline" / "task_29.json")
+    chosen = selection(recorded.target("3"))
+    tied = replace(chosen.ranking[1], similarity=chosen.similarity)
+    tie = replace(chosen, ranking=(chosen.ranking[0], tied))
+    write_record(tie, folder / "selection" / "target_3.json")
     lines = end_of_run(folder, since=STARTED, called={}).splitlines()
-    frame = summary_table([recorded.target("3")], [network])
+    frame = summary_table([recorded.target("3")], [network], [tie])
     whole = format_table(frame, folder=folder.as_posix(), called={})
     assert "Before pruning the backbones reached on their own tasks: 29 80.0%." in lines
+    assert "Of equal candidates the first was chosen: for 3 (16 scored the same)." in lines
     assert lines == whole.splitlines()[:-1]  # there is no report
     assert lines[1].split()[:5] == ["3", "image", "image", "29", "0.971"]
 

@@ -357,20 +357,19 @@ def heat_map(score):
 def cells(score):
     """Return the colours and texts of the heat map with a score picked, and the whole."""
     svg = drawn(heat_map(score), width=720)
-    colours = re.findall(r'<path [^>]*fill="(color-mix[^"]*|var\(--card\))"', svg)
+    colours = re.findall(r'<path [^>]*fill="(color-mix[^"]*)"', svg)
     return colours, re.findall(r">([−–\d][.\d]*)</text>", svg), svg
 
 
 def test_a_score_is_coloured_from_its_zero_on_or_from_the_lowest():
     # the order is of ids: 3 with 5, 16, 29; 5 with 16, 29
     colours, texts, svg = cells("knn_excess")
-    told = [("above", 18), ("below", 70), ("above", 35), ("above", 0)]
-    mixed = [f"color-mix(in srgb, var(--{it}) {part}%, var(--card))" for it, part in told]
-    assert colours == [*mixed, "var(--card)"]
+    told = [("above", 18), ("below", 70), ("above", 35), ("below", 0), ("below", 0)]
+    assert colours == [f"color-mix(in srgb, var(--{it}) {part}%, var(--card))" for it, part in told]
     assert texts == ["0.100", "−0.400", "0.200", "0.000", "–"]
     assert "without colour is its zero; below it is worse than nothing, above it better" in svg
     colours, texts, svg = cells("label_cka")
-    assert [re.search(r"above\) (\d+)%", each)[1] for each in colours] == [
+    assert [re.search(r"(?:above|below)\) (\d+)%", each)[1] for each in colours] == [
         *("61", "0", "70", "20", "59")
     ]
     assert texts == ["0.800", "−0.400", "0.970", "0.000", "0.750"]
@@ -402,8 +401,12 @@ def test_scores_have_digits_that_tell_them_apart_or_tie(tmp_path):
     table = re.findall(r"<td>(0\.\S+)</td><td class=\"word\">(.*)</td>", page)
     assert table == [("0.9695", ""), ("0.9698", "chosen"), ("0.750", "a tie"), ("0.750", "chosen")]
     equal = replace(rank[1], similarity=rank[0].similarity)
-    tie = card_of(record, replace(chosen, ranking=(rank[0], equal)))
-    assert "0.971 (16 has 0.971, of equals the first);" in tie.told[0]
+    tie = replace(chosen, ranking=(rank[0], equal))
+    assert "0.971 (16 has 0.971, of equals the first);" in card_of(record, tie).told[0]
+    frame = summary_table([record], choices=[tie])
+    told = "Of equal candidates the first was chosen: for 3 (16 scored the same)."
+    assert told in format_table(frame, folder="results/icons", called={})
+    assert as_text(frame)["tied_candidates"].tolist() == ["16"]
 
 
 def card_of(record, choice, networks=()):
