@@ -21,9 +21,11 @@ _WRITTEN = 14  # candidates whose scores there is room to write out
 _LEVEL = 6  # candidates whose names there is room to write without a slant
 _TWO_LINES: Spec = {"labelAngle": 0, "labelExpr": "split(datum.label, ': ')"}
 _SLANTED: Spec = {"labelAngle": -40, "labelLimit": 130}
-_COLOURED = (
-    "score + (indexof(zeros, score) < 0 ? ' has no zero: the stronger the colour, the higher'"
-    " : ': without colour is its zero; below it is worse than nothing, above it better')"
+_COLOURED = (  # in lines that a phone has room for
+    "indexof(zeros, score) < 0"
+    " ? [score + ' has no zero:', 'the stronger the colour, the higher']"
+    " : [score + ': without colour is its zero;',"
+    " 'below it is worse than nothing, above it better']"
 )
 _SMALL_TITLE: Spec = {"anchor": "start", "fontSize": 12, "fontWeight": "normal", "color": INK}
 _PICKED = [  # of each cell

@@ -367,13 +367,14 @@ def test_a_score_is_coloured_from_its_zero_on_or_from_the_lowest():
     told = [("above", 18), ("below", 70), ("above", 35), ("below", 0), ("below", 0)]
     assert colours == [f"color-mix(in srgb, var(--{it}) {part}%, var(--card))" for it, part in told]
     assert texts == ["0.100", "−0.400", "0.200", "0.000", "–"]
-    assert "without colour is its zero; below it is worse than nothing, above it better" in svg
+    assert "knn_excess: without colour is its zero;" in svg
+    assert "below it is worse than nothing, above it better" in svg
     colours, texts, svg = cells("label_cka")
     assert [re.search(r"(?:above|below)\) (\d+)%", each)[1] for each in colours] == [
         *("61", "0", "70", "20", "59")
     ]
     assert texts == ["0.800", "−0.400", "0.970", "0.000", "0.750"]
-    assert "label_cka has no zero: the stronger the colour, the higher" in svg
+    assert "label_cka has no zero:" in svg and "the stronger the colour, the higher" in svg
 
 
 def test_the_chosen_are_framed_and_scores_are_texts():
