@@ -34,12 +34,13 @@ def test_the_default_plan_covers_every_step(project: Project) -> None:
     }
 
 
-def test_a_plan_has_a_short_form(project: Project) -> None:
+def test_a_plan_has_a_short_form_and_a_long_one_that_names_tasks(project: Project) -> None:
     short, long = (project.snakemake(*it) for it in (("-nq", "rules", "host"), ("--dry-run",)))
     assert short.plan == long.plan != {}
     lines = short.output.splitlines()
     assert len(lines) < 50 < 200 < len(long.output.splitlines())
     assert not any(line.startswith(("Reason: ", "SNAKEMAKE")) for line in lines)
+    assert ": Train the baseline of task 101 (fifty kinds of icons) of icons\n" in long.output
 
 
 def test_one_target_plans_only_itself(tiny: Project) -> None:
