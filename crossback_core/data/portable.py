@@ -41,6 +41,8 @@ class PortableInput(nn.Module, ABC):
         packages: What these lines need from elsewhere, beside numpy and onnxruntime.
         files: What preparing input needs beside the graph, by what its file's name ends with.
         recipe: Plain values of the recipe that the input is prepared by.
+        tolerance: How far logits of the graph may be from the task's and be called rounding, in
+            parts of the largest one, or of 1 where that is more.
     """
 
     inputs: tuple[GraphInput, ...]
@@ -51,6 +53,7 @@ class PortableInput(nn.Module, ABC):
     example: tuple[str, ...]
     files: Mapping[str, str]
     recipe: Mapping[str, Any]
+    tolerance = 1e-4
 
     @abstractmethod
     def forward(self, *given: Tensor) -> tuple[Tensor, Tensor | None]:

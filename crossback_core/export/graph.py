@@ -17,14 +17,16 @@ from torch import Tensor, nn
 from crossback_core.data.portable import PortableInput
 from crossback_core.model.network import TaskModel
 from crossback_core.version import __version__
+from crossback_core.wording import printable
 
 if TYPE_CHECKING:
     import onnx
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 OUTPUT = "logits"
-TOLERANCE = 1e-4  # of the largest logit, or of 1 where that is more
+_MOST_BYTES = 2**31 - 2**20  # of values in one file of ONNX, which may have 2 GiB in all
 _SEED = 0
+_LONGEST = 200  # characters of what the exporter says
 # What the exporter says that nobody can do anything about.
 _CHATTY = ("torch.onnx", "onnxscript", "onnx_ir")
 _IDLE_WARNINGS = (
@@ -86,10 +88,17 @@ def make_graph(front: PortableInput, model: TaskModel) -> Graph:
 
     Raises:
         ModuleNotFoundError: A package is missing.
-        ValueError: The graph computes something else.
+        ValueError: The graph computes something else; or what stands before the task, such as an
+            encoder, is too large for a graph or cannot be one.
     """
     check_packages()
     whole = _Whole(front, model).eval()
+    held = sum(tensor.nbytes for tensor in whole.state_dict().values())
+    if held > _MOST_BYTES:
+        raise ValueError(
+            f"task and encoder have {held:,} bytes of values, a file of ONNX holds {_MOST_BYTES:,}:"
+            " write safetensors alone"
+        )
     made = _exported(whole)
     _strip(made)
     for name, value in _metadata(model).items():
@@ -116,17 +125,23 @@ def _exported(whole: _Whole) -> onnx.ModelProto:
     example = next(whole.front.draws(_generator()))
     with torch.no_grad():
         whole(*example)  # what is computed once and kept is then a constant of the graph
-        with _quietly():
-            program = torch.onnx.export(
-                whole,
-                example,
-                dynamo=True,
-                input_names=[each.name for each in whole.front.inputs],
-                output_names=[OUTPUT],
-                dynamic_shapes=(_open_axes(whole.front),),
-                external_data=False,
-                verbose=False,
-            )
+        try:
+            with _quietly():
+                program = torch.onnx.export(
+                    whole,
+                    example,
+                    dynamo=True,
+                    input_names=[each.name for each in whole.front.inputs],
+                    output_names=[OUTPUT],
+                    dynamic_shapes=(_open_axes(whole.front),),
+                    external_data=False,
+                    verbose=False,
+                )
+        except torch.onnx.errors.OnnxExporterError as error:  # encoders may be of any kind
+            raise ValueError(
+                f"PyTorch cannot write this task as ONNX ({printable(error, _LONGEST)}): write"
+                " safetensors alone"
+            ) from error
     assert program is not None  # of dynamo=True
     made: onnx.ModelProto = program.model_proto
     return made
@@ -205,7 +220,7 @@ def compare(content: bytes, whole: nn.Module) -> Check:
         differences.append(float((torch.from_numpy(found) - wanted).abs().max()))
         largest.append(float(wanted.abs().max()))
         inputs += len(wanted)
-    check = Check(max(differences), TOLERANCE * max(largest), inputs)
+    check = Check(max(differences), front.tolerance * max(largest), inputs)
     if not check.difference <= check.allowed:  # NaN is no rounding
         raise ValueError(
             f"the logits of the ONNX graph differ from the task's by up to {check.difference:.2g};"

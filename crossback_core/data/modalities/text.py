@@ -104,7 +104,7 @@ class Text(Modality):
     def portable(
         self, settings: TextModel, recipe: Recipe, channels: int, elsewhere: str | None = None
     ) -> PortableInput:
-        """Return what takes token ids with the table of a recipe or an encoder, or embeddings."""
+        """Return what takes token ids, with a table of embeddings or an encoder."""
         return portable_texts(recipe, channels, settings.max_tokens, elsewhere)
 
     def check(self, values: Tensor, table: Tensor | None, count: int) -> None:

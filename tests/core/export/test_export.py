@@ -141,7 +141,7 @@ def test_the_lines_of_the_card_run_where_an_encoder_reads(tmp_path, representati
     done = export_task(tmp_path / "net.pt", tmp_path, kinds=["onnx"])
     assert [file.name for file in done.files] == [
         "task_notes.onnx",
-        *(["task_notes.tokenizer.json"] if representation == "tokens" else []),
+        "task_notes.tokenizer.json",
         "task_notes.md",
     ]
     classes, _ = run_card(tmp_path, "task_notes")
@@ -149,8 +149,27 @@ def test_the_lines_of_the_card_run_where_an_encoder_reads(tmp_path, representati
     assert classes == repr([each.best for each in found])
     card = (tmp_path / "task_notes.md").read_text()
     assert recipe.values["digest"] in card
-    assert ("encoder is not in the graph" in card) == (representation == "contextual")
+    assert ("encoder lies in the graph, with its weights" in card) == (
+        representation == "contextual"
+    )
     assert "At most 8 tokens" in card, "the network has no more positions"
+
+
+def test_an_encoder_that_cannot_be_a_graph_is_told_in_one_line(made, monkeypatch):
+    model = made.product.network.settled("1")
+    front = tiny.IMAGE.portable(tiny.MODEL, made.images.recipe, 3)
+    read = type(front).forward
+
+    def by_its_values(front, pixels):
+        values, mask = read(front, pixels)
+        return (values if pixels.sum() > 0 else -values), mask
+
+    monkeypatch.setattr(type(front), "forward", by_its_values)
+    with pytest.raises(ValueError, match="PyTorch cannot write this task as ONNX .*safetensors"):
+        graph.make_graph(front, model)
+    monkeypatch.setattr(graph, "_MOST_BYTES", 10)
+    with pytest.raises(ValueError, match="bytes of values, a file of ONNX holds 10: write safe"):
+        graph.make_graph(front, model)
 
 
 def test_the_values_and_their_metadata_rebuild_the_task(made):
