@@ -4,6 +4,7 @@ import atexit
 import logging
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 
@@ -13,6 +14,7 @@ from snakemake.scheduling.job_scheduler import JobScheduler
 from snakemake.script import PythonScript
 from snakemake_interface_logger_plugins.common import LogEvent
 
+from crossback_core.runtime.interruption import end_interrupted
 from crossback_core.wording import counted
 
 
@@ -50,10 +52,15 @@ def mend_ending() -> None:
     schedule_or_end.ends = True
     JobScheduler.schedule = schedule_or_end
     signal.signal(signal.SIGINT, interrupt)
-    show = sys.excepthook
-    sys.excepthook = lambda *error: None if INTERRUPTED else show(*error)
+    sys.excepthook = unless_interrupted(sys.excepthook)
+    sys.unraisablehook = unless_interrupted(sys.unraisablehook)  # of Ctrl-C pressed twice
     screen.addFilter(is_shown)
     atexit.register(tell_ending)
+
+
+def unless_interrupted(show: Callable[..., None]) -> Callable[..., None]:
+    """Return what shows an error, but nothing once the run is interrupted."""
+    return lambda *error: None if INTERRUPTED else show(*error)
 
 
 def interrupt(number: int, frame: FrameType | None) -> None:
@@ -112,9 +119,7 @@ def mark_failures() -> None:
 def tell_ending() -> None:
     """End the screen with what went wrong: Snakemake's own words on a failed job are many lines."""
     if INTERRUPTED:
-        line = "Interrupted; nothing is lost: start the same command again"
-        print(line, file=sys.stderr)
-        return
+        end_interrupted("Interrupted; nothing is lost: start the same command again")
     failures = (
         [f"{counted(len(FAILED), 'job')} failed:", *map(why_failed, FAILED)] if FAILED else []
     )

@@ -9,9 +9,12 @@ from __future__ import annotations
 import contextlib
 import runpy
 import signal
-import sys
 from collections.abc import Iterator
 from types import FrameType
+
+from crossback_core.runtime.interruption import end_interrupted
+
+_LINE = "Interrupted"
 
 
 class _Interrupted(BaseException):
@@ -34,18 +37,23 @@ def snakemake() -> None:
 
 @contextlib.contextmanager
 def _ended_by_a_line() -> Iterator[None]:
-    """Let Ctrl-C end the process as it ends others (a shell calls that 130), but with a line."""
+    """Let Ctrl-C end the process with a line, after what was under way has been tidied up."""
     signal.signal(signal.SIGINT, _interrupt)
     try:
         yield
     except _Interrupted:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # who presses it twice does not want to wait
-        print("Interrupted", file=sys.stderr)
-        sys.excepthook = lambda *_: None
-        raise KeyboardInterrupt from None
+        end_interrupted(_LINE)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    """Raise what ends the process, but end it at once while a package is loaded.
+
+    PyTorch, which loads NumPy, goes on without it whatever is raised there.
+    """
+    while frame:
+        if frame.f_code.co_filename.startswith("<frozen importlib"):
+            end_interrupted(_LINE)
+        frame = frame.f_back
     raise _Interrupted
 
 

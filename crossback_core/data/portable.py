@@ -59,6 +59,10 @@ class PortableInput(nn.Module, ABC):
     def forward(self, *given: Tensor) -> tuple[Tensor, Tensor | None]:
         """Return what a network takes, values and mask, of one tensor for each of `inputs`."""
 
+    def values(self) -> dict[str, Tensor]:
+        """Return the tensors that it computes with, by name."""
+        return self.state_dict()
+
     @abstractmethod
     def draws(self, generator: torch.Generator) -> Iterator[tuple[Tensor, ...]]:
         """Yield random valid inputs of `forward`, in batches of several sizes, none below 1.

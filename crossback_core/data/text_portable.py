@@ -35,7 +35,8 @@ pad. {cut} Write a text on one line. Of a text of unknown tokens alone the answe
 _OF_TABLE = "rows of the table of embeddings, 0 to {last}, which lies in the graph"
 _OF_ENCODER = """\
 ids of the vocabulary of the encoder {encoder!r}, 0 to {last}. The encoder lies in the graph, with \
-its weights; the network reads its last hidden states, rounded to float16"""
+its weights, under its publisher's licence; the network reads its last hidden states, rounded to \
+float16"""
 _EXAMPLE = """\
 tokenizer = Tokenizer.from_file("{file}")
 read = tokenizer.encode_batch(["a loaf of bread", "a red bird"])
@@ -208,6 +209,10 @@ class EncodedTokens(PortableTokens):
         tokens, mask = given
         states = self.encoder(input_ids=tokens, attention_mask=mask.long()).last_hidden_state
         return states.half().float(), mask
+
+    def values(self) -> dict[str, Tensor]:
+        """Return the encoder's, without a pooler: not used, and random where its files lack it."""
+        return {name: held for name, held in super().values().items() if "pooler" not in name}
 
 
 def _masks(longest: int, generator: torch.Generator) -> Iterator[Tensor]:

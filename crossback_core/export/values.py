@@ -20,12 +20,12 @@ def values_file(front: PortableInput, model: TaskModel) -> bytes:
     """Return the bytes of a safetensors file.
 
     Its tensors are those of the task alone, as it computes with them (`body.*`, `head.*`,
-    `input.*`), and what stands before it (`front.*`, the table of embeddings). Its metadata are
-    one entry, JSON, METADATA: docs/export.md says what of.
+    `input.*`), and what stands before it (`front.*`, a table of embeddings or an
+    encoder). Its metadata are one entry, JSON, METADATA: docs/export.md says what of.
     """
     tensors = {
         **model.state_dict(),
-        **{f"front.{name}": tensor for name, tensor in front.state_dict().items()},
+        **{f"front.{name}": tensor for name, tensor in front.values().items()},
     }
     return save(detached(tensors), metadata=_metadata(front, model))
 

@@ -88,8 +88,25 @@ def test_a_job_that_was_still_loading_its_packages_says_nothing(folder: Path) ->
     assert "Traceback" not in output and output.endswith(f"{ENDING}\n")
 
 
-def test_a_run_is_interrupted_while_the_workflow_is_read(folder: Path) -> None:
-    pressed = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n"
+TWICE = """
+import os, signal, threading
+
+def press():
+    os.kill(os.getpid(), signal.SIGINT)
+
+def press_again():
+    threading.main_thread().join()  # which waits for the other threads
+    press()
+
+threading.Thread(target=press_again).start()
+press()
+"""
+
+
+@pytest.mark.parametrize(
+    "pressed", ["import os, signal\nos.kill(os.getpid(), signal.SIGINT)\n", TWICE]
+)
+def test_a_run_is_interrupted_while_the_workflow_is_read(folder: Path, pressed: str) -> None:
     (folder / "Snakefile").write_text(f"{SNAKEFILE}\n{pressed}")
     process = start(folder, "waited")
     assert process.communicate(timeout=300)[0] == f"{ENDING}\n"

@@ -185,9 +185,12 @@ import builtins, os, signal, sys
 def press(*_):
     os.kill(os.getpid(), signal.SIGINT)
 
-class Packages:  # those of the command line, which are still to be loaded
+class Packages:  # of which one is still to be loaded
+    def __init__(self, name):
+        self.name = name
+
     def find_spec(self, name, *_):
-        if name == "typer":
+        if name == self.name:
             press()
 
 {deed}
@@ -199,8 +202,14 @@ main()
 @pytest.mark.parametrize(
     ("deed", "words", "shown"),
     [
-        ("sys.meta_path.insert(0, Packages())", ["doctor"], ""),
-        ("import crossback_core.runtime.diagnosis as it; it.diagnose = press", ["doctor"], ""),
+        ("sys.meta_path.insert(0, Packages('typer'))", ["doctor"], ""),
+        ("sys.meta_path.insert(0, Packages('numpy'))", ["doctor"], ""),  # PyTorch does without it
+        (
+            "import threading, time; threading.Thread(target=time.sleep, args=[600]).start();"
+            " import crossback_core.runtime.diagnosis as it; it.diagnose = press",
+            ["doctor"],
+            "",
+        ),
         (
             "import crossback_core.stages.cleaning as it; from pathlib import Path;"
             " it.find_spare = lambda _: [it.Spare('logs', Path('log'), 1)]; builtins.input = press",
@@ -208,7 +217,7 @@ main()
             "Remove what is listed",
         ),
     ],
-    ids=["loading", "working", "asking"],
+    ids=["loading", "loading PyTorch", "working", "asking"],
 )
 def test_ctrl_c_ends_any_command_in_a_line(tmp_path, deed, words, shown):
     (tmp_path / "Snakefile").touch()
@@ -219,6 +228,7 @@ def test_ctrl_c_ends_any_command_in_a_line(tmp_path, deed, words, shown):
         text=True,
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        timeout=300,
     )
     assert (done.returncode, done.stderr) == (-signal.SIGINT, "Interrupted\n")
     assert shown in done.stdout

@@ -17,6 +17,7 @@ import torch
 from miniatures import make_encoder, picture, settings_of
 from safetensors import safe_open
 from torch import nn
+from transformers import BertModel
 
 import crossback_core
 from crossback_core.checkpoint.network_file import save_checkpoint
@@ -128,31 +129,57 @@ def test_the_lines_of_the_card_name_the_classes_of_texts(made):
     assert [(each.tokens.read, each.tokens.unknown) for each in found] == [(4, 2), (3, 0)]
 
 
-@pytest.mark.parametrize("representation", ["tokens", "contextual"])
-def test_the_lines_of_the_card_run_where_an_encoder_reads(tmp_path, representation):
-    encoder = str(make_encoder(tmp_path / "encoder"))
-    settings = settings_of("folder", encoder=encoder, representation=representation, text_length=12)
+def product_of_notes(folder, encoder, representation):
+    """Write a product of one task, whose texts an encoder reads."""
+    settings = settings_of(
+        "folder", encoder=str(encoder), representation=representation, text_length=12
+    )
     network = tiny.network()
     texts = encode(TEXTS, settings)
     recipe = completed(texts.recipe, 8, texts.ids)
     network.add_task(TaskSpec("notes", "text", ("a", "b", "c"), 16), recipe=recipe)
     tiny.disturb(network, 1.0)
-    save_checkpoint(network, tmp_path / "net.pt")
-    done = export_task(tmp_path / "net.pt", tmp_path, kinds=["onnx"])
+    save_checkpoint(network, folder / "net.pt")
+    return folder / "net.pt"
+
+
+@pytest.mark.parametrize("representation", ["tokens", "contextual"])
+def test_the_lines_of_the_card_run_where_an_encoder_reads(tmp_path, representation):
+    product = product_of_notes(tmp_path, make_encoder(tmp_path / "encoder"), representation)
+    done = export_task(product, tmp_path, kinds=["onnx"])
     assert [file.name for file in done.files] == [
         "task_notes.onnx",
         "task_notes.tokenizer.json",
         "task_notes.md",
     ]
-    classes, _ = run_card(tmp_path, "task_notes")
-    found = crossback_core.load(tmp_path / "net.pt").predict(TEXTS)
+    classes, logits = run_card(tmp_path, "task_notes")
+    loaded = crossback_core.load(product)
+    found = loaded.predict(TEXTS)
     assert classes == repr([each.best for each in found])
+    for row, each in zip(logits.softmax(1), found, strict=True):
+        wanted = dict(zip(each.classes, each.probabilities, strict=True))
+        assert torch.allclose(row, torch.tensor([wanted[name] for name in "abc"]), atol=1e-4)
     card = (tmp_path / "task_notes.md").read_text()
-    assert recipe.values["digest"] in card
+    assert loaded.network.recipes[0].values["digest"] in card
     assert ("encoder lies in the graph, with its weights" in card) == (
         representation == "contextual"
     )
     assert "At most 8 tokens" in card, "the network has no more positions"
+
+
+def test_weights_that_an_encoder_lacks_are_in_no_file(tmp_path):
+    folder = make_encoder(tmp_path / "encoder")
+    BertModel.from_pretrained(folder, add_pooling_layer=False).save_pretrained(folder)
+    product = product_of_notes(tmp_path, folder, "contextual")
+    done = [export_task(product, tmp_path / to, kinds=["safetensors"]) for to in ("a", "b")]
+    first, again = (each.files[0] for each in done)
+    assert first.read_bytes() == again.read_bytes(), "what is missing is filled with random numbers"
+    with safe_open(first, "pt") as file, safe_open(folder / "model.safetensors", "pt") as own:
+        names = [name for name in file.keys() if name.startswith("front.")]  # noqa: SIM118
+        assert sorted(names) == sorted(f"front.encoder.{name}" for name in own.keys())  # noqa: SIM118
+        for name in names:
+            wanted = own.get_tensor(name.removeprefix("front.encoder."))
+            assert torch.equal(file.get_tensor(name), wanted), name
 
 
 def test_an_encoder_that_cannot_be_a_graph_is_told_in_one_line(made, monkeypatch):
