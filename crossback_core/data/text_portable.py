@@ -66,14 +66,15 @@ def portable_texts(
         return _of_table(TableReader(recipe, channels), recipe, positions)
     reader = EncoderReader(recipe, channels, elsewhere)
     encoder, wanted = reader.encoder(), reader.wanted
+    whole = wanted.representation == "contextual"
     tokenizer = _Tokenizer(
-        f"that of the encoder {wanted.encoder!r} (sha256 of vocabulary and weights"
-        f" {wanted.digest}), special tokens included",
+        f"that of the encoder {wanted.encoder!r} (sha256 of vocabulary and"
+        f" {'weights' if whole else 'table'} {wanted.digest}), special tokens included",
         _own(encoder),
         cut=min(wanted.text_length, positions),
         side=encoder.tokenizer.truncation_side,
     )
-    if wanted.representation == "contextual":
+    if whole:
         return EncodedTokens(encoder, tokenizer, recipe)
     return TableTokens(torch.from_numpy(encoder.table()), tokenizer, recipe, positions)
 

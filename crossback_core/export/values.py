@@ -20,8 +20,8 @@ def values_file(front: PortableInput, model: TaskModel) -> bytes:
     """Return the bytes of a safetensors file.
 
     Its tensors are those of the task alone, as it computes with them (`body.*`, `head.*`,
-    `input.*`), and what stands before it (`front.*`, a table of embeddings or an
-    encoder). Its metadata are one entry, JSON, METADATA: docs/export.md says what of.
+    `input.*`), and what stands before it (`front.*`, a table of embeddings or an encoder). Its
+    metadata are one entry, JSON, METADATA: docs/export.md says what of.
     """
     tensors = {
         **model.state_dict(),
