@@ -191,6 +191,7 @@ class Packages:  # of which one is still to be loaded
 
     def find_spec(self, name, *_):
         if name == self.name:
+            self.name = None  # a second look for it is not interrupted
             press()
 
 {deed}
