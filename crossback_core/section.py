@@ -19,7 +19,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from crossback_core.wording import without_password
+from crossback_core.wording import NAME, is_plain, without_password
 
 STRICT = ConfigDict(strict=True, extra="forbid")
 ALL = "all"  # every task, every network, all samples
@@ -92,6 +92,12 @@ def _distinct(values: tuple[_T, ...]) -> tuple[_T, ...]:
     return values
 
 
+def _plain(value: str) -> str:
+    if not is_plain(value):
+        raise ValueError(f"it must be {NAME}")
+    return value
+
+
 WHOLE = BeforeValidator(_whole)
 REAL = BeforeValidator(_real)
 
@@ -107,6 +113,7 @@ FractionBelowOne = Annotated[float, Field(ge=0, lt=1), REAL]
 Factor = Annotated[float, Field(gt=0, le=1), REAL]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Text = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f-\x9f\u2028\u2029]+$")]
+Name = Annotated[Text, AfterValidator(_plain)]  # as files hold it
 Entries = BeforeValidator(_entries)
 Ascending = AfterValidator(_ascending)
 Distinct = AfterValidator(_distinct)

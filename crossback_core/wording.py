@@ -8,6 +8,10 @@ import unicodedata
 _LONGEST = 600  # characters of a message's part
 _LONGEST_NAME = 1000  # characters
 _CONTROLS = ("Cc", "Cf", "Cs", "Zl", "Zp")  # Unicode's categories of what is no part of a name
+NAME = (  # what `is_plain` takes
+    f"text without control characters, of at most {_LONGEST_NAME:,} characters, with no blank at an"
+    " end"
+)
 JOINERS = "\u200c\u200d"  # controls that some scripts write words with
 _PASSWORD = re.compile(r"(?<=//)[^/?#\s]*@")  # of an address, with who asks
 
@@ -54,8 +58,8 @@ def check_task_name(name: object) -> None:
     """
     if name != "" and not is_plain(name):
         raise ValueError(
-            f"a task is named {printable(repr(name), longest=100)}, which is no name: give text"
-            " without control characters, or nothing"
+            f"a task is named {printable(repr(name), longest=100)}, which is no name: give {NAME},"
+            " or nothing"
         )
 
 

@@ -70,7 +70,7 @@ def _task(network: Network, task: str) -> dict[str, Any]:
     return {
         "number": network.position(task),
         "task": task,
-        "name": spec.name,
+        "task_name": spec.name or None,
         "modality": spec.modality,
         "classes": list(spec.classes),
         "width": spec.width,

@@ -84,14 +84,17 @@ class Product:
             task: Its id, or its name where no other task has that one; None is the newest task.
 
         Raises:
-            ValueError: There is no such task; the message lists those that there are.
+            ValueError: There is no such task, or several have the name; the message lists them.
         """
         if task is None:
             return self.network.newest
-        named = [spec for spec in self.network.specs if spec.name == task]
-        if len(named) == 1 and task not in self.tasks:
-            return named[0]
-        return self.network.specs[self.network.position(str(task)) - 1]
+        named = [spec for spec in self.network.specs if spec.name and spec.name == task]
+        if not named or task in self.tasks:
+            return self.network.specs[self.network.position(str(task)) - 1]
+        if len(named) > 1:
+            ids = " or ".join(spec.task for spec in named)
+            raise ValueError(f"{len(named)} tasks have the name {task}: give task={ids}")
+        return named[0]
 
     def logits(self, *, task: str | int, inputs: Inputs) -> Tensor:
         """Compute the logits of a task.

@@ -134,8 +134,8 @@ def _tell_unknown(found: Sequence[Prediction]) -> None:
     unknown, new, read = (sum(getattr(it, name) for it in counts) for name in _COUNTS)
     if unknown or new:
         screen.warn(
-            f"of {counted(read, 'token')} {unknown:,} unknown to the encoder of this task, {new:,}"
-            " in no text that it was trained on"
+            f"of {counted(read, 'token')}, unknown to the encoder of this task: {unknown:,}; in no"
+            f" text that the task was trained on: {new:,}"
         )
     cut = sum(each.cut > 0 for each in counts)
     if cut:

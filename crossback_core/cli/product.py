@@ -90,7 +90,7 @@ def _task_row(task: Mapping[str, Any]) -> dict[str, object]:
     dots = ", ..." if len(classes) > _SHOWN else ""
     return {
         "number": task["number"],
-        "task": with_name(task["task"], task["name"]),
+        "task": with_name(task["task"], task["task_name"]),
         "modality": task["modality"],
         "width": f"{task['width']:.2f}",
         "owned": f"{task['owned']:.1%}",
@@ -137,8 +137,9 @@ def evaluate(
         found = product.evaluate(task, split=split.value, allow_seen=allow_seen)
     except ValueError as error:
         raise screen.Failure(worded(error)) from error
-    values = {"task": task.task, "name": task.name, "split": split.value, **found}
     if format_ is Format.json:
+        task_name = task.name or None
+        values = {"task": task.task, "task_name": task_name, "split": split.value, **found}
         screen.data(json.dumps(values, indent=2, ensure_ascii=False))
         return
     shown = {"accuracy": f"{found['accuracy']:.1%}", "loss": f"{found['loss']:.3f}"}

@@ -17,7 +17,7 @@ from crossback_core.data.sources import RemoteFile
 from crossback_core.learning.settings import PruningSettings, TargetSettings, TrainingSettings
 from crossback_core.model.settings import ModelSettings
 from crossback_core.runtime.trackers import NONE
-from crossback_core.section import STRICT, Count, Distinct, Entries, Seed, Text
+from crossback_core.section import STRICT, Count, Distinct, Entries, Name, Seed, Text
 from crossback_core.selection.settings import SelectionSettings
 from crossback_core.study.settings import Start, StudySettings
 
@@ -49,7 +49,7 @@ class TopSettings:
 class JointTask:
     """A network trained on the classes of several tasks at once."""
 
-    name: Annotated[Text, Field(description="what reports call it, and files made from now on")]
+    name: Annotated[Name, Field(description="what reports call it, and files made from now on")]
     tasks: Annotated[Ids, Field(description="whose classes it knows")]
     targets: Annotated[
         IdsOrAll, Field(description="whose candidate it is; if not said, of all but its own tasks")

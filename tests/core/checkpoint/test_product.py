@@ -84,10 +84,15 @@ def test_a_name_is_a_task_unless_another_has_it_as_well(images):
         "1",
         "3",
     )
-    with pytest.raises(ValueError, match=r"no task words; it has 1 \(two\), 2 \(words\), 3 \(w"):
+    with pytest.raises(ValueError, match="2 tasks have the name words: give task=2 or 3$"):
         product.find("words")
+    with pytest.raises(ValueError, match=r"no task 3w; it has 1 \(two\), 2 \(words\), 3 \(w"):
+        product.find("3w")
     network.specs[2] = replace(network.specs[2], name="1")
     assert product.find("1").task == "1", "an id comes first"
+    network.specs[2] = replace(network.specs[2], name="")
+    with pytest.raises(ValueError, match="the network has no task ; it has 1"):
+        product.find("")
 
 
 def test_use_changes_nothing(product, images):

@@ -59,8 +59,7 @@ def test_a_sentence_goes_to_the_task_that_is_named(call, model):
     (found,) = json.loads(done.stdout)
     assert found["tokens"] == {"read": 3, "unknown": 1, "new": 0, "cut": 0}
     done = call("predict", model, "w1 nothing w2", "--task", "2")
-    told = "of 3 tokens 1 unknown to the encoder of this task, 0 in no text that it was trained on"
-    assert f"Warning: {told}\n" in done.stderr
+    assert "Warning: of 3 tokens, unknown to the encoder of this task: 1; in no" in done.stderr
 
 
 def test_tasks_are_shown_and_found_by_their_names(call, images, texts, tmp_path):
@@ -76,6 +75,8 @@ def test_tasks_are_shown_and_found_by_their_names(call, images, texts, tmp_path)
     done = call("predict", tmp_path / "net.pt", tmp_path / "a.png")
     assert done.stderr == "By task 1 (bright things), the newest; --task: 2 (words)\n"
     inspected = call("inspect", tmp_path / "net.pt").stdout
+    described = json.loads(call("inspect", tmp_path / "net.pt", "--format", "json").stdout)
+    assert [each["task_name"] for each in described["tasks"]] == ["words", "bright things"]
     assert re.search(
         r"^ +1  2 \(words\) +text .*\n +2  1 \(bright things\) +image ", inspected, re.M
     )

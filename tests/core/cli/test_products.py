@@ -47,7 +47,10 @@ def test_evaluate_is_that_of_the_library(call, model, images, tmp_path):
     save_task(images, tmp_path / "task.pt")
     found = crossback_core.load(model).evaluate(images)
     done = call("evaluate", model, tmp_path / "task.pt", "--format", "json")
-    assert json.loads(done.stdout) == {"task": "1", "name": "", "split": "test", **found}
+    assert json.loads(done.stdout) == {
+        **{"task": "1", "task_name": None, "split": "test"},
+        **found,
+    }
     shown = call("evaluate", model, tmp_path / "task.pt").stdout.splitlines()[1].split()
     assert shown[:3] == ["1", "test", f"{found['accuracy']:.1%}"]
 

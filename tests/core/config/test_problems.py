@@ -10,6 +10,7 @@ from given import Config
 
 from crossback_core.config import load_settings
 from crossback_core.selection.scores import SCORES
+from crossback_core.wording import check_task_name
 
 
 def problems(config: Config) -> list[str]:
@@ -320,3 +321,14 @@ def test_presets_one_on_another_without_end_are_refused(config: Config) -> None:
 def test_long_lists_are_cut_in_messages(config: Config) -> None:
     config["datasets"]["icons"] |= {"tasks": "1-5000", "targets": "5001-9999", "candidates": [1]}
     assert max(map(len, problems(config))) < 600
+
+
+@pytest.mark.parametrize("name", [" lead", "trail ", "soft\u00adhyphen", "\u200fשלום", 1001 * "x"])
+def test_the_name_of_a_joint_network_is_one_that_its_files_can_hold(
+    config: Config, name: str
+) -> None:
+    config["datasets"]["icons"]["joint"][101]["name"] = name
+    with pytest.raises(ValueError, match="joint.101.name: .* is not allowed; it must be text with"):
+        load_settings(config)
+    with pytest.raises(ValueError, match="which is no name: give text without control characters"):
+        check_task_name(name)
