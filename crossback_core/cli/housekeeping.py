@@ -125,7 +125,7 @@ def _check_finished(config_files: Sequence[Path]) -> None:
     if _IDLE in done.stdout:
         return
     if done.returncode:
-        last = done.stdout.strip().rpartition("\n")[2]
+        last = done.stdout.strip().rpartition("\n")[2].strip().removeprefix("Error: ")
         raise screen.Failure(
             f"Snakemake cannot plan: {last}",
             "of another configuration: crossback clean --configfile FILE; else see: snakemake -n",

@@ -160,3 +160,13 @@ def test_while_snakemake_works_nothing_is_looked_for(project):
         "Error: a run of Snakemake works in this folder, or was killed: .snakemake/locks is not"
         " empty\nHint: wait for it; after a kill: snakemake --unlock\n"
     )
+
+
+def test_what_snakemake_refuses_is_told_in_a_line(project):
+    rules = Path(__file__).parents[3] / "rules" / "run.smk"
+    problem = "It cannot be read:\\n    config.yaml: it is empty"
+    put("Snakefile", f"include: '{rules}'\nraise refused(ValueError('{problem}'))\n")
+    done = CliRunner().invoke(app, ["clean", "--yes"])
+    assert done.exit_code == 1 and found() == SPARE
+    told = "Error: Snakemake cannot plan: config.yaml: it is empty"
+    assert done.stderr.splitlines()[0] == told
