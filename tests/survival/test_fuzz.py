@@ -24,7 +24,7 @@ def test_a_spoilt_input_is_refused_and_does_nothing_else(name: str, tmp_path: Pa
         env=os.environ | {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=1800,
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)

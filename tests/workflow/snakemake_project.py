@@ -51,7 +51,7 @@ class Project:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=600,
+            timeout=1800,  # for what hangs: machines are shared
         )
         return Outcome(done.returncode, done.stdout + done.stderr, done.stdout)
 
