@@ -42,19 +42,16 @@ def summary_table(
         )
     dense = {each.task: each.test_accuracy for each in networks}
     tied = {each.target: each.tied for each in choices}
-    frame = pd.DataFrame(
-        [
-            {**_summary_row(record, dense), "tied_candidates": tied.get(record.target, ())}
-            for record in records
-        ]
-    )
+    frame = pd.DataFrame([_summary_row(record, dense, tied) for record in records])
     frame = frame.sort_values("target", key=numbers_first, ignore_index=True)
     return frame.astype(
         {"similarity": float, "backbone_unpruned_test_accuracy": float, "identical": "boolean"}
     )
 
 
-def _summary_row(record: TargetRecord, dense: Mapping[str, float]) -> dict[str, Any]:
+def _summary_row(
+    record: TargetRecord, dense: Mapping[str, float], tied: Mapping[str, tuple[str, ...]]
+) -> dict[str, Any]:
     earlier = record.earlier_tasks
     known = next((task for task in earlier if task.task == record.backbone), None)
     return {
@@ -78,6 +75,7 @@ def _summary_row(record: TargetRecord, dense: Mapping[str, float]) -> dict[str, 
         "width": record.width,
         "checkpoint_kB": record.checkpoint_bytes / 1000,
         "seconds": record.seconds,
+        "tied_candidates": tied.get(record.target, ()),
     }
 
 

@@ -37,7 +37,7 @@ def test_the_profile_is_found_and_rules_that_follow_each_other_share_a_job(tmp_p
     found = Counter(
         (name, id_)
         for name, group in groups
-        for id_ in set(re.findall(r"Job \d+: .* (?:task|target) (\w+) .*of ", group))
+        for id_ in set(re.findall(r"Job \d+: .* (?:task|target) (\w+)(?: \(.+\))? of", group))
         if group.count("Job ") == 2
     )
     assert found == Counter(wanted)

@@ -59,7 +59,8 @@ def test_a_sentence_goes_to_the_task_that_is_named(call, model):
     (found,) = json.loads(done.stdout)
     assert found["tokens"] == {"read": 3, "unknown": 1, "new": 0, "cut": 0}
     done = call("predict", model, "w1 nothing w2", "--task", "2")
-    assert "Warning: of 3 tokens, unknown to the encoder of this task: 1; in no" in done.stderr
+    told = "unknown to the encoder of this task: 1; in no text that the task was trained on: 0"
+    assert f"Warning: of 3 tokens, {told}\n" in done.stderr
 
 
 def test_tasks_are_shown_and_found_by_their_names(call, images, texts, tmp_path):
