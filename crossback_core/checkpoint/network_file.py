@@ -27,7 +27,7 @@ from crossback_core.model.network import Network, TaskSpec
 from crossback_core.model.ownership import MAX_TASKS
 from crossback_core.section import KEYS, shown
 from crossback_core.storage.archive import ForeignError, entry, load_archive, save_archive
-from crossback_core.storage.files import decoded
+from crossback_core.storage.files import decoded, existing
 from crossback_core.version import __version__
 from crossback_core.wording import printable
 
@@ -90,9 +90,7 @@ def load_checkpoint(path: str | Path) -> Checkpoint:
         ValueError: The file is damaged, is no checkpoint, is of another format, or does not
             describe one network.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"checkpoint {path} does not exist: make it first")
+    path = existing(path, hint="make it first")
     try:
         payload = load_archive(path)
         _check_format(payload)

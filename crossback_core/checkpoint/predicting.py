@@ -52,6 +52,10 @@ class Prediction:
         """The most likely class; None where there is a problem."""
         return self.classes[0] if self.classes else None
 
+    def likeliest(self, count: int) -> list[tuple[str, float]]:
+        """Return the most likely classes with their probabilities, so many at most."""
+        return list(zip(self.classes, self.probabilities, strict=True))[:count]
+
 
 class Predictions(tuple[Prediction, ...]):
     """What a task makes of several inputs, in their order."""
@@ -82,8 +86,8 @@ _COLUMNS = ["source", "class", "probability", "rank", "task", "task_name", *_TOK
 
 def _rows(each: Prediction, top: int) -> Iterator[list[Any]]:
     read = [each.tokens and getattr(each.tokens, count) for count in _TOKENS.values()]
-    pairs = list(zip(each.classes, each.probabilities, strict=True))[:top]
-    ranked: list[list[Any]] = [[*pair, rank] for rank, pair in enumerate(pairs, start=1)]
+    likeliest = enumerate(each.likeliest(top), start=1)
+    ranked: list[list[Any]] = [[*pair, rank] for rank, pair in likeliest]
     for found in ranked or [[None, None, None]]:
         yield [each.source, *found, each.task, each.task_name, *read, each.problem]
 

@@ -103,13 +103,12 @@ def _csv(found: Predictions, top: int) -> str:
 
 
 def _plain(each: Prediction, top: int) -> dict[str, Any]:
-    pairs = list(zip(each.classes, each.probabilities, strict=True))[:top]
     count = each.tokens
     return {
         "source": each.source,
         "task": each.task,
         "task_name": each.task_name or None,
-        "classes": [{"class": name, "probability": value} for name, value in pairs],
+        "classes": [{"class": name, "probability": value} for name, value in each.likeliest(top)],
         "tokens": None if count is None else vars(count),
         "problem": each.problem or None,
     }
@@ -119,8 +118,8 @@ def _rows(found: Sequence[Prediction], top: int) -> list[dict[str, object]]:
     """Return a row for each of the likely classes; the input stands in its first row alone."""
     rows: list[dict[str, object]] = []
     for each in found:
-        pairs = list(zip(each.classes, each.probabilities, strict=True))[:top]
-        shown = [(name, f"{value:.1%}") for name, value in pairs] or [(each.problem, "not read")]
+        shown = [(name, f"{value:.1%}") for name, value in each.likeliest(top)]
+        shown = shown or [(each.problem, "not read")]
         rows += [
             {"input": each.source if not place else "", "probability": value, "class": name}
             for place, (name, value) in enumerate(shown)

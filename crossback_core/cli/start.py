@@ -7,8 +7,10 @@ traceback; a workflow that Snakemake has read says itself how it ends.
 from __future__ import annotations
 
 import contextlib
+import os
 import runpy
 import signal
+import sys
 from collections.abc import Iterator
 from types import FrameType
 
@@ -39,10 +41,19 @@ def snakemake() -> None:
 def _ended_by_a_line() -> Iterator[None]:
     """Let Ctrl-C end the process with a line, after what was under way has been tidied up."""
     signal.signal(signal.SIGINT, _interrupt)
+    _open_streams()
     try:
         yield
     except _Interrupted:
         end_interrupted(_LINE)
+
+
+def _open_streams() -> None:
+    """Give the process streams that lead nowhere where it was started without (`>&-`)."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            mode = "r" if name == "stdin" else "w"
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

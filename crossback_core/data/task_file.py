@@ -18,6 +18,7 @@ from crossback_core.data.recipe_file import pack_recipes, unpack_recipes
 from crossback_core.data.settings import SPLITS
 from crossback_core.section import shown
 from crossback_core.storage.archive import ForeignError, entry, load_archive, save_archive
+from crossback_core.storage.files import existing
 from crossback_core.wording import check_task_name, is_plain, printable, with_name
 
 
@@ -197,9 +198,7 @@ def load_task(path: str | Path) -> TaskData:
         ValueError: If it is damaged, not a task file, or of another format; nobody is told to
             remove what the workflow did not make.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist: prepare the task first")
+    path = existing(path, hint="prepare the task first")
     try:
         return _task_from(load_archive(path))
     except ForeignError as error:

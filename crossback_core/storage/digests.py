@@ -9,7 +9,6 @@ size and with its modification time restored, is not noticed.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import logging
@@ -59,8 +58,10 @@ def digest_of(paths: Iterable[Path], *, root: Path, memory: Path | None = None) 
     try:
         _learn(known, names, root, memory)
     except FileNotFoundError as error:
-        text = "listed a moment ago and not there: is it a broken link, or is its folder changing?"
-        raise FileNotFoundError(errno.ENOENT, text, str(error.filename)) from error
+        raise FileNotFoundError(
+            f"{error.filename or error}: listed a moment ago and not there: is it a broken link,"
+            " or is its folder changing?"
+        ) from error
     digest = hashlib.sha256()
     for name in names:
         digest.update(b"%b\0%b\n" % (os.fsencode(name), known[name][1].encode()))

@@ -107,7 +107,7 @@ def reason(error: OSError) -> str:
 
 def copy_file(source: str | Path, path: str | Path) -> None:
     """Copy a file, atomically."""
-    with atomic_write(path) as file, open(_existing(source), "rb") as content:
+    with atomic_write(path) as file, open(existing(source), "rb") as content:
         shutil.copyfileobj(content, file)
 
 
@@ -148,7 +148,7 @@ def read_csv(path: str | Path, *, as_text: bool = False, names: Sequence[str] = 
     """
     import pandas as pd
 
-    content = _existing(path).read_bytes()
+    content = existing(path).read_bytes()
     try:
         _check_rows(content.decode())
         as_written: dict[str, Any] = {"dtype": str, "keep_default_na": False}
@@ -206,7 +206,7 @@ def read_json(path: str | Path) -> Any:
         FileNotFoundError: There is no such file.
         ValueError: The file is not JSON (a truncated one is not), or not as `decoded` wants it.
     """
-    path = _existing(path)
+    path = existing(path)
     try:
         return decoded(path.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
@@ -250,7 +250,7 @@ def read_yaml(path: str | Path) -> Any:
         FileNotFoundError: There is no such file.
         ValueError: The file is not such YAML.
     """
-    path = _existing(path)
+    path = existing(path)
     try:
         text = path.read_text(encoding="utf-8")
         _check_events(yaml.parse(text))
@@ -273,12 +273,24 @@ def _check_events(events: Iterable[yaml.Event]) -> None:
 
 def sha256(path: str | Path) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits."""
-    with open(_existing(path), "rb") as file:
+    with open(existing(path), "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _existing(path: str | Path) -> Path:
+def existing(path: str | Path, *, hint: str = "") -> Path:
+    """Return the path of a file that is there.
+
+    Args:
+        path: Of the file.
+        hint: What to do where there is none, after a colon.
+
+    Raises:
+        FileNotFoundError: Nothing is there, or a folder or device.
+    """
     path = Path(path)
-    if not path.is_file():
-        raise FileNotFoundError(errno.ENOENT, "no such file", str(path))
-    return path
+    if path.is_file():
+        return path
+    what = "does not exist" + (f": {hint}" if hint else "")
+    if path.exists():
+        what = f"is a {'folder' if path.is_dir() else 'device'}: give a file"
+    raise FileNotFoundError(f"{path} {what}")

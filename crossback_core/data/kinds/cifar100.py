@@ -33,6 +33,7 @@ from crossback_core.data.settings import (
 )
 from crossback_core.data.sources import RemoteFile
 from crossback_core.section import STRICT, WHOLE
+from crossback_core.storage.files import existing
 
 FOLDER = "cifar-100-python"
 PARTS = ("train", "test")
@@ -146,9 +147,7 @@ def _pixels(content: dict[bytes, Any], raw: Path, part: str) -> Pixels:
 
 def _read_pickle(raw: Path, name: str, *wanted: bytes) -> dict[bytes, Any]:
     """Read entries of a file of CIFAR-100, without running code that it may hold."""
-    path = raw / FOLDER / name
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist")
+    path = existing(raw / FOLDER / name)
     try:
         with open(path, "rb") as file:
             content: Any = _Unpickler(file, encoding="bytes").load()

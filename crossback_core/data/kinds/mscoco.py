@@ -38,6 +38,7 @@ from crossback_core.data.settings import (
 from crossback_core.data.sources import RemoteFile
 from crossback_core.data.text import Texts, join_captions
 from crossback_core.section import STRICT, WHOLE
+from crossback_core.storage.files import existing
 
 PARTS = ("train2017", "val2017")
 
@@ -181,8 +182,7 @@ def _read_json(path: Path, wanted: Sequence[str]) -> dict[str, list[Any]]:
     The instances of train2017 are 450 MB of text, most of it outlines; as Python objects all of
     it would take several times that.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist")
+    existing(path)
     try:
         with open(path, encoding="utf-8") as file:
             content = json.load(file, object_hook=_reduce)

@@ -33,6 +33,7 @@ from crossback_core.data.settings import (
 )
 from crossback_core.data.sources import RemoteFile, drive_file
 from crossback_core.section import STRICT, WHOLE
+from crossback_core.storage.files import existing
 
 IMAGES = "jpg"
 LABELS = "imagelabels.mat"
@@ -105,8 +106,7 @@ def _read_labels(path: Path) -> npt.NDArray[np.int64]:
     """Read the class of each image, in the order of their numbers."""
     from scipy.io import loadmat  # here: half a second that no other data set needs
 
-    if not path.is_file():
-        raise FileNotFoundError(f"{path} does not exist")
+    existing(path)
     try:
         labels = np.asarray(loadmat(path, variable_names=["labels"])["labels"])
     except Exception as error:  # scipy raises whatever it trips over in a damaged file

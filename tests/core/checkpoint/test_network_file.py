@@ -207,10 +207,10 @@ def test_a_file_of_another_sort_is_nobodys_to_remove(path, name):
 def test_a_missing_checkpoint_is_an_error(tmp_path):
     """Nothing ever starts from random instead."""
     path = tmp_path / "target_3.pt"
-    message = f"checkpoint {re.escape(str(path))} does not exist: make it first"
+    message = f"{re.escape(str(path))} does not exist: make it first"
     with pytest.raises(FileNotFoundError, match=message):
         load_checkpoint(path)
-    with pytest.raises(FileNotFoundError, match=re.escape(str(tmp_path))):
+    with pytest.raises(FileNotFoundError, match=f"{re.escape(str(tmp_path))} is a folder"):
         load_checkpoint(tmp_path)
 
 

@@ -80,7 +80,7 @@ def test_a_failure_is_one_line_and_with_debug_a_traceback(tmp_path, monkeypatch)
     path = tmp_path / "none.pt"
     done = call("inspect", str(path))
     assert done.exit_code == 1
-    assert done.stderr == f"Error: checkpoint {path} does not exist: make it first\n"
+    assert done.stderr == f"Error: {path} does not exist: make it first\n"
     monkeypatch.setenv(DEBUG, "")  # what --debug sets is taken back afterwards
     assert isinstance(call("--debug", "inspect", str(path)).exception, FileNotFoundError)
 
@@ -177,6 +177,23 @@ def test_the_command_ends_with_its_exit_code_as_a_process(tmp_path):
         f"Error: {tmp_path} is not the folder of the project: it has no Snakefile and config.yaml\n"
         "Hint: cd to the clone of the repository\n"
     )
+
+
+@pytest.mark.parametrize(("stream", "shown"), [(0, True), (1, False), (2, True)])
+def test_a_command_started_without_a_stream_does_its_work(tmp_path, stream, shown):
+    (tmp_path / "Snakefile").touch()
+    (tmp_path / "config.yaml").touch()
+    code = "from crossback_core.cli.start import main; main()"
+    done = subprocess.run(
+        ["bash", "-c", f'exec "$@" {stream}>&-', "bash", sys.executable, "-c", code, "clean"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        timeout=300,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert bool(done.stdout) == shown
 
 
 PRESSED = """

@@ -3,6 +3,7 @@
 import errno
 import hashlib
 import os
+import re
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -142,9 +143,14 @@ def test_a_damaged_table_is_named(tmp_path, content):
 
 
 @pytest.mark.parametrize("read", [read_csv, read_json, sha256])
-def test_a_missing_file_is_named(tmp_path, read):
-    with pytest.raises(FileNotFoundError, match=r"no such file.*missing"):
-        read(tmp_path / "missing")
+def test_what_is_no_file_is_named(tmp_path, read):
+    for path, what in (
+        (tmp_path / "missing", "does not exist"),
+        (tmp_path, "is a folder: give a file"),
+        (Path("/dev/null"), "is a device: give a file"),
+    ):
+        with pytest.raises(FileNotFoundError, match=f"^{re.escape(str(path))} {what}$"):
+            read(path)
 
 
 numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
