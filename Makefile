@@ -42,13 +42,13 @@ kernels: $(TOOLS) ## run the numeric tests as on other processors: two kernels o
 	OPENBLAS_CORETYPE=$(OTHER_BLAS) ATEN_CPU_CAPABILITY=default $(BIN)/python -m pytest -n auto $(NUMERIC)
 
 reruns: $(TOOLS) ## finished results of own data, then new tasks, samples, copies, failures: what runs again; the tutorial
-	$(BIN)/python -m pytest -m reruns tests/workflow
+	$(BIN)/python -m pytest -n auto --dist loadfile -m reruns tests/workflow
 
 published: $(ENCODER) ## take miniatures of the published data sets from download to target
 	$(BIN)/python -m pytest -m published tests/workflow/test_real_data.py tests/core/data
 
-survive: $(TOOLS) ## kill, damage, fill disks, fuzz: 15 minutes
-	$(BIN)/python -m pytest -m survival -s tests/survival
+survive: $(TOOLS) ## kill, damage, fill disks, fuzz: 20 minutes
+	$(BIN)/python -m pytest -n auto --dist loadfile -rP -m survival tests/survival
 
 slurm: $(TOOLS) ## run the tiny workflow, and jobs that fail, through a Slurm on this machine
 	$(BIN)/python -m pytest -m slurm -rs --durations=5 tests/slurm

@@ -1,5 +1,6 @@
 """A workflow that is killed again and again ends with what an undisturbed one makes."""
 
+import os
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from snakemake_project import Project
 
 pytestmark = pytest.mark.survival
 
-KILLS, SEED = 30, 7
+KILLS, SEED = int(os.environ.get("CHAOS_KILLS", "30")), 7
 MOST_LINES = 100  # of output and logs between two interruptions; a whole run writes some 500
 COMMAND = ["-m", "snakemake", "--cores", "2"]
 
@@ -81,7 +82,7 @@ class Victim:
         return len(found)
 
 
-def test_thirty_interruptions_change_nothing(
+def test_many_interruptions_change_nothing(
     undisturbed: Project, make_project: MakeProject
 ) -> None:
     victim, random = Victim(make_project("chaos")), Random(SEED)

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.survival
 FUZZ = Path(__file__).with_name("fuzz.py")
 NAMES = ["checkpoint", "task", "archive", "resume", "index", "json", "table", "settings"]
 NAMES += ["icons", "unpack", "samples", "splits", "memory"]
-INPUTS, SEED = 2000, 1
+INPUTS, SEED = int(os.environ.get("FUZZ_INPUTS", "2000")), 1
 
 
 @pytest.mark.parametrize("name", NAMES)
