@@ -82,9 +82,7 @@ class Victim:
         return len(found)
 
 
-def test_many_interruptions_change_nothing(
-    undisturbed: Project, make_project: MakeProject
-) -> None:
+def test_many_interruptions_change_nothing(undisturbed: Project, make_project: MakeProject) -> None:
     victim, random = Victim(make_project("chaos")), Random(SEED)
     wanted, results = undisturbed.folder / "results", victim.project.folder / "results"
     kills: Counter[str] = Counter()
