@@ -16,12 +16,20 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from crossback_core.checkpoint import CHECKPOINT_FORMAT
 from crossback_core.checkpoint.seen_file import pack_seen, unpack_seen
 from crossback_core.data.recipe_file import pack_recipes, unpack_recipes
-from crossback_core.model.body import BODIES, Body, TaskInput, describe, read_settings
+from crossback_core.model.body import (
+    BODIES,
+    Body,
+    TaskInput,
+    classified,
+    describe,
+    named_tensors,
+    read_settings,
+)
 from crossback_core.model.flat import check_fit, detached
 from crossback_core.model.network import Network, TaskSpec
 from crossback_core.model.ownership import MAX_TASKS
@@ -36,6 +44,8 @@ _WRITERS = {1: "0.1"} | dict.fromkeys((2, 3, 4, 5), "0.2 before its release")
 
 _ENTRIES = {"format", "body", "tasks", "record", "values", "inputs", "heads", "seen", "recipes"}
 _ENTRIES |= {"digest"}
+
+_SLACK = 1_000_000  # values of 4 MB: where fewer are missing, the check of shapes says which
 
 # What values that fit their hash but no network lead to.
 _UNSOUND = (ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, AttributeError)
@@ -143,10 +153,10 @@ def _rebuild(payload: dict[str, Any]) -> Network:
     kind = BODIES.find(entry(described, "name", str))
     settings = read_settings(kind.settings_type, entry(described, "settings", dict))
     specs = [_spec(values) for values in _described(payload, "tasks", list)]
-    _check_size(entry(payload, "values", dict), kind.masked_size(settings, _width(specs)), specs)
-    with torch.device("meta"):  # shapes without memory
-        _check_shapes(_without_values(kind, settings, specs), payload)
+    _check_masked(entry(payload, "values", dict), kind.masked_size(settings, _width(specs)), specs)
+    _check_extent(kind, settings, specs, payload)
     network = _without_values(kind, settings, specs)
+    _check_shapes(network, payload)
     if network.specs != specs:
         raise ValueError("the widths of its tasks do not ascend")
     network.ownership.unpack(payload["values"])
@@ -199,14 +209,45 @@ def _width(specs: Sequence[TaskSpec]) -> float:
     return max((spec.width for spec in specs), default=1.0)
 
 
-def _check_size(values: dict[str, Any], described: int, specs: Sequence[TaskSpec]) -> None:
-    """Refuse a description of another size than what is stored, before it takes time."""
+def _check_masked(values: dict[str, Any], described: int, specs: Sequence[TaskSpec]) -> None:
+    """Refuse a description of other masked weights than are stored, before it takes time."""
     if len(specs) > MAX_TASKS:
         raise ValueError(f"{len(specs)} tasks, {MAX_TASKS} are the most")
     masked = entry(values, "masked", dict)
     stored = sum(entry(entry(masked, name, dict), "value", Tensor).numel() for name in masked)
     if described != stored:
         raise ValueError(f"{stored} weights, the model has {described}")
+
+
+def _check_extent(
+    kind: type[Body], settings: Any, specs: Sequence[TaskSpec], payload: dict[str, Any]
+) -> None:
+    """Refuse a description of far more values than are stored, before it takes memory.
+
+    A whole network without memory would tell all, but PyTorch loads its compiler for that, which
+    takes two seconds.
+    """
+    with torch.device("meta"):
+        body = kind(settings)
+        modules = [body.make_input(spec.modality, spec.channels) for spec in specs]
+        heads = [nn.Linear(body.features, len(spec.classes)) for spec in specs]
+    kinds = classified(body)
+    described = sum(
+        tensor.numel() * (len(specs) if kinds[name] == "per_task" else 1)
+        for name, tensor in named_tensors(body)
+    )
+    described += sum(t.numel() for part in (*modules, *heads) for _, t in named_tensors(part))
+    stored = sum(_values_in(payload.get(key)) for key in ("values", "inputs", "heads"))
+    if described > stored + _SLACK:
+        raise ValueError(f"{stored} values, the model has {described}")
+
+
+def _values_in(stored: Any) -> int:
+    """Count the values of tensors in nested entries."""
+    if isinstance(stored, Tensor):
+        return stored.numel()
+    parts = stored.values() if isinstance(stored, dict) else stored
+    return sum(map(_values_in, parts)) if isinstance(stored, dict | list) else 0
 
 
 def _check_shapes(network: Network, payload: dict[str, Any]) -> None:

@@ -179,7 +179,7 @@ class TextAdapter(Adapter):
     def __init__(self, settings: TextModel, channels: int) -> None:
         super().__init__()
         self.channels = channels
-        self.positions = nn.Parameter(0.02 * torch.randn(settings.max_tokens, channels))
+        self.positions = nn.Parameter(torch.randn(settings.max_tokens, channels).mul_(0.02))
 
     def check_recipe(self, recipe: Recipe) -> None:
         """Refuse texts that are longer than the learned positions."""

@@ -205,8 +205,8 @@ class Perceiver(Body):
         )
         self.decoder = Attention(dim=dim, dropout=dropout, **cross)
         self.decoder_norm = nn.LayerNorm(dim)
-        self.latents = nn.Parameter(0.02 * torch.randn(settings.latents, dim))
-        self.query = nn.Parameter(0.02 * torch.randn(dim))
+        self.latents = nn.Parameter(torch.randn(settings.latents, dim).mul_(0.02))
+        self.query = nn.Parameter(torch.randn(dim).mul_(0.02))
 
     @property
     def input_shape(self) -> tuple[int, ...]:
