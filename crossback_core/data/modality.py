@@ -66,6 +66,15 @@ class Packed:
         return None if self.table is not None else tuple(map(_hash_of_values, self.of(rows)))
 
 
+def near_zero(*shape: int) -> nn.Parameter:
+    """Return a parameter that starts at random near zero: normal, of standard deviation 0.02.
+
+    On the "meta" device nothing is drawn: PyTorch loads its compiler to do so, which takes seconds.
+    """
+    values = torch.empty(shape)
+    return nn.Parameter(values if values.is_meta else values.normal_().mul_(0.02))
+
+
 class Adapter(nn.Module, ABC):
     """Turns raw or encoded input of one modality into tokens.
 

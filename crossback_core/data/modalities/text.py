@@ -10,11 +10,18 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from crossback_core.data.contents import content_hash
 from crossback_core.data.encoder import ReadsTexts, read_text_files
-from crossback_core.data.modality import Adapter, Modality, Packed, check_tensor, refuse_place
+from crossback_core.data.modality import (
+    Adapter,
+    Modality,
+    Packed,
+    check_tensor,
+    near_zero,
+    refuse_place,
+)
 from crossback_core.data.portable import PortableInput
 from crossback_core.data.recipe import Recipe
 from crossback_core.data.text import Texts, caption_problem
@@ -179,7 +186,7 @@ class TextAdapter(Adapter):
     def __init__(self, settings: TextModel, channels: int) -> None:
         super().__init__()
         self.channels = channels
-        self.positions = nn.Parameter(torch.randn(settings.max_tokens, channels).mul_(0.02))
+        self.positions = near_zero(settings.max_tokens, channels)
 
     def check_recipe(self, recipe: Recipe) -> None:
         """Refuse texts that are longer than the learned positions."""

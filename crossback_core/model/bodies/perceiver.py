@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from crossback_core.data.modality import near_zero
 from crossback_core.model.body import Body, Kind
 from crossback_core.model.projection import (
     InputProjection,
@@ -205,8 +206,8 @@ class Perceiver(Body):
         )
         self.decoder = Attention(dim=dim, dropout=dropout, **cross)
         self.decoder_norm = nn.LayerNorm(dim)
-        self.latents = nn.Parameter(torch.randn(settings.latents, dim).mul_(0.02))
-        self.query = nn.Parameter(torch.randn(dim).mul_(0.02))
+        self.latents = near_zero(settings.latents, dim)
+        self.query = near_zero(dim)
 
     @property
     def input_shape(self) -> tuple[int, ...]:

@@ -1,7 +1,10 @@
 """Checkpoints come back bit for bit, stay small, and are refused if anything is wrong."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +98,23 @@ def test_a_network_comes_back_bit_for_bit(count, widths, tmp_path):
         assert old == new
     save_checkpoint(back.network, tmp_path / "another name.pt", record)
     assert (tmp_path / "one.pt").read_bytes() == (tmp_path / "another name.pt").read_bytes()
+
+
+def test_loading_and_predicting_take_no_compiler(path):
+    """It takes two seconds to load, and would be for shapes without memory alone."""
+    code = (
+        "import sys, numpy, torch, crossback_core\n"
+        "assert not {'torch._dynamo', 'sympy'} & {*sys.modules}\n"
+        f"crossback_core.load({str(path)!r}).predict(numpy.zeros((8, 8, 3), 'uint8'), task='4')\n"
+        "print(sorted({'torch._dynamo', 'sympy'} & {*sys.modules}))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")
 
 
 def test_what_came_back_can_be_trained_on(tmp_path):
