@@ -14,6 +14,8 @@ SITE := $(VENV)/.site
 ENCODER := $(VENV)/.encoder
 # Kernels that this processor has; OpenBLAS runs one that it lacks into an illegal instruction.
 OTHER_BLAS := $(shell grep -qs avx512f /proc/cpuinfo && echo SkylakeX || echo Prescott)
+PYTEST := $(BIN)/python -m pytest --durations=5
+SPREAD := -n auto --dist loadfile
 NUMERIC := tests/core/model tests/core/learning tests/core/selection
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -35,23 +37,23 @@ study: $(RUNTIME) ## judge the selection: about five processor hours; brings doc
 	$(BIN)/python tools/update_study.py
 
 test: $(TOOLS) ## run all tests: unit, workflow, one tiny real run
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(PYTEST) $(SPREAD)
 
 kernels: $(TOOLS) ## run the numeric tests as on other processors: two kernels of OpenBLAS and PyTorch
-	OPENBLAS_CORETYPE=Haswell ATEN_CPU_CAPABILITY=avx2 $(BIN)/python -m pytest -n auto $(NUMERIC)
-	OPENBLAS_CORETYPE=$(OTHER_BLAS) ATEN_CPU_CAPABILITY=default $(BIN)/python -m pytest -n auto $(NUMERIC)
+	OPENBLAS_CORETYPE=Haswell ATEN_CPU_CAPABILITY=avx2 $(PYTEST) -n auto $(NUMERIC)
+	OPENBLAS_CORETYPE=$(OTHER_BLAS) ATEN_CPU_CAPABILITY=default $(PYTEST) -n auto $(NUMERIC)
 
 reruns: $(TOOLS) ## finished results of own data, then new tasks, samples, copies, failures: what runs again; the tutorial
-	$(BIN)/python -m pytest -n auto --dist loadfile -m reruns tests/workflow
+	$(PYTEST) $(SPREAD) -m reruns tests/workflow
 
 published: $(ENCODER) ## take miniatures of the published data sets from download to target
-	$(BIN)/python -m pytest -m published tests/workflow/test_real_data.py tests/core/data
+	$(PYTEST) -m published tests/workflow/test_real_data.py tests/core/data
 
 survive: $(TOOLS) ## kill, damage, fill disks, fuzz: 20 minutes
-	$(BIN)/python -m pytest -n auto --dist loadfile -rP -m survival tests/survival
+	$(PYTEST) $(SPREAD) -rP -m survival tests/survival
 
 slurm: $(TOOLS) ## run the tiny workflow, and jobs that fail, through a Slurm on this machine
-	$(BIN)/python -m pytest -m slurm -rs --durations=5 tests/slurm
+	$(PYTEST) -m slurm -rs tests/slurm
 
 lint: $(TOOLS) ## run all linters and the type checker
 	$(BIN)/ruff check

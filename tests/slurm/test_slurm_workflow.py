@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import pytest
 import torch
 from slurm_records import Record, jobs, slurm_project
-from snakemake_project import Outcome, Project
+from snakemake_project import ROOT, Outcome, Project
 
 pytestmark = [pytest.mark.slow, pytest.mark.slurm]
 
-TINY = ("--configfile", "tests/tiny.yaml")
-TASKS = ("1", "3", "19", "101")
-INDEXED = ("1", "3", "19", "39", "40")  # with those that the joint network knows
-TARGETS = ("3", "19")
+ONE_TARGET = ROOT / "tests" / "slurm" / "one_target.yaml"
+TINY = ("--configfile", "tests/tiny.yaml", str(ONE_TARGET))
+TASKS = ("1", "19", "101")
+INDEXED = ("1", "19", "39", "40")  # with those that the joint network knows
+TARGETS = ("19",)
 
 
 @dataclass(frozen=True)

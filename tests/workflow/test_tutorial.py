@@ -48,7 +48,7 @@ def folder(tmp_path: Path) -> Path:
     shutil.copytree(ROOT / "tools", project / "tools")
     tiny = (project / "tests" / "tiny.yaml").read_text(encoding="utf-8").partition("\npresets:\n")
     with (project / "config.yaml").open("a", encoding="utf-8") as file:
-        file.write(tiny[2])
+        file.write(tiny[2].replace("repeats: 2", "repeats: 1"))  # what is planned is the same
     programs = tmp_path / "bin"
     programs.mkdir()
     for name, arguments in (("python", ""), ("snakemake", "-m snakemake ")):
