@@ -29,7 +29,7 @@ install: $(RUNTIME) ## make the virtual environment .venv
 demo: $(RUNTIME) ## run the whole method on the embedded icons data set
 	$(BIN)/snakemake --cores all -q reason host
 
-quick: $(RUNTIME) ## every step of the method on small networks, in a minute or two
+quick: $(RUNTIME) ## every step of the method on small networks, in about two minutes
 	$(BIN)/snakemake --cores all results/icons_quick/report.html -q reason host
 
 study: $(RUNTIME) ## judge the selection: about five processor hours; brings docs/study.md up to date
@@ -49,7 +49,7 @@ reruns: $(TOOLS) ## finished results of own data, then new tasks, samples, copie
 published: $(ENCODER) ## take miniatures of the published data sets from download to target
 	$(PYTEST) -m published tests/workflow/test_real_data.py tests/core/data
 
-survive: $(TOOLS) ## kill, damage, fill disks, fuzz: 20 minutes
+survive: $(TOOLS) ## kill, damage, fill disks, fuzz: half an hour
 	$(PYTEST) $(SPREAD) -rP -m survival tests/survival
 
 slurm: $(TOOLS) ## run the tiny workflow, and jobs that fail, through a Slurm on this machine

@@ -99,7 +99,7 @@ def test_many_interruptions_change_nothing(undisturbed: Project, make_project: M
             shutil.rmtree(results)
         process = victim.start()
     for _ in range(3):
-        process.wait(timeout=400)
+        process.wait(timeout=1800)
         if victim.end(process):
             break
         process = victim.start()
