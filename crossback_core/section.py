@@ -188,9 +188,9 @@ def worded(error: ValidationError, kind: type[Any], path: str = "") -> Iterator[
         path: Where the class stands; empty for the whole.
     """
     faults = error.errors(include_url=False)
+    hold_faults = {fault["loc"][:-1] for fault in faults}
     for fault in faults:
-        inside = [other for other in faults if other["loc"][:-1] == fault["loc"]]
-        if fault["type"] == "too_short" and inside:
+        if fault["type"] == "too_short" and fault["loc"] in hold_faults:
             continue  # pydantic counts only the entries that are right
         where = ".".join([*([path] if path else []), *map(str, fault["loc"])])
         if fault["type"] == "missing":

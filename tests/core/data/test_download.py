@@ -207,7 +207,7 @@ def test_what_is_not_the_file_is_refused_and_nothing_recorded(source, path, sent
 )
 def test_a_server_without_end_is_left(source, path, monkeypatch, sent, words):
     monkeypatch.setattr(fetching, "MOST", 1_000_000)
-    monkeypatch.setattr(fetching, "PATIENCE", 0.3)
+    monkeypatch.setattr(fetching, "PATIENCE", 0.3 if "nothing" in words else 60.0)
     monkeypatch.setattr(fetching, "LONGEST", 0.5 if "longer" in words else 60.0)
 
     class Again:
