@@ -1,4 +1,4 @@
-"""A workflow that is killed again and again ends with what an undisturbed one makes."""
+"""A workflow that is killed again and again ends with what an undisturbed one makes elsewhere."""
 
 import os
 import shutil

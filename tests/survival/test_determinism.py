@@ -1,10 +1,10 @@
-"""The same configuration gives the same bits; another number of threads nearly so."""
+"""Another number of threads gives nearly the same bits. Another folder: see `test_chaos.py`."""
 
 import json
 import os
 
 import pytest
-from artifacts import differences, largest_difference
+from artifacts import largest_difference
 from conftest import MakeProject
 from snakemake_project import Project
 
@@ -12,15 +12,6 @@ pytestmark = pytest.mark.survival
 
 
 BASELINES = ["icons/baseline/task_1.pt", "icons/baseline/task_17.pt"]  # of pictures, of texts
-
-
-def test_two_folders_give_equal_tensors_and_tables(
-    undisturbed: Project, make_project: MakeProject
-) -> None:
-    again = make_project("again")
-    done = again.snakemake("--cores", "2")
-    assert done.code == 0, done.output
-    assert differences(undisturbed.folder / "results", again.folder / "results") == []
 
 
 @pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="the machine has one core")
